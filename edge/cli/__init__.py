@@ -1,0 +1,130 @@
+"""The `edge` command: one file per command in this folder, imported when it is called.
+
+A command module has `HELP` (one line), `configure(parser)` and `run(arguments) -> exit status`.
+The toolchain adds its own commands through the entry-point group `edge.commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, cast
+
+import edge
+from edge.errors import EdgeError
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+TOOLCHAIN_COMMANDS = ("quantize", "compare", "build")
+"""Commands that the toolchain registers; named here so that their absence can be explained."""
+
+
+class Command(Protocol):
+    """What a module in this folder offers."""
+
+    HELP: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; return the exit status."""
+
+
+def command_names() -> list[str]:
+    """Return the names of the commands of the runtime, sorted: the file list is the list."""
+    folder = Path(__file__).parent
+    return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+
+
+def _load(name: str) -> Command | None:
+    if name in command_names():
+        return cast(Command, import_module(f"edge.cli.{name}"))
+    for point in entry_points(group="edge.commands"):
+        if point.name == name:
+            return cast(Command, point.load())
+    return None
+
+
+def _toolchain_names() -> list[str]:
+    return sorted(point.name for point in entry_points(group="edge.commands"))
+
+
+def _print_help() -> None:
+    lines = [
+        "usage: edge COMMAND [options]      (edge COMMAND --help says more)",
+        "",
+        "Face swapping with consent, on small devices: labelled, signed and enforced.",
+        "",
+        "commands:",
+    ]
+    for name in [*command_names(), *_toolchain_names()]:
+        command = _load(name)
+        if command is not None:
+            lines.append(f"  {name:<10} {command.HELP}")
+    lines += ["", "  --version  print the version"]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _unknown(name: str) -> int:
+    if name in TOOLCHAIN_COMMANDS:
+        text = f"'edge {name}' needs the toolchain: pip install 'edge-swap[quantize]'"
+    else:
+        text = f"no command '{name}'; known: {', '.join(command_names())}"
+    sys.stderr.write(f"edge: {text}\n")
+    return EXIT_ERROR
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one printable line: control characters and bidi marks become escapes.
+
+    File names and messages of other libraries are untrusted text; they must not draw on the
+    terminal or hide behind right-to-left marks.
+    """
+    safe = []
+    for char in " ".join(text.split()):
+        hidden = char != " " and not char.isprintable()
+        safe.append(char.encode("unicode_escape").decode("ascii") if hidden else char)
+    return "".join(safe)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+        The command's own status; 2 for any `EdgeError`, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        _print_help()
+        return 0 if arguments else EXIT_ERROR
+    if arguments[0] in {"-V", "--version"}:
+        sys.stdout.write(f"edge-swap {edge.__version__}\n")
+        return 0
+    name = arguments[0]
+    command = _load(name)
+    if command is None:
+        return _unknown(name)
+    parser = argparse.ArgumentParser(prog=f"edge {name}", description=command.HELP)
+    command.configure(parser)
+    try:
+        return command.run(parser.parse_args(arguments[1:]))
+    except EdgeError as error:
+        sys.stderr.write(f"edge {name}: {one_line(str(error))}\n")
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write(f"edge {name}: interrupted; nothing half-written was left\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone; that is no error of ours, and the interpreter must not
+        # complain about it at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,1 @@
+"""Find faces, align them, tell them apart."""

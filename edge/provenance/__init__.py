@@ -1,0 +1,1 @@
+"""The visible label, the implicit label, the signed manifest, and their verification."""

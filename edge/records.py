@@ -1,0 +1,172 @@
+"""The records that flow between the stages, and nothing else.
+
+Every record is frozen. Arrays inside a record belong to it: nobody writes to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+Medium = Literal["picture", "video", "live"]
+"""What an output is; a consent permits some of these."""
+
+Purpose = Literal["film", "game", "anonymise", "avatar", "research", "art"]
+"""What a swap is for; a consent permits some of these."""
+
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+
+LabelLanguage = Literal["zh", "en", "both"]
+"""Language of the visible label: "AI合成", "AI-generated", or both."""
+
+MEDIA: tuple[Medium, ...] = ("picture", "video", "live")
+PURPOSES: tuple[Purpose, ...] = ("film", "game", "anonymise", "avatar", "research", "art")
+LABEL_LANGUAGES: tuple[LabelLanguage, ...] = ("zh", "en", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of whole pixels in a frame.
+
+    Attributes:
+        x: Left edge, pixels from the frame's left.
+        y: Top edge, pixels from the frame's top.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face found in a frame.
+
+    Attributes:
+        box: x, y, width, height in frame pixels; may reach past the frame's edge.
+        score: Detector's confidence in [0, 1].
+        landmarks: float32 (5, 2) x, y in frame pixels: left eye, right eye, nose, left mouth
+            corner, right mouth corner; left and right as seen in the picture.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """The aligned square that a model sees.
+
+    Attributes:
+        picture: uint8 (S, S, 3) BGR.
+        matrix: float64 (2, 3) similarity that takes frame pixels to crop pixels.
+    """
+
+    picture: NDArray[np.uint8]
+    matrix: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPlace:
+    """Where the visible label stands and what it says.
+
+    Attributes:
+        text: The words drawn.
+        language: Their language.
+        corner: The corner it stands in.
+        region: Pixels that the label may touch, backing included.
+        ink: Bounding box of the ink itself, in frame pixels.
+    """
+
+    text: str
+    language: LabelLanguage
+    corner: Corner
+    region: Region
+    ink: Region
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """One model as it was really run; written into manifest and ledger.
+
+    Attributes:
+        name: Card name.
+        kind: Card kind: detector, recogniser, swapper.
+        sha256: Hex digest of the model file.
+        precision: fp32, fp16, int8 or w8.
+        backend: Engine: ort, litert, tflite.
+        provider: The provider that ran it, e.g. CPUExecutionProvider.
+        engine_version: Version of the engine's package.
+        licence: Licence named on the card.
+    """
+
+    name: str
+    kind: str
+    sha256: str
+    precision: str
+    backend: str
+    provider: str
+    engine_version: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to swap one identity into one output; only `edge.consent` makes these.
+
+    Attributes:
+        consent_id: Id of the consent that covers the swap.
+        assurance: How much the consent's origin is worth: self-attested, agent-attested,
+            trusted-issuer or synthetic.
+        purpose: The purpose stated for this swap.
+        medium: Kind of output.
+        identity_commitment: Salted hash of the identity, hex; says nothing without the salt.
+        target_statement: The operator's statement about the person in the target: self,
+            synthetic, covered-by-consent, or consent:<id>.
+        not_after: End of the consent's validity, UTC.
+    """
+
+    consent_id: str
+    assurance: str
+    purpose: Purpose
+    medium: Medium
+    identity_commitment: str
+    target_statement: str
+    not_after: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SwapRecord:
+    """What an output's implicit label, manifest and ledger entry say about it.
+
+    Attributes:
+        output_id: `urn:uuid:...`, new for every output.
+        created: Time of the swap, UTC, whole seconds.
+        permit: The consent that covers it.
+        models: Every model that had a part in it.
+        label: Where the visible label stands.
+        target_sha256: Hex digest of the target file's bytes.
+        faces: Faces swapped (most in one frame, for a video).
+        frames: Frames written; 1 for a picture.
+        generator: Name and version of this software.
+    """
+
+    output_id: str
+    created: datetime.datetime
+    permit: Permit
+    models: tuple[ModelUse, ...]
+    label: LabelPlace
+    target_sha256: str
+    faces: int
+    frames: int
+    generator: str

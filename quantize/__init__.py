@@ -1,0 +1,1 @@
+"""The toolchain: converts swap models for small devices and measures what that costs."""
