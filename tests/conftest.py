@@ -1,0 +1,16 @@
+"""Every test has a home of its own: no key, ledger or consent of the user is read or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def edge_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point every user folder of edge-swap into the test's own folder."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("EDGE_HOME", str(home))
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "1")
+    return home
