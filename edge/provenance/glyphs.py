@@ -133,7 +133,7 @@ def stamp(language: LabelLanguage, height: int) -> Stamp:
     """
     text = TEXTS[language]
     glyphs, _ = _layout(text)
-    left, right, bottom, top = _extent(text)
+    left, right, _, top = _extent(text)
     em = em_for(text, height)
     size = (_even((right - left + 2 * _PADDING) * em), height)
     shift = np.array([size[0] / em / 2 - (left + right) / 2, top + _PADDING])
