@@ -1,0 +1,55 @@
+"""Write ref_embedder.onnx and its card: `python -m models.training.embedder.export`."""
+
+from __future__ import annotations
+
+import torch
+from rich.console import Console
+
+from models.training.embedder.net import SIZE
+from models.training.export import export, write_card
+from models.training.runs import WEIGHTS
+from models.training.swapper.sources import frozen_embedder
+
+CARD = """\
+name = "ref_embedder"
+kind = "recogniser"
+title = "Reference recogniser: tells faces of nobody apart by their face part"
+file = "{file}"
+sha256 = "{sha256}"
+size = {size}
+
+[licence]
+name = "Apache-2.0"
+commercial = "yes"
+training_data = "rendered faces of nobody"
+
+# (value * scale - mean) / std on pixels of 0..255 gives -1..1
+[input]
+name = "input"
+shape = [1, 3, 112, 112]
+channels = "RGB"
+scale = 0.00784313725490196
+mean = [1.0, 1.0, 1.0]
+std = [1.0, 1.0, 1.0]
+
+[output]
+name = "embedding"
+length = 512
+normalised = true
+
+[crop]
+template = "arcface_112_v2"
+size = 112
+"""
+
+
+def main() -> None:
+    path = WEIGHTS / "ref_embedder.onnx"
+    net = frozen_embedder().to(memory_format=torch.contiguous_format)
+    export(net, (torch.zeros(1, 3, SIZE, SIZE),), ["input"], ["embedding"], path)
+    write_card("ref_embedder", CARD, path)
+    Console().print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

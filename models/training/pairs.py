@@ -1,0 +1,171 @@
+"""Rendered faces on disk: scenes in which several faces stand on one head.
+
+One store serves the embedder and the swapper. Its pictures come in groups of `group` that share
+scene and head and differ in the face part alone. To the embedder each picture is a view of its
+face part. To the swapper any two pictures of a group are a target and the exact ground truth of
+swapping the other's face in: K renderings give K * (K - 1) pairs.
+
+Run `python -m models.training.pairs train` (or `photos`, `swaps`: the held-out sets); it goes on
+where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import Progress
+
+from models.training.runs import data_folder
+
+SIZE = 160
+HELD_OUT = 1_000_000
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to render: per picture the seeds of face part, head part and scene.
+
+    Attributes:
+        faces: int64 (N,) identity seed of the face part.
+        heads: int64 (N,) identity seed of the head part.
+        scenes: int64 (N,) scene seed.
+        group: pictures that stand together and share head and scene; 1 for single ones.
+    """
+
+    faces: Indices
+    heads: Indices
+    scenes: Indices
+    group: int
+
+
+def train_plan(identities: int = 5000, passes: int = 16, group: int = 4) -> Plan:
+    """Each pass shows every identity once, so that any beginning of the store is balanced.
+
+    The head is the first face's own in each group; the others wear it as a swap would put them.
+    """
+    rng = np.random.default_rng(11)
+    faces = np.concatenate([rng.permutation(identities) for _ in range(passes)])
+    faces = faces[: len(faces) // group * group]
+    groups = np.arange(len(faces)) // group
+    return Plan(faces, faces[groups * group], groups, group)
+
+
+def photos_plan(identities: int = 240, views: int = 8, foreign: int = 3) -> Plan:
+    """Held-out photos of held-out identities; the last `foreign` views stand on others' heads."""
+    rng = np.random.default_rng(12)
+    faces = HELD_OUT + np.repeat(np.arange(identities), views)
+    heads = faces.copy().reshape(identities, views)
+    heads[:, views - foreign :] = HELD_OUT + 5000 + rng.integers(0, 5000, (identities, foreign))
+    return Plan(faces, heads.ravel(), HELD_OUT + np.arange(len(faces)), 1)
+
+
+def swaps_plan(identities: int = 240) -> Plan:
+    """Held-out pairs: a target (first), and the next identity's face on its head (second)."""
+    targets = np.arange(identities)
+    sources = (targets + 1) % identities
+    faces = HELD_OUT + np.stack([targets, sources], axis=1).ravel()
+    heads = HELD_OUT + np.repeat(targets, 2)
+    return Plan(faces, heads, HELD_OUT + 100_000 + np.repeat(targets, 2), 2)
+
+
+PLANS = {"train": train_plan, "photos": photos_plan, "swaps": swaps_plan}
+
+
+class Store:
+    """The pictures of a plan, memory-mapped.
+
+    Attributes:
+        pictures: uint8 (N, 160, 160, 3) BGR.
+        masks: uint8 (N, 160, 160), 255 where the inner face is seen.
+        landmarks: float32 (N, 5, 2) in pixels.
+        done: uint8 (N,) 1 where a picture is there.
+    """
+
+    def __init__(self, name: str, writable: bool = False) -> None:
+        self.plan = PLANS[name]()
+        self.name = name
+        folder = data_folder() / "pairs" / name
+        count = len(self.plan.faces)
+        self.pictures = _mapped(folder / "pictures", (count, SIZE, SIZE, 3), np.uint8, writable)
+        self.masks = _mapped(folder / "masks", (count, SIZE, SIZE), np.uint8, writable)
+        self.landmarks = _mapped(folder / "landmarks", (count, 5, 2), np.float32, writable)
+        self.done = _mapped(folder / "done", (count,), np.uint8, writable)
+
+    def ready(self) -> Indices:
+        """The pictures that are rendered, whole groups only."""
+        groups = np.asarray(self.done).reshape(-1, self.plan.group).all(axis=1)
+        return np.flatnonzero(np.repeat(groups, self.plan.group))
+
+
+def _mapped(
+    path: Path, shape: tuple[int, ...], kind: type[np.generic], writable: bool
+) -> npt.NDArray[np.generic]:
+    if not path.exists():
+        if not writable:
+            raise FileNotFoundError(f"{path}: render it with python -m models.training.pairs")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.memmap(path, dtype=kind, mode="w+", shape=shape).flush()
+    return np.memmap(path, dtype=kind, mode="r+" if writable else "r", shape=shape)
+
+
+@lru_cache(maxsize=4)
+def _opened(name: str) -> Store:
+    return Store(name, writable=True)
+
+
+def _render_some(name: str, indices: list[int]) -> int:
+    """Render some pictures of a store; runs in a worker process."""
+    from models.training.faces.render import render
+
+    from models.training.faces.identity import sample_identity, swapped
+    from models.training.faces.scene import sample_scene
+
+    store = _opened(name)
+    plan = store.plan
+    for i in indices:
+        face, head = int(plan.faces[i]), int(plan.heads[i])
+        identity = sample_identity(face)
+        if head != face:
+            identity = swapped(sample_identity(head), identity)
+        shot = render(identity, sample_scene(int(plan.scenes[i])), size=SIZE)
+        store.pictures[i] = shot.picture
+        store.masks[i] = shot.mask
+        store.landmarks[i] = shot.landmarks
+        store.done[i] = 1
+    return len(indices)
+
+
+def _missing(store: Store, part: int) -> Iterator[list[int]]:
+    todo = np.flatnonzero(np.asarray(store.done) == 0).tolist()
+    for start in range(0, len(todo), part):
+        yield todo[start : start + part]
+
+
+def fill(name: str, workers: int) -> None:
+    """Render what a store lacks, with a progress bar."""
+    store = Store(name, writable=True)
+    with Progress() as progress, ProcessPoolExecutor(workers) as pool:
+        bar = progress.add_task(name, total=len(store.done), completed=int(store.done.sum()))
+        jobs = [pool.submit(_render_some, name, part) for part in _missing(store, 40)]
+        for job in as_completed(jobs):
+            progress.advance(bar, job.result())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("store", choices=sorted(PLANS))
+    parser.add_argument("--workers", type=int, default=4)
+    options = parser.parse_args()
+    fill(options.store, options.workers)
+
+
+if __name__ == "__main__":
+    main()

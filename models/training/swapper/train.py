@@ -1,0 +1,145 @@
+"""Train the swapper against exact ground truth, resumable, by wall-clock or steps.
+
+Run `python -m models.training.swapper.train --minutes 65`. It needs a trained recogniser.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from models.training.pairs import Store
+from models.training.runs import (
+    Average,
+    Clock,
+    data_folder,
+    load_checkpoint,
+    log_line,
+    save_checkpoint,
+    seeded,
+)
+from models.training.swapper.data import Swaps
+from models.training.swapper.evaluate import measure, of_network, sheet
+from models.training.swapper.losses import SwapLoss
+from models.training.swapper.net import Swapper
+from models.training.swapper.sources import frozen_embedder, make_bank
+
+CHECKPOINT = "swapper.pt"
+console = Console()
+
+
+class Run:
+    """The state of one training run."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        seeded(options.seed)
+        self.options = options
+        self.store = Store("train")
+        self.sources = make_bank(self.store, options.workers)
+        self.net = Swapper().to(memory_format=torch.channels_last)
+        self.average = Average(self.net, 0.999)
+        self.loss = SwapLoss(frozen_embedder())
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01
+        )
+        self.step = 0
+        self.epoch = 0
+        self.path = data_folder() / CHECKPOINT
+        used = 0.0 if options.fresh else self._resume()
+        self.clock = Clock(options.minutes, options.steps, used)
+
+    def _resume(self) -> float:
+        state = load_checkpoint(self.path)
+        if state is None:
+            return 0.0
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.average.steps = self.step = state["step"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch = state["epoch"]
+        return float(state["used"])
+
+    def save(self) -> None:
+        save_checkpoint(
+            self.path,
+            net=self.net.state_dict(),
+            average=self.average.net.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            step=self.step,
+            epoch=self.epoch,
+            used=self.clock.spent(),
+        )
+
+    def learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        """One step; returns the terms of the loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.clock.rate(self.step, self.options.rate, warm=500)
+        target = batch["target"].contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = self.net.logits(target, batch["source"])
+        both = torch.sigmoid(logits.float())
+        output = target + (both[:, :3] - target) * both[:, 3:]
+        total, terms = self.loss(output, logits[:, 3:].float(), batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+            self.average.update(self.net)
+        self.step += 1
+        return {"loss": total.item(), **{k: v.item() for k, v in terms.items()}}
+
+    def report(self, losses: dict[str, list[float]]) -> None:
+        scores = measure(of_network(self.average.net), pairs=60)
+        means = {k: float(np.mean(v)) for k, v in losses.items()}
+        values = {"step": self.step, "minutes": self.clock.spent() / 60, **means, **scores}
+        log_line("swapper", **values)
+        console.print({k: round(v, 4) for k, v in values.items()})
+
+
+def train(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    run = Run(options)
+    losses: dict[str, list[float]] = defaultdict(list)
+    while run.clock.progress(run.step) < 1.0:
+        swaps = Swaps(run.store, run.sources, run.sources.indices, options.seed + run.epoch)
+        loader = DataLoader(
+            swaps, options.batch, shuffle=True, drop_last=True, num_workers=options.workers
+        )
+        for batch in loader:
+            for name, value in run.learn(batch).items():
+                losses[name].append(value)
+            if run.step % options.every == 0:
+                run.report(losses)
+                run.save()
+                sheet(of_network(run.average.net), data_folder() / "sheets" / "swapper.png")
+                losses.clear()
+            if run.clock.progress(run.step) >= 1.0:
+                break
+        run.epoch += 1
+    run.save()
+    run.report(losses)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=65.0)
+    parser.add_argument("--steps", type=int, default=10_000_000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--threads", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1000, help="steps between two reports")
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--fresh", action="store_true", help="do not resume")
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
