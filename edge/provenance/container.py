@@ -1,0 +1,130 @@
+"""What a file is by its first bytes, whether its container is whole, and whether C2PA is in it."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.provenance import boxes, xmp
+
+_JUMBF_C2PA = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
+"""Description box of a C2PA manifest store, whatever container holds it."""
+
+_MAX_PICTURE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of media file.
+
+    Attributes:
+        media_type: As the C2PA library spells it.
+        boxes: Whether it is made of MP4-like boxes.
+        manifests: Whether a C2PA manifest can stand in it.
+    """
+
+    media_type: str
+    boxes: bool = False
+    manifests: bool = True
+
+
+_AT_START: tuple[tuple[bytes, Kind], ...] = (
+    (b"\xff\xd8\xff", Kind("image/jpeg")),
+    (b"\x89PNG\r\n\x1a\n", Kind("image/png")),
+    (b"GIF87a", Kind("image/gif")),
+    (b"GIF89a", Kind("image/gif")),
+    (b"II*\0", Kind("image/tiff")),
+    (b"MM\0*", Kind("image/tiff")),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", Kind("image/jxl")),
+    (b"%PDF-", Kind("application/pdf")),
+    (b"ID3", Kind("audio/mpeg")),
+    (b"fLaC", Kind("audio/flac")),
+    (b"BM", Kind("image/bmp", manifests=False)),
+    (b"\x1a\x45\xdf\xa3", Kind("video/x-matroska", manifests=False)),
+)
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/avi"}
+_BRANDS = {
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"mif1": "image/heif",
+    b"qt  ": "video/quicktime",
+    b"M4A ": "audio/mp4",
+}
+
+
+def sniff(head: bytes) -> Kind | None:
+    """Return what a file is by its first 64 bytes, or None for anything that is not media."""
+    for start, kind in _AT_START:
+        if head.startswith(start):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] in _RIFF:
+        return Kind(_RIFF[head[8:12]])
+    if head[4:8] == b"ftyp":
+        return Kind(_BRANDS.get(head[8:12], "video/mp4"), boxes=True)
+    if head[4:8] in {b"moov", b"mdat", b"wide"}:  # QuickTime files from before `ftyp`
+        return Kind("video/quicktime", boxes=True)
+    return None
+
+
+def has_c2pa(path: Path) -> bool:
+    """Return whether a C2PA manifest store, or what is left of one, is in the file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if content.find(_JUMBF_C2PA) >= 0:
+                return True
+            at = content.find(b"uuid" + boxes.C2PA_UUID)
+            return at >= 4
+
+
+def problem(path: Path, kind: Kind) -> str | None:
+    """Return what is broken in the file's container, or None where nothing was found.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    try:
+        if kind.boxes:
+            return _boxes_problem(path, kind)
+        if kind.media_type in xmp.MEDIA_TYPES:
+            return _picture_problem(path, kind.media_type)
+    except (ValueError, struct.error, IndexError) as error:
+        return str(error) or "malformed"
+    return None
+
+
+def _boxes_problem(path: Path, kind: Kind) -> str | None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        kinds = [box.kind for box in boxes.walk(file, 0, size)]
+    if kind.media_type.startswith(("video/", "audio/")):
+        if b"moov" not in kinds:
+            return "no moov box: the recording was not finished, or its end is missing"
+        if b"mdat" not in kinds:
+            return "no mdat box: there is no picture or sound in it"
+    return None
+
+
+def _picture_problem(path: Path, media_type: str) -> str | None:
+    if path.stat().st_size > _MAX_PICTURE:
+        return "over 1 GB"
+    data = path.read_bytes()
+    if media_type == "image/jpeg":
+        list(xmp.jpeg_segments(data))
+        return None if b"\xff\xd9" in data[-65536:] else "the end of the picture is missing"
+    if media_type == "image/png":
+        list(xmp.png_chunks(data))
+        return None
+    kinds = [kind for kind, _ in xmp.riff_chunks(data)]
+    if not {b"VP8 ", b"VP8L", b"ANMF"} & set(kinds):
+        return "no picture in it"
+    return None
