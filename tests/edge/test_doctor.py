@@ -1,0 +1,185 @@
+"""The doctor's eye: each ailment is seen, named and given a mend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from edge import doctor, resources
+from edge.doctor import Finding
+from edge.errors import LedgerError
+from edge.machine import Machine
+from edge.probe import Probe
+
+MODULES = ("numpy", "cv2", "c2pa", "cryptography", "av", *doctor.ENGINES)
+
+
+def _probes(**changes: Probe) -> dict[str, Probe]:
+    healthy = {name: Probe(name, version="2.0") for name in MODULES}
+    healthy["tflite_runtime"] = Probe("tflite_runtime", missing=True)
+    return {**healthy, **changes}
+
+
+def _problems(findings: Iterable[Finding]) -> list[Finding]:
+    found = [f for f in findings if f.state == "problem"]
+    assert all(f.mend for f in found), "a problem without a mend"
+    return found
+
+
+def test_healthy_packages() -> None:
+    assert not _problems(doctor.look_at_packages(_probes()))
+    assert not _problems(doctor.look_at_engines(_probes(), frozenset({"onnxruntime"})))
+
+
+@pytest.mark.parametrize("module", ["numpy", "cv2", "c2pa", "cryptography", "av"])
+def test_a_broken_package(module: str) -> None:
+    probes = _probes(**{module: Probe(module, trouble="import ends the process: Aborted")})
+    (found,) = _problems(doctor.look_at_packages(probes))
+    assert found.topic == module
+    assert "Aborted" in found.text
+
+
+@pytest.mark.parametrize("module", ["numpy", "cv2", "c2pa", "cryptography"])
+def test_a_missing_package(module: str) -> None:
+    (found,) = _problems(doctor.look_at_packages(_probes(**{module: Probe(module, missing=True)})))
+    assert found.text == "not installed"
+
+
+def test_video_is_optional() -> None:
+    findings = list(doctor.look_at_packages(_probes(av=Probe("av", missing=True))))
+    assert not _problems(findings)
+    assert any("edge-swap[video]" in f.mend for f in findings)
+
+
+def test_no_engine() -> None:
+    probes = _probes(**{name: Probe(name, missing=True) for name in doctor.ENGINES})
+    (found,) = _problems(doctor.look_at_engines(probes, frozenset()))
+    assert "edge-swap[cpu]" in found.mend
+
+
+def test_two_onnxruntimes() -> None:
+    names = frozenset({"onnxruntime", "onnxruntime-gpu", "numpy"})
+    (found,) = _problems(doctor.look_at_engines(_probes(), names))
+    assert "onnxruntime and onnxruntime-gpu are both installed" in found.text
+
+
+def test_tflite_runtime_needs_the_old_numpy() -> None:
+    tflite = Probe("tflite_runtime", version="2.14.0")
+    (found,) = _problems(
+        doctor.look_at_engines(_probes(tflite_runtime=tflite), frozenset({"onnxruntime"}))
+    )
+    assert "numpy < 2" in found.text
+    old = _probes(tflite_runtime=tflite, numpy=Probe("numpy", version="1.26.4"))
+    assert not _problems(doctor.look_at_engines(old, frozenset({"onnxruntime"})))
+
+
+def test_installed_distributions_are_seen() -> None:
+    assert {"numpy", "c2pa-python"} <= doctor.installed_distributions()
+
+
+@pytest.mark.parametrize(("switch", "well"), [("1", True), ("0", False), (None, False)])
+def test_telemetry(switch: str | None, well: bool) -> None:
+    assert bool(_problems(doctor.look_at_privacy(switch))) != well
+
+
+def test_nothing_made_yet() -> None:
+    findings = list(doctor.look_at_folders())
+    assert not _problems(findings)
+    assert all("not made yet" in f.text for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "mend"),
+    [
+        ("config/keys/device.pem", 0o640, "go-rwx"),
+        ("config/keys/device.pem", 0o600, ""),
+        ("config/policy.toml", 0o644, ""),
+        ("config/policy.toml", 0o664, "go-w"),
+        ("state/ledger.jsonl", 0o666, "go-w"),
+        ("data/alice.identity", 0o644, "go-rwx"),
+        ("data/alice.identity", 0o600, ""),
+    ],
+)
+def test_rights(edge_home: Path, name: str, mode: int, mend: str) -> None:
+    path = edge_home / name
+    path.parent.mkdir(parents=True, mode=0o700)
+    for folder in (path.parent, path.parent.parent):
+        folder.chmod(0o700)
+    path.touch()
+    path.chmod(mode)
+    found = _problems(doctor.look_at_folders())
+    # The keys lie inside the settings, so that both looks may name one file.
+    assert bool(found) == bool(mend)
+    assert all(mend in f.mend and str(path) in f.mend for f in found)
+
+
+def test_an_open_key_folder(edge_home: Path) -> None:
+    folder = edge_home / "config" / "keys"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    assert any("go-rwx" in f.mend for f in _problems(doctor.look_at_folders()))
+
+
+def test_links_are_not_followed(edge_home: Path) -> None:
+    folder = edge_home / "data"
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    os.symlink("/nowhere/to/be/found", folder / "model.onnx")
+    assert not _problems(doctor.look_at_folders())
+
+
+def test_the_shipped_models_are_well() -> None:
+    findings = {f.topic: f for f in doctor.look_at_models()}
+    assert all(findings[name].state == "ok" for name in doctor.REFERENCE_MODELS)
+
+
+def test_a_missing_reference_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("EDGE_MODELS_DIR", raising=False)
+    monkeypatch.setattr(resources, "weights_dir", lambda: tmp_path)
+    assert any(f.topic == "ref_swapper" for f in _problems(doctor.look_at_models()))
+
+
+def test_a_missing_reference_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(resources, "cards_dir", lambda: tmp_path)
+    missing = {f.topic for f in _problems(doctor.look_at_models())}
+    assert missing == set(doctor.REFERENCE_MODELS)
+
+
+def test_the_label_can_be_drawn() -> None:
+    (found,) = doctor.look_at_label()
+    assert found.state == "ok"
+    assert "AI合成" in found.text
+
+
+def test_no_content_gate_is_said_plainly() -> None:
+    gate = next(f for f in doctor.look_at_safety() if f.topic == "content gate")
+    assert "no content gate is shipped" in gate.text
+
+
+def test_a_damaged_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge.consent import ledger
+
+    path = ledger.default_ledger_path()
+    path.parent.mkdir(parents=True)
+    path.write_text("this is no ledger\n", encoding="utf-8")
+    path.chmod(0o600)
+    assert any(f.topic == "ledger" for f in _problems(doctor.look_at_safety()))
+
+
+def test_a_look_that_fails_is_a_finding() -> None:
+    def broken() -> Iterable[Finding]:
+        yield Finding("first", "seen")
+        raise LedgerError("cannot be read")
+
+    findings = list(doctor._guarded("safety", lambda: iter(broken())))
+    assert [f.topic for f in findings] == ["first", "safety"]
+    assert len(_problems(findings)) == 1
+
+
+def test_a_machine_without_board_or_governor() -> None:
+    machine = Machine("", "Cortex-A72", "aarch64", 4, (), None, "", "Debian", "6.12")
+    topics = [f.topic for f in doctor.look_at_machine(machine)]
+    assert topics == ["processor", "features", "system"]
