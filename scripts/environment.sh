@@ -123,7 +123,7 @@ _install() {
     # PIP_USER=1 in somebody's settings would send packages past the environment.
     (
         cd "$ROOT" && PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-            "$folder/bin/python" -m pip install --quiet ${constraints:+--constraint "$constraints"} \
+            "$folder/bin/python" -m pip install -qq ${constraints:+--constraint "$constraints"} \
             --editable ".[$extras]"
     ) || status=$?
     # pip undoes what it did when it fails by itself (1, 2); not when it is killed.
