@@ -1,0 +1,158 @@
+"""The dispatcher: help, version, unknown commands, exit statuses, and one printable line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import edge
+from edge import cli
+from edge.cli import EXIT_ERROR, EXIT_INTERRUPTED, TOOLCHAIN_COMMANDS, main, one_line
+from edge.cli import doctor as some_command
+
+ROOT = Path(__file__).parents[3]
+
+# The commands that the documentation promises.
+PROMISED = {
+    "consent",
+    "demo",
+    "detect",
+    "doctor",
+    "enroll",
+    "identity",
+    "keys",
+    "ledger",
+    "models",
+    "swap",
+    "verify",
+}
+
+
+def test_promised_commands_are_there() -> None:
+    assert set(cli.command_names()) >= PROMISED
+
+
+@pytest.mark.parametrize("name", cli.command_names())
+def test_every_command_has_one_line_of_help(name: str) -> None:
+    command = cli._load(name)
+    assert command is not None
+    assert command.HELP
+    assert len(command.HELP) <= 80
+    assert "\n" not in command.HELP
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help", "help"])
+def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([flag]) == 0
+    page = capsys.readouterr().out
+    assert all(f"\n  {name} " in page for name in cli.command_names())
+
+
+def test_nothing_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == EXIT_ERROR
+    assert "usage: edge" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["-V", "--version"])
+def test_version(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([flag]) == 0
+    assert capsys.readouterr().out == f"edge-swap {edge.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["swop", "../swap", "__init__", "", "cli"])
+def test_an_unknown_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name]) == EXIT_ERROR
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert "known: " in output.err
+
+
+@pytest.mark.parametrize("name", TOOLCHAIN_COMMANDS)
+def test_a_command_of_the_toolchain_names_its_extra(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "entry_points", lambda group: [])
+    assert main([name]) == EXIT_ERROR
+    assert "pip install 'edge-swap[quantize]'" in capsys.readouterr().err
+
+
+def test_a_wrong_option_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leave:
+        main(["doctor", "--jsom"])
+    assert leave.value.code == EXIT_ERROR
+    assert "--jsom" in capsys.readouterr().err
+
+
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(some_command, "run", interrupt)
+    assert main(["doctor"]) == EXIT_INTERRUPTED
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_programming_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(some_command, "run", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
+
+
+def test_the_exit_status_reaches_the_shell() -> None:
+    child = subprocess.run(
+        [sys.executable, "-m", "edge", "swop"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert child.returncode == EXIT_ERROR
+    assert child.stderr.startswith("edge: no command 'swop'")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    """`edge doctor --json | head -0`: no traceback, no complaint at exit."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    child = subprocess.run(
+        [sys.executable, "-m", "edge", "doctor", "--json"],
+        cwd=ROOT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    os.close(writer)
+    assert child.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("two\nlines\tand more", "two lines and more"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("gpj.\u202eevil", "gpj.\\u202eevil"),
+        ("AI合成", "AI合成"),
+    ],
+)
+def test_one_line(text: str, expected: str) -> None:
+    assert one_line(text) == expected
+
+
+@given(st.text())
+def test_one_line_is_always_one_printable_line(text: str) -> None:
+    safe = one_line(text)
+    assert safe.isprintable()
+    assert len(safe.splitlines()) <= 1
+    assert one_line(safe) == safe
