@@ -1,0 +1,254 @@
+"""The C2PA manifest of an output: what it says, and signing it so that it verifies.
+
+The target file is the parent ingredient; the source person appears only as a salted commitment.
+Every assertion is marked `created`, because the library otherwise lists it as gathered, which is
+to say not attested by the signer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edge.errors import ProvenanceError
+from edge.provenance.container import Kind, has_c2pa, sniff
+from edge.provenance.engine import context
+from edge.provenance.findings import integrity_of
+from edge.provenance.signer import CallbackSigner, FileKey, SigningKey, root_pem
+from edge.provenance.xmp import COMPOSITE_WITH_AI
+
+if TYPE_CHECKING:
+    import datetime
+
+    from edge.records import SwapRecord
+
+SWAP = "org.edge-swap.swap"
+CONSENT = "org.edge-swap.consent"
+TARGET = "org.edge-swap.target"
+LABEL = "org.edge-swap.label"
+"""Labels of our own assertions."""
+
+_SPECIFICATION = "2.4"
+_INGREDIENT = "target"
+
+ParentState = Literal["absent", "intact", "tampered", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What signing found out.
+
+    Attributes:
+        parent: State of the manifest that the target file itself carried: absent, intact,
+            tampered, or unreadable (then it is not in the chain).
+    """
+
+    parent: ParentState
+
+
+def timestamp(moment: datetime.datetime) -> str:
+    """Return a UTC time as RFC 3339 text with Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def manifest_for(
+    record: SwapRecord,
+    media_type: str,
+    title: str | None = None,
+    *,
+    target_type: str | None = None,
+) -> dict[str, Any]:
+    """Return the manifest definition of an output, without its ingredient.
+
+    Args:
+        record: What was done.
+        media_type: Of the output.
+        title: Title of the output; none by default, because file names are personal.
+        target_type: Media type of the target file, where known; a change of it is an action.
+    """
+    name, _, version = record.generator.rpartition(" ")
+    agent = {"name": name or version, "version": version}
+    definition: dict[str, Any] = {
+        "claim_generator_info": [{**agent, "specVersion": _SPECIFICATION}],
+        "format": media_type,
+        "assertions": [
+            _assertion("c2pa.actions.v2", _actions(record, media_type, target_type, agent)),
+            _assertion(SWAP, _swap(record)),
+            _assertion(CONSENT, _consent(record)),
+            _assertion(TARGET, {"sha256": record.target_sha256}),
+            _assertion(LABEL, _label(record)),
+        ],
+    }
+    if title is not None:
+        definition["title"] = title
+    return definition
+
+
+def _assertion(label: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"label": label, "created": True, "data": data}
+
+
+def _actions(
+    record: SwapRecord, media_type: str, target_type: str | None, agent: dict[str, str]
+) -> dict[str, Any]:
+    when = timestamp(record.created)
+    actions: list[dict[str, Any]] = [
+        {"action": "c2pa.opened", "parameters": {"ingredientIds": [_INGREDIENT]}},
+        {
+            "action": "c2pa.edited",
+            "when": when,
+            "softwareAgent": agent,
+            "digitalSourceType": COMPOSITE_WITH_AI,
+            "description": f"face swap by AI; visible label '{record.label.text}' drawn",
+        },
+    ]
+    if target_type is not None and target_type != media_type:
+        actions.append({"action": "c2pa.converted", "when": when, "softwareAgent": agent})
+    return {"actions": actions, "allActionsIncluded": True}
+
+
+def _swap(record: SwapRecord) -> dict[str, Any]:
+    return {
+        "outputId": record.output_id,
+        "created": timestamp(record.created),
+        "medium": record.permit.medium,
+        "faces": record.faces,
+        "frames": record.frames,
+        "models": [asdict(model) for model in record.models],
+    }
+
+
+def _consent(record: SwapRecord) -> dict[str, Any]:
+    permit = record.permit
+    return {
+        "consentId": permit.consent_id,
+        "assurance": permit.assurance,
+        "purpose": permit.purpose,
+        "notAfter": timestamp(permit.not_after),
+        "identityCommitment": permit.identity_commitment,
+        "targetStatement": permit.target_statement,
+    }
+
+
+def _label(record: SwapRecord) -> dict[str, Any]:
+    place = record.label
+    return {
+        "text": place.text,
+        "language": place.language,
+        "corner": place.corner,
+        "region": asdict(place.region),
+        "ink": asdict(place.ink),
+    }
+
+
+def sign(
+    source: Path,
+    destination: Path,
+    media_type: str,
+    record: SwapRecord,
+    parent: Path,
+    *,
+    key: SigningKey | None = None,
+    title: str | None = None,
+) -> Signed:
+    """Sign an output and verify what was signed; a file that does not verify is deleted.
+
+    A manifest that the target file carries stays in the chain. Where it is tampered with, the
+    output says so about its ingredient and is itself good; where it cannot even be read, the
+    target stands in the chain by its SHA-256 alone.
+
+    Args:
+        source: The finished file, implicit label included.
+        destination: The signed file; another path than `source`.
+        media_type: image/jpeg, image/png, image/webp, video/mp4 or video/quicktime.
+        record: What was done.
+        parent: The target file.
+        key: Signs; this device's key by default.
+        title: Title of the output; none by default.
+
+    Raises:
+        ProvenanceError: It could not be signed, or does not verify.
+        KeyStoreError: The device's key cannot be used.
+    """
+    import c2pa
+
+    if key is None:
+        from edge.provenance.keys import device_keys
+
+        key = FileKey(device_keys())
+    callback = CallbackSigner(key)
+    trusted = context([root_pem(key)])
+    try:
+        builder, ours = _prepared(trusted, media_type, record, parent, title)
+        with source.open("rb") as plain, destination.open("w+b") as signed:
+            builder.sign(callback.signer, media_type, plain, signed)
+        state = _verified(destination, media_type, record, trusted)
+    except (c2pa.C2paError, ProvenanceError, OSError) as error:
+        destination.unlink(missing_ok=True)
+        if isinstance(error, ProvenanceError):
+            raise
+        reason = callback.failure or error
+        raise ProvenanceError(f"{destination}: could not be signed: {reason}") from error
+    except BaseException:
+        destination.unlink(missing_ok=True)
+        raise
+    return Signed(parent=state if ours else "unreadable")
+
+
+def _kind(path: Path) -> Kind | None:
+    with path.open("rb") as file:
+        return sniff(file.read(64))
+
+
+def _prepared(
+    trusted: Any, media_type: str, record: SwapRecord, parent: Path, title: str | None
+) -> tuple[Any, bool]:
+    """Return a builder with its ingredient, and whether the target's own manifest was readable."""
+    import c2pa
+
+    kind = _kind(parent)
+    target_type = kind.media_type if kind is not None else None
+    definition = manifest_for(record, media_type, title, target_type=target_type)
+    ingredient = {"title": "target", "relationship": "parentOf", "label": _INGREDIENT}
+    if kind is not None and kind.manifests:
+        builder = c2pa.Builder(definition, context=trusted)
+        try:
+            with parent.open("rb") as stream:
+                builder.add_ingredient(ingredient, kind.media_type, stream)
+            return builder, True
+        except c2pa.C2paError:
+            builder.close()
+    # A format that cannot carry a manifest, a broken one, or a manifest behind a URL: the target
+    # is then described here, and bound by the SHA-256 in our own assertion.
+    described = {**ingredient, "format": target_type or "application/octet-stream"}
+    definition["ingredients"] = [described]
+    return c2pa.Builder(definition, context=trusted), not has_c2pa(parent)
+
+
+def _verified(path: Path, media_type: str, record: SwapRecord, trusted: Any) -> ParentState:
+    """Read the signed file back; return the state of its parent's manifest.
+
+    Raises:
+        ProvenanceError: The signature is not trusted, or it is not what was to be signed.
+    """
+    import c2pa
+
+    with path.open("rb") as stream, c2pa.Reader(media_type, stream, context=trusted) as reader:
+        state = reader.get_validation_state()
+        content = json.loads(reader.json())
+    active = content["manifests"][content["active_manifest"]]
+    if state != "Trusted":
+        failures = content.get("validation_results", {}).get("activeManifest", {}).get("failure")
+        codes = ", ".join(str(f.get("code")) for f in failures or ()) or "no code given"
+        raise ProvenanceError(f"{path}: the signed file does not verify ({state}: {codes})")
+    swaps = [a["data"] for a in active["assertions"] if a["label"] == SWAP]
+    if len(swaps) != 1 or swaps[0].get("outputId") != record.output_id:
+        raise ProvenanceError(f"{path}: the signed file does not carry the manifest of this swap")
+    parents = [i for i in active.get("ingredients", ()) if i.get("relationship") == "parentOf"]
+    if len(parents) != 1:
+        raise ProvenanceError(f"{path}: the signed file does not name its target")
+    if not parents[0].get("active_manifest"):
+        return "absent"
+    return "intact" if integrity_of(parents[0]) == "intact" else "tampered"
