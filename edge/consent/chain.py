@@ -1,0 +1,196 @@
+"""The chain of lines that a ledger file holds: reading it, from either end, and checking it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.consent.canonical import FormError, canonical_bytes, is_hex, parse_object, sha256_hex
+from edge.errors import LedgerError
+
+NO_HASH = "0" * 64
+"""What stands for the hash of the line before the first."""
+
+_BLOCK = 65536
+"""Bytes read at once from the end of the file; a line is about 1 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that could be read.
+
+    Attributes:
+        seq: Its number in the chain, from 1.
+        kind: output, published, missing, refusal or event.
+        hash: Its own hash as it stands there.
+        fields: All that it says.
+    """
+
+    seq: int
+    kind: str
+    hash: str
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest line, as the head file has it.
+
+    Attributes:
+        seq: Its number.
+        hash: Its hash.
+    """
+
+    seq: int
+    hash: str
+
+    def to_bytes(self) -> bytes:
+        """Return the content of a head file; always of the same length."""
+        return f"{self.seq:020d} {self.hash}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with the chain.
+
+    Attributes:
+        line: Line number in the file, from 1; 0 for the file itself.
+        what: What is wrong, in one line.
+    """
+
+    line: int
+    what: str
+
+
+def read_head(path: Path) -> Head | None:
+    """Return what a head file says, or None when it is absent or unreadable."""
+    try:
+        number, digest = path.read_bytes().decode("ascii").split()
+        head = Head(int(number), digest)
+    except (OSError, ValueError):
+        return None
+    return head if is_hex(head.hash, 64) and head.seq > 0 else None
+
+
+def _read_line(raw: bytes) -> Line:
+    fields = parse_object(raw)
+    seq, kind, digest = fields.get("seq"), fields.get("kind"), fields.get("hash")
+    if not isinstance(seq, int) or not isinstance(kind, str) or not isinstance(digest, str):
+        raise FormError("it lacks its number, kind or hash")
+    return Line(seq, kind, digest, fields)
+
+
+def last_line(path: Path, end: int | None = None) -> Line | None:
+    """Return the last whole line, reading only the end of the file.
+
+    Args:
+        path: The ledger.
+        end: Take the file to end at this byte.
+
+    Raises:
+        LedgerError: That line cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            position = os.fstat(file.fileno()).st_size if end is None else end
+            tail = b""
+            while position > 0 and tail[:-1].count(b"\n") == 0:
+                begin = max(0, position - _BLOCK)
+                tail = os.pread(file.fileno(), position - begin, begin) + tail
+                position = begin
+    except FileNotFoundError:
+        return None
+    lines = tail.split(b"\n")
+    if len(lines) < 2:
+        return None
+    try:
+        return _read_line(lines[-2])
+    except FormError as error:
+        raise LedgerError(
+            f"the last line of the ledger {path} is damaged ({error}): see 'edge ledger verify', "
+            "then move the file aside and keep it"
+        ) from error
+
+
+def scan(path: Path, start: int) -> Iterator[Line]:
+    """Yield the readable lines from byte `start` on; `verify_chain` tells about the others."""
+    with path.open("rb") as file:
+        file.seek(start)
+        for raw in file:
+            try:
+                yield _read_line(raw)
+            except FormError:
+                continue
+
+
+def verify_chain(path: Path, head: Head | None) -> list[Problem]:
+    """Check every line of a ledger, and that the newest is the one the head names.
+
+    Args:
+        path: The ledger; it may be absent.
+        head: What the head file says.
+
+    Raises:
+        LedgerError: The file cannot be read.
+    """
+    problems: list[Problem] = []
+    seq, digest, number, head_seen = 0, NO_HASH, 0, head is None
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                seq, digest, found = _check_line(raw, number, seq, digest)
+                problems += found
+                head_seen = head_seen or (head is not None and Head(seq, digest) == head)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise LedgerError(f"cannot read the ledger {path}: {error.strerror}") from error
+    if head is None:
+        problems.append(Problem(0, "the head file is missing: the newest lines may be missing too"))
+    elif not head_seen:
+        what = f"entry {head.seq} was written, and is not the one that stands here: "
+        problems.append(Problem(number, what + "the newest lines were removed or replaced"))
+    return problems
+
+
+def _check_line(raw: bytes, number: int, seq: int, digest: str) -> tuple[int, str, list[Problem]]:
+    """Check one line against the one before; return number and hash for the next."""
+    if not raw.endswith(b"\n"):
+        what = "it was torn off before its end; the next entry, or recovery, puts it aside"
+        return seq, digest, [Problem(number, what)]
+    try:
+        line = _read_line(raw[:-1])
+        body = {key: value for key, value in line.fields.items() if key != "hash"}
+        true_hash = sha256_hex(canonical_bytes(body))
+    except FormError as error:
+        return seq + 1, digest, [Problem(number, f"it cannot be read: {error}")]
+    problems = []
+    if true_hash != line.hash or canonical_bytes(line.fields) != raw[:-1]:
+        problems.append(Problem(number, "it was changed: its hash does not fit what it says"))
+    if line.seq != seq + 1:
+        problems.append(Problem(number, _gap(seq, line.seq)))
+    elif line.fields.get("prev") != digest:
+        problems.append(Problem(number, "it does not continue the line before: one was changed"))
+    return line.seq, line.hash, problems
+
+
+def _gap(before: int, here: int) -> str:
+    if here > before + 1:
+        last = f" to {here - 1}" if here > before + 2 else ""
+        return f"entry {here} follows {before}: entry {before + 1}{last} was removed"
+    return f"entry {here} follows {before}: it was moved, repeated or put in"
+
+
+def file_sha256(path: Path) -> str | None:
+    """Return the hex SHA-256 of a file, or None when there is no such file."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except (OSError, ValueError):
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,523 @@
+"""The ledger: an append-only log of every output and every refusal of this device.
+
+One JSON object a line. Each line holds the hash of the line before it (`prev`) and its own
+(`hash`, SHA-256 of the canonical JSON of the rest), so that a changed, added or removed line
+shows. A small head file beside it holds the newest number and hash, so that removing the newest
+lines shows too. Who owns the device can still write a whole new ledger and head: the chain is
+evidence against accidents and edits, not against its keeper.
+
+An output's life: `begin_output` writes and syncs its line while the file is still a temporary
+one; the file gets its name; `finish_output` closes it. After a crash `recover` closes what was
+left open: as published when the file is there with the right hash, else as missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge import resources
+from edge.consent.canonical import (
+    FormError,
+    canonical_bytes,
+    parse_object,
+    sha256_hex,
+    utc_now,
+    utc_text,
+)
+from edge.consent.chain import (
+    NO_HASH,
+    Head,
+    Line,
+    Problem,
+    file_sha256,
+    last_line,
+    read_head,
+    scan,
+    verify_chain,
+)
+from edge.consent.storage import make_private_dir, reason, sync_folder
+from edge.errors import LedgerError, OutputError
+from edge.records import ModelUse, SwapRecord
+
+Event = Literal[
+    "enrol",
+    "erase",
+    "revoke",
+    "trust",
+    "key-rotation",
+    "interrupted",
+    "skipped-no-face",
+    "torn-line",
+]
+"""Things worth a line that are neither an output nor a refusal."""
+
+_MAX_TEXT = 1000
+"""Longest free text in an entry, in characters: an error message, a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as it is shown.
+
+    Attributes:
+        seq: Its number, from 1.
+        time: When it was written, ISO 8601 UTC.
+        kind: output, refusal or event.
+        state: Of an output: published, missing, or open (its file has not its name yet); else "".
+        fields: All that the line says.
+    """
+
+    seq: int
+    time: str
+    kind: str
+    state: str
+    fields: Mapping[str, object]
+
+
+class Ledger:
+    """The ledger in one file; any number of processes may share it.
+
+    Args:
+        path: The file; `ledger.jsonl` in the state folder by default. It is made, readable by its
+            owner only, with the first entry.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or resources.state_dir() / "ledger.jsonl"
+        self._head = self.path.with_suffix(".head")
+        self._lock = self.path.with_suffix(".lock")
+        self._mark = self.path.with_suffix(".mark")
+        self._inflight = self.path.with_suffix(".inflight")
+        self._held: dict[int, int] = {}
+
+    # Writing ---------------------------------------------------------------------------------
+
+    def begin_output(self, record: SwapRecord, output_path: Path, output_sha256: str) -> int:
+        """Write and sync the entry of an output, before its file gets its name.
+
+        Args:
+            record: What is known about the output.
+            output_path: The name that it will get.
+            output_sha256: Hex digest of its finished bytes.
+
+        Returns:
+            The entry's number, for `finish_output`.
+
+        Raises:
+            LedgerError: The entry cannot be written; then the output must not appear.
+        """
+        fields = _output_fields(record, output_path, output_sha256)
+        with self._locked():
+            seq = self._append("output", fields, hold=True)
+        return seq
+
+    def finish_output(self, seq: int) -> None:
+        """Close the entry `seq`: its file has its name and is synced.
+
+        Raises:
+            LedgerError: The entry cannot be written. The output is there; recovery will close it.
+        """
+        with self._locked():
+            self._append("published", {"entry": seq})
+            self._release(seq)
+
+    def abandon_output(self, seq: int, why: str) -> None:
+        """Close the entry `seq`: its file will never appear.
+
+        Raises:
+            LedgerError: The entry cannot be written; recovery will close it.
+        """
+        with self._locked():
+            self._append("missing", {"entry": seq, "reason": _short(why)})
+            self._release(seq)
+
+    @contextlib.contextmanager
+    def output(self, record: SwapRecord, output_path: Path, output_sha256: str) -> Iterator[int]:
+        """Enter an output, run the body that names its file, and close the entry.
+
+        Example:
+            >>> with ledger.output(record, path, digest):    # doctest: +SKIP
+            ...     os.replace(temporary, path)
+
+        Raises:
+            LedgerError: The entry cannot be written; the body did not run.
+        """
+        seq = self.begin_output(record, output_path, output_sha256)
+        try:
+            yield seq
+        except BaseException as error:
+            self.abandon_output(seq, f"{type(error).__name__}: {error}")
+            raise
+        self.finish_output(seq)
+
+    def refusal(self, error: Exception, asked: Mapping[str, str]) -> int:
+        """Write and sync that something was refused.
+
+        Args:
+            error: The refusal; its class and message are kept.
+            asked: What was asked for, e.g. purpose, input and identity.
+
+        Raises:
+            LedgerError: The entry cannot be written.
+        """
+        fields: dict[str, object] = {
+            "error": type(error).__name__,
+            "reason": _short(str(error)),
+            "asked": {key: _short(value) for key, value in asked.items()},
+        }
+        with self._locked():
+            return self._append("refusal", fields)
+
+    def event(self, event: Event, details: Mapping[str, str]) -> int:
+        """Write and sync an event.
+
+        Args:
+            event: What happened.
+            details: Texts that say more.
+
+        Raises:
+            LedgerError: The entry cannot be written.
+        """
+        with self._locked():
+            return self._append("event", _event_fields(event, details))
+
+    def recover(self) -> list[int]:
+        """Heal a torn last line, and close the outputs of processes that are gone.
+
+        Returns:
+            Numbers of the entries whose file never appeared.
+
+        Raises:
+            LedgerError: The ledger cannot be read or written.
+        """
+        if not self.path.exists():
+            return []
+        missing: list[int] = []
+        with self._locked():
+            start = self._read_mark()
+            open_entries = _open_outputs(scan(self.path, start))
+            for seq, line in sorted(open_entries.items()):
+                if self._is_alive(seq):
+                    continue
+                if not self._close_orphan(line):
+                    missing.append(seq)
+                self._release(seq)
+                del open_entries[seq]
+            if not open_entries:
+                self._write_mark()
+        return missing
+
+    def _close_orphan(self, line: Line) -> bool:
+        path = Path(str(line.fields.get("path", "")))
+        if file_sha256(path) == line.fields.get("output_sha256"):
+            self._append("published", {"entry": line.seq, "reason": "found by recovery"})
+            return True
+        why = "the file never appeared, or is another one: interrupted before it got its name"
+        self._append("missing", {"entry": line.seq, "reason": why})
+        return False
+
+    # Reading ---------------------------------------------------------------------------------
+
+    def verify(self) -> list[Problem]:
+        """Check every line's form, hash and place in the chain.
+
+        Returns:
+            What is wrong, with line numbers from 1; empty for a whole ledger.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        if not self.path.exists() and not self._head.exists():
+            return []
+        with self._locked(heal=False):
+            return verify_chain(self.path, read_head(self._head))
+
+    def entries(self) -> list[Entry]:
+        """Return outputs (with their state), refusals and events, oldest first.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        if not self.path.exists():
+            return []
+        with self._locked(heal=False):
+            lines = list(scan(self.path, 0))
+        states = {
+            line.fields.get("entry"): line.kind
+            for line in lines
+            if line.kind in {"published", "missing"}
+        }
+        return [
+            Entry(
+                seq=line.seq,
+                time=str(line.fields.get("time", "")),
+                kind=line.kind,
+                state=states.get(line.seq, "open") if line.kind == "output" else "",
+                fields=line.fields,
+            )
+            for line in lines
+            if line.kind not in {"published", "missing"}
+        ]
+
+    # Inside: all of it under the lock -----------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self, *, heal: bool = True) -> Iterator[None]:
+        """Hold the ledger alone; the lock goes with the process, however it ends."""
+        try:
+            make_private_dir(self.path.parent)
+            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except (OSError, OutputError) as error:
+            raise LedgerError(f"cannot open the ledger {self.path}: {_cause(error)}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if heal:
+                self._heal()
+            yield
+        except OSError as error:
+            raise LedgerError(f"cannot use the ledger {self.path}: {_cause(error)}") from error
+        finally:
+            os.close(handle)
+
+    def _append(self, kind: str, fields: Mapping[str, object], *, hold: bool = False) -> int:
+        seq, prev = self._tip()
+        body: dict[str, object] = {
+            **fields,
+            "seq": seq,
+            "time": utc_text(utc_now()),
+            "kind": kind,
+            "prev": prev,
+        }
+        digest = sha256_hex(canonical_bytes(body))
+        line = canonical_bytes({**body, "hash": digest}) + b"\n"
+        if hold:
+            self._hold(seq)
+        try:
+            self._write_line(line)
+        except OSError:
+            self._release(seq)
+            raise
+        self._write_head(Head(seq, digest))
+        return seq
+
+    def _tip(self) -> tuple[int, str]:
+        """Return number and previous hash of the next line.
+
+        Where the head is ahead, the newest lines were removed: the next line continues the head,
+        so that the gap stays visible for ever.
+        """
+        head = read_head(self._head) or Head(0, NO_HASH)
+        last = last_line(self.path)
+        if last is None or head.seq > last.seq:
+            return head.seq + 1, head.hash
+        return last.seq + 1, last.hash
+
+    def _write_line(self, line: bytes) -> None:
+        new = not self.path.exists()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        handle = os.open(self.path, flags, 0o600)
+        try:
+            size = os.fstat(handle).st_size
+            try:
+                _write_all(handle, line)
+                os.fsync(handle)
+            except OSError:
+                # A full disk leaves half a line; the entry was not made, so it goes.
+                os.ftruncate(handle, size)
+                raise
+        finally:
+            os.close(handle)
+        if new:
+            sync_folder(self.path.parent)
+
+    def _write_head(self, head: Head) -> None:
+        """Write the head in place: it fits one sector, so it is the old one or the new one."""
+        new = not self._head.exists()
+        handle = os.open(self._head, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(handle, head.to_bytes(), 0)
+            if new:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        if new:
+            sync_folder(self._head.parent)
+
+    def _heal(self) -> None:
+        """Put a line that a loss of power tore aside, and say so in the ledger."""
+        if not self.path.exists():
+            return
+        with self.path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = _torn_start(file.fileno(), size)
+            if start == size:
+                return
+            torn = os.pread(file.fileno(), size - start, start)
+            aside = self.path.with_suffix(f".torn-{sha256_hex(torn)[:12]}")
+            handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "wb") as kept:
+                kept.write(torn)
+                kept.flush()
+                os.fsync(kept.fileno())
+            file.truncate(start)
+            os.fsync(file.fileno())
+        details = {"kept": aside.name, "sha256": sha256_hex(torn), "bytes": str(len(torn))}
+        self._append("event", _event_fields("torn-line", details))
+
+    # An open output is held by a lock on a small file of its own: when its process dies, however
+    # it dies, the lock goes, and recovery knows that nobody will close the entry.
+
+    def _hold(self, seq: int) -> None:
+        make_private_dir(self._inflight)
+        path = self._inflight / str(seq)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        self._held[seq] = handle
+
+    def _release(self, seq: int) -> None:
+        with contextlib.suppress(OSError):
+            (self._inflight / str(seq)).unlink()
+        handle = self._held.pop(seq, None)
+        if handle is not None:
+            os.close(handle)
+
+    def _is_alive(self, seq: int) -> bool:
+        try:
+            handle = os.open(self._inflight / str(seq), os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    # The mark is a hint: up to this byte every output is closed. Without it recovery reads all.
+
+    def _read_mark(self) -> int:
+        try:
+            mark = parse_object(self._mark.read_bytes())
+            offset, digest = mark["offset"], mark["hash"]
+        except (OSError, FormError, KeyError):
+            return 0
+        if not isinstance(offset, int) or not 0 <= offset <= self.path.stat().st_size:
+            return 0
+        last = last_line(self.path, offset)
+        return offset if last is not None and last.hash == digest else 0
+
+    def _write_mark(self) -> None:
+        last = last_line(self.path)
+        if last is None:
+            return
+        mark = {"offset": self.path.stat().st_size, "hash": last.hash}
+        temporary = self._mark.with_suffix(".mark.tmp")
+        temporary.write_bytes(json.dumps(mark).encode())
+        temporary.chmod(0o600)
+        os.replace(temporary, self._mark)
+
+
+@contextlib.contextmanager
+def recording_refusals(ledger: Ledger, asked: Mapping[str, str]) -> Iterator[None]:
+    """Write every refusal of the body into the ledger, and pass it on.
+
+    Args:
+        ledger: The ledger.
+        asked: What was asked for.
+
+    Raises:
+        EdgeError: Whatever the body raises.
+    """
+    from edge.errors import ConsentError, EdgeError, PolicyError
+
+    try:
+        yield
+    except (ConsentError, PolicyError) as error:
+        with contextlib.suppress(EdgeError):  # the refusal stands, entry or not
+            ledger.refusal(error, asked)
+        raise
+
+
+def _output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, object]:
+    permit = record.permit
+    return {
+        "output_id": record.output_id,
+        "path": os.path.abspath(path),
+        "output_sha256": sha256,
+        "target_sha256": record.target_sha256,
+        "identity": permit.identity_commitment,
+        "consent_id": permit.consent_id,
+        "assurance": permit.assurance,
+        "purpose": permit.purpose,
+        "medium": permit.medium,
+        "target_statement": permit.target_statement,
+        "models": [_model_fields(model) for model in record.models],
+        "faces": record.faces,
+        "frames": record.frames,
+        "generator": record.generator,
+    }
+
+
+def _model_fields(model: ModelUse) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "kind": model.kind,
+        "sha256": model.sha256,
+        "precision": model.precision,
+        "backend": model.backend,
+        "provider": model.provider,
+    }
+
+
+def _event_fields(event: Event, details: Mapping[str, str]) -> dict[str, object]:
+    texts = {key: _short(value) for key, value in details.items()}
+    return {"event": event, "details": texts}
+
+
+def _open_outputs(lines: Iterator[Line]) -> dict[int, Line]:
+    found: dict[int, Line] = {}
+    for line in lines:
+        if line.kind == "output":
+            found[line.seq] = line
+        elif line.kind in {"published", "missing"}:
+            entry = line.fields.get("entry")
+            if isinstance(entry, int):
+                found.pop(entry, None)
+    return found
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _torn_start(handle: int, size: int) -> int:
+    """Return where the last line without an end starts; `size` when there is none."""
+    position = size
+    while position > 0:
+        begin = max(0, position - 65536)
+        block = os.pread(handle, position - begin, begin)
+        found = block.rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        position = begin
+    return 0
+
+
+def _short(text: str) -> str:
+    """Return text that always has a canonical form: bytes of odd file names become escapes."""
+    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return clean if len(clean) <= _MAX_TEXT else clean[: _MAX_TEXT - 3] + "..."
+
+
+def _cause(error: Exception) -> str:
+    return reason(error)

@@ -1,0 +1,137 @@
+"""Small private files: read with a limit, written whole or not at all, readable by their owner."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from edge.errors import EdgeError, OutputError
+
+MAX_RECORD = 4 * 1024 * 1024
+"""Largest record read, in bytes: consents and identities are a few kilobytes."""
+
+
+def read_record(path: Path, what: str, error: type[EdgeError]) -> bytes:
+    """Return the bytes of the small file `path`.
+
+    Args:
+        path: The file.
+        what: What it should be, for the message: "consent", "identity".
+        error: The class to raise.
+
+    Raises:
+        EdgeError: `error`: missing, no regular file, unreadable, empty or larger than MAX_RECORD.
+    """
+    try:
+        # Without O_NONBLOCK a named pipe would keep us waiting before its kind is known.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as cause:
+        raise error(f"no {what} at {path}: check the path") from cause
+    except (OSError, ValueError) as cause:
+        raise error(f"cannot read the {what} {path}: {reason(cause)}") from cause
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise error(f"{path} is not a file, so it is no {what}")
+        try:
+            data = file.read(MAX_RECORD + 1)
+        except OSError as cause:
+            raise error(f"cannot read the {what} {path}: {reason(cause)}") from cause
+    if not data:
+        raise error(f"{path} is empty, so it is no {what}")
+    if len(data) > MAX_RECORD:
+        raise error(f"{path} is larger than {MAX_RECORD // 2**20} MiB, so it is no {what}")
+    return data
+
+
+def reason(error: Exception) -> str:
+    """Return the reason in an operating-system error, without its number."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text[:1].lower() + text[1:]
+
+
+def make_private_dir(path: Path) -> None:
+    """Make the folder `path`, for its owner only (0700), and the folders above it.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as cause:
+        raise OutputError(f"cannot make the folder {path}: {reason(cause)}") from cause
+
+
+def write_private(path: Path, data: bytes, *, overwrite: bool = False) -> None:
+    """Write `data` to `path`, readable by its owner only (0600), whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        data: All of its content.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        OutputError: The file exists, or it cannot be written.
+    """
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{path} exists: choose another name, or give --overwrite")
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        _write_synced(temporary, data)
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            _take_free_name(temporary, path)
+        sync_folder(path.parent)
+    except FileExistsError as cause:
+        raise OutputError(f"{path} exists: choose another name, or give --overwrite") from cause
+    except OSError as cause:
+        raise OutputError(f"cannot write {path}: {reason(cause)}") from cause
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _take_free_name(temporary: Path, path: Path) -> None:
+    """Name the finished file; unlike a rename, a link never replaces what is there."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+            raise
+        # FAT and exFAT, as on memory cards, have no links.
+        os.replace(temporary, path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` survive a loss of power.
+
+    Raises:
+        OSError: The folder cannot be opened or synced.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def writable_by_others(path: Path) -> bool:
+    """Return whether the file's group or everybody may write to it."""
+    return bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def readable_by_others(path: Path) -> bool:
+    """Return whether the file's group or everybody may read it or write to it."""
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
