@@ -11,10 +11,10 @@ from edge import errors
 from edge.cli import EXIT_ERROR, main
 from edge.errors import EdgeError
 
-DEFINED: dict[str, type[Exception]] = {
+DEFINED = {
     name: thing
     for name, thing in vars(errors).items()
-    if inspect.isclass(thing) and thing.__module__ == errors.__name__
+    if isinstance(thing, type) and issubclass(thing, Exception)
 }
 
 
