@@ -1,0 +1,65 @@
+"""Inference engines: one file each, imported on first use; the list of files is their list.
+
+A backend module has `open_session(path, *, providers, threads, strict) -> Session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from edge.backends.base import Session
+from edge.errors import BackendError
+
+__all__ = ["Session", "backend_names", "open_session"]
+
+_NOT_ENGINES = {"__init__", "base"}
+
+
+class _Backend(Protocol):
+    def open_session(
+        self, path: Path, *, providers: Sequence[str], threads: int, strict: bool
+    ) -> Session: ...
+
+
+def backend_names() -> list[str]:
+    """Return the names of the backends, sorted; their engines may not be installed."""
+    files = Path(__file__).parent.glob("*.py")
+    return sorted(p.stem for p in files if p.stem not in _NOT_ENGINES and p.stem[0] != "_")
+
+
+def open_session(
+    path: Path,
+    *,
+    backend: str = "ort",
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+    threads: int = 0,
+    strict: bool = True,
+) -> Session:
+    """Open a model file in an engine.
+
+    Args:
+        path: The model file.
+        backend: Name of a backend.
+        providers: Execution providers in order of preference; CPUExecutionProvider is every
+            engine's own CPU path.
+        threads: Threads for one run; 0 leaves it to the engine.
+        strict: Refuse to run on another provider than the first one asked for.
+
+    Returns:
+        The session.
+
+    Raises:
+        EngineMissing: The engine's package is not installed; the message names the extra.
+        ProviderError: The first provider is not there, or is not the one that would run.
+        ModelError: The file is not a model of this engine.
+        BackendError: No such backend, or the engine cannot work here.
+    """
+    if backend not in backend_names():
+        raise BackendError(f"no backend '{backend}'; known: {', '.join(backend_names())}")
+    if threads < 0:
+        raise BackendError(f"threads must be 0 or more, not {threads}")
+    module = cast(_Backend, import_module(f"edge.backends.{backend}"))
+    return module.open_session(path, providers=tuple(providers), threads=threads, strict=strict)

@@ -1,0 +1,130 @@
+"""A look into an ONNX file before an engine opens it, without the onnx package.
+
+A model is untrusted input. ONNX lets a weight live in another file, named by a path; older engines
+open whatever that path says. This module walks the protobuf far enough to find those names, and
+notices on the way that a file is truncated or no ONNX model at all.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.errors import ModelError
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+# Message -> {field number: message inside}, from onnx.proto3 (IR version 10): every way from a
+# model to a tensor.
+_CHILDREN: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {
+        5: "tensor",
+        6: "graph",
+        10: "tensor",
+        11: "graph",
+        22: "sparse",
+        23: "sparse",
+    },
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "external"},
+}
+_GRAPH_FIELD = 7
+_MAX_DEPTH = 64  # nested subgraphs of a real model stay below ten messages
+
+
+class _Broken(Exception):
+    """The bytes are no protobuf message."""
+
+
+def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < end and shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise _Broken
+
+
+def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (field number, start, end) of each length-delimited field; skip the others."""
+    while at < end:
+        key, at = _varint(data, at, end)
+        number, wire = key >> 3, key & 7
+        if number == 0:
+            raise _Broken
+        if wire == _BYTES:
+            length, at = _varint(data, at, end)
+            if at + length > end:
+                raise _Broken
+            yield number, at, at + length
+            at += length
+        elif wire == _VARINT:
+            _, at = _varint(data, at, end)
+        elif wire in (_FIXED64, _FIXED32):
+            at += 8 if wire == _FIXED64 else 4
+            if at > end:
+                raise _Broken
+        else:
+            raise _Broken
+
+
+def _locations(data: mmap.mmap) -> tuple[list[str], bool]:
+    """Return the paths of all external tensors, and whether the file holds a graph."""
+    found: list[str] = []
+    has_graph = False
+    todo = [("model", 0, len(data), 0)]
+    while todo:
+        message, start, stop, depth = todo.pop()
+        if depth > _MAX_DEPTH:
+            raise _Broken
+        children = _CHILDREN[message]
+        for number, at, end in _fields(data, start, stop):
+            child = children.get(number)
+            if child == "external":
+                entry = {key: data[a:b] for key, a, b in _fields(data, at, end)}
+                if entry.get(1) == b"location":
+                    found.append(entry.get(2, b"").decode("utf-8", "replace"))
+            elif child is not None:
+                has_graph = has_graph or (message == "model" and number == _GRAPH_FIELD)
+                todo.append((child, at, end, depth + 1))
+    return found, has_graph
+
+
+def check_onnx_file(path: Path) -> None:
+    """Check that a file is a whole ONNX model that stays in its folder.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ModelError: Not readable, truncated, no ONNX model, or a weight of it lies outside the
+            model's folder.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            locations, has_graph = _locations(data)
+    except (OSError, ValueError) as error:  # ValueError: mmap of an empty file
+        raise ModelError(f"{path}: not a readable ONNX model: {error}") from error
+    except _Broken as error:
+        raise ModelError(f"{path}: not an ONNX model, or truncated") from error
+    if not has_graph:
+        raise ModelError(f"{path}: not an ONNX model: it holds no graph")
+    folder = path.resolve().parent
+    for location in locations:
+        try:
+            inside = (folder / location).resolve().is_relative_to(folder)
+        except (OSError, ValueError):
+            inside = False
+        if not location or Path(location).is_absolute() or not inside:
+            raise ModelError(
+                f"{path}: refused: it asks for weights outside its own folder ({location!r})"
+            )

@@ -1,0 +1,52 @@
+"""What every engine looks like from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+CPU_PROVIDER = "CPUExecutionProvider"
+"""Name of the CPU path in every engine, so that one default serves all of them."""
+
+
+class Session(Protocol):
+    """A model, opened in an engine and ready to run.
+
+    Attributes:
+        inputs: Names of the inputs.
+        outputs: Names of the outputs, in the order in which `run` returns them.
+        engine: Name of the backend: ort, litert, tflite.
+        engine_version: Version of the engine's package.
+        provider: The provider that really runs the model.
+    """
+
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def engine_version(self) -> str: ...
+
+    @property
+    def provider(self) -> str: ...
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the model once.
+
+        Args:
+            feeds: One array per input, by name; pictures are float32 (1, C, H, W) whatever
+                layout the engine works in.
+
+        Returns:
+            One array per output, in the order of `outputs`; pictures again (1, C, H, W).
+
+        Raises:
+            BackendError: The engine refused; the message names the model and the reason.
+        """

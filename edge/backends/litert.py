@@ -1,0 +1,34 @@
+"""LiteRT (ai-edge-litert), on the CPU with XNNPACK, for .tflite models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edge.backends._interpreter import InterpreterSession, check_providers, open_interpreter
+from edge.backends.base import CPU_PROVIDER
+from edge.errors import EngineMissing
+
+
+def _import_engine() -> tuple[Any, str]:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+
+        return Interpreter, version("ai-edge-litert")
+    except (ImportError, PackageNotFoundError) as error:
+        raise EngineMissing(
+            "ai-edge-litert is not installed: pip install 'edge-swap[litert]'"
+        ) from error
+
+
+def open_session(
+    path: Path, *, providers: Sequence[str] = (CPU_PROVIDER,), threads: int = 0, strict: bool = True
+) -> InterpreterSession:
+    """Open a .tflite file; see `edge.backends.open_session`."""
+    check_providers("litert", providers, strict)
+    interpreter, release = _import_engine()
+    return open_interpreter(
+        path, interpreter, engine="litert", engine_version=release, threads=threads
+    )

@@ -1,0 +1,168 @@
+"""ONNX Runtime, with a strict choice of providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edge.backends._onnx_file import check_onnx_file
+from edge.backends.base import CPU_PROVIDER
+from edge.errors import BackendError, EngineMissing, ModelError, ProviderError
+
+_PACKAGES = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
+    "onnxruntime-qnn",
+    "onnxruntime-directml",
+)
+"""Distributions that all install the module `onnxruntime`, over one another."""
+
+_LOG_ERRORS_ONLY = 3
+
+_WHAT_ORT_RAISES = (
+    "EPFail",
+    "EngineError",
+    "Fail",
+    "InvalidArgument",
+    "InvalidGraph",
+    "InvalidProtobuf",
+    "ModelLoadCanceled",
+    "ModelLoaded",
+    "NoModel",
+    "NoSuchFile",
+    "NotImplemented",
+    "RuntimeException",
+)
+
+
+def installed_packages() -> list[str]:
+    """Return the installed distributions of ONNX Runtime; more than one overwrite each other."""
+    found = []
+    for name in _PACKAGES:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            continue
+        found.append(name)
+    return found
+
+
+def _import_engine() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineMissing(
+            "onnxruntime is not installed: pip install 'edge-swap[cpu]' "
+            "(on a Jetson, use the onnxruntime-gpu that comes with JetPack)"
+        ) from error
+    return onnxruntime
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    """Return what the engine raises: classes of its own that have no common root."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    own = [getattr(state, name) for name in _WHAT_ORT_RAISES if hasattr(state, name)]
+    return (*own, RuntimeError, ValueError)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _available(ort: Any, wanted: Sequence[str], strict: bool) -> list[str]:
+    """Return the wanted providers that this build has.
+
+    Raises:
+        ProviderError: The first is missing (strict), or none is there.
+    """
+    have = list(ort.get_available_providers())
+    usable = [name for name in wanted if name in have]
+    if not usable or (strict and usable[0] != wanted[0]):
+        raise ProviderError(
+            f"provider {wanted[0]} is not in this onnxruntime; available: {', '.join(have)}"
+            + _clash_hint()
+        )
+    return usable
+
+
+def _clash_hint() -> str:
+    packages = installed_packages()
+    if len(packages) < 2:
+        return ""
+    return f"; {' and '.join(packages)} are installed over each other: uninstall all, install one"
+
+
+def _options(ort: Any, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    # Idle threads that spin heat a small board until it throttles; waking them costs little.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrtSession:
+    """A model opened in ONNX Runtime; see `edge.backends.base.Session`."""
+
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    engine: str
+    engine_version: str
+    provider: str
+    _session: Any
+    _errors: tuple[type[Exception], ...]
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the model once; see `edge.backends.base.Session.run`."""
+        try:
+            return list(self._session.run(list(self.outputs), dict(feeds)))
+        except self._errors as error:
+            raise BackendError(
+                f"{self.path.name}: onnxruntime failed on {self.provider}: {_first_line(error)}"
+            ) from error
+
+
+def open_session(
+    path: Path, *, providers: Sequence[str] = (CPU_PROVIDER,), threads: int = 0, strict: bool = True
+) -> OrtSession:
+    """Open an .onnx (or .ort) file; see `edge.backends.open_session`."""
+    if path.suffix == ".tflite":
+        raise ModelError(f"{path}: a .tflite file does not run in ort; use --backend litert")
+    wanted = tuple(providers) or (CPU_PROVIDER,)
+    ort = _import_engine()
+    usable = _available(ort, wanted, strict)
+    if path.suffix != ".ort":
+        check_onnx_file(path)
+    errors = _engine_errors()
+    try:
+        session = ort.InferenceSession(str(path), _options(ort, threads), providers=usable)
+    except errors as error:
+        raise ModelError(f"{path}: onnxruntime cannot load it: {_first_line(error)}") from error
+    running = session.get_providers()[0]
+    if strict and running != wanted[0]:
+        raise ProviderError(
+            f"{path.name}: asked for {wanted[0]}, but onnxruntime would run it on {running}"
+            + _clash_hint()
+        )
+    return OrtSession(
+        path=path,
+        inputs=tuple(each.name for each in session.get_inputs()),
+        outputs=tuple(each.name for each in session.get_outputs()),
+        engine="ort",
+        engine_version=str(ort.__version__),
+        provider=running,
+        _session=session,
+        _errors=errors,
+    )

@@ -1,0 +1,137 @@
+"""Align: the similarity that brings five landmarks to a template, and the crop it cuts out."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import UsageError
+from edge.faces.templates import TEMPLATE_POINTS
+from edge.records import Crop, Face
+
+TEMPLATES: dict[str, NDArray[np.float64]] = {
+    name: np.array(points, np.float64) for name, points in TEMPLATE_POINTS.items()
+}
+"""float64 (5, 2) each, x and y in [0, 1] of the crop's side; where they come from: templates.py."""
+
+_MIN_SPREAD = 1e-6  # squared pixels; below it the five points are one point
+
+_ALIASING_SCALE = 0.5  # bilinear sampling skips pixels when it shrinks by more than two
+
+
+def similarity(landmarks: NDArray[np.floating], template: str, size: int) -> NDArray[np.float64]:
+    """Find the turn, scale and shift that bring landmarks nearest to a template's points.
+
+    With points as complex numbers, goal = a * point + b is linear in a and b, so that least
+    squares has a closed solution; a complex factor can hold no reflection. This is what Umeyama's
+    method gives, without its SVD.
+
+    Args:
+        landmarks: float (5, 2) x, y in frame pixels.
+        template: Name of a template.
+        size: Side of the crop in pixels.
+
+    Returns:
+        float64 (2, 3) matrix that takes frame pixels to crop pixels.
+
+    Raises:
+        UsageError: No such template, or the landmarks are not finite or fall together.
+    """
+    if template not in TEMPLATES:
+        raise UsageError(f"no template '{template}'; known: {', '.join(sorted(TEMPLATES))}")
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise UsageError("landmarks must be five points with finite coordinates")
+    goals = TEMPLATES[template] * size
+    start = points[:, 0] + 1j * points[:, 1]
+    goal = goals[:, 0] + 1j * goals[:, 1]
+    centred = start - start.mean()
+    spread = float(np.vdot(centred, centred).real)
+    if spread < _MIN_SPREAD:
+        raise UsageError("landmarks fall together in one point: no face can be aligned to them")
+    turn = np.vdot(centred, goal - goal.mean()) / spread
+    shift = goal.mean() - turn * start.mean()
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the way back of a similarity, float64 (2, 3)."""
+    turn = complex(matrix[0, 0], matrix[1, 0])
+    shift = complex(matrix[0, 2], matrix[1, 2])
+    back = 1 / turn
+    moved = -shift * back
+    return np.array([[back.real, -back.imag, moved.real], [back.imag, back.real, moved.imag]])
+
+
+def scale_of(matrix: NDArray[np.float64]) -> float:
+    """Return how much a similarity enlarges."""
+    return float(np.hypot(matrix[0, 0], matrix[1, 0]))
+
+
+def corners(size: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where the outer corners of a crop lie in the frame.
+
+    Args:
+        size: Side of the crop in pixels.
+        matrix: float64 (2, 3) frame to crop.
+
+    Returns:
+        float64 (4, 2) x, y in frame pixels, with pixel centres at whole numbers.
+    """
+    low, high = -0.5, size - 0.5
+    square = np.array([[low, low], [high, low], [high, high], [low, high]])
+    back = inverse(matrix)
+    return square @ back[:, :2].T + back[:, 2]
+
+
+def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Crop:
+    """Cut out the aligned square that a model sees.
+
+    What lies outside the frame repeats its edge. Where the face is more than twice as large as
+    the crop, its part of the frame is shrunk by averaging first, so that no pixel is skipped.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR.
+        face: A face in it.
+        template: Name of a template.
+        size: Side of the crop in pixels.
+
+    Returns:
+        The crop, and the matrix that takes frame pixels to crop pixels.
+
+    Raises:
+        UsageError: No such template, or the landmarks cannot be aligned.
+    """
+    matrix = similarity(face.landmarks, template, size)
+    picture, warp = frame, matrix
+    if scale_of(matrix) < _ALIASING_SCALE:
+        picture, warp = _shrunk(frame, matrix, size)
+    crop = cv2.warpAffine(
+        picture, warp, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return Crop(picture=cast(NDArray[np.uint8], crop), matrix=matrix)
+
+
+def _shrunk(
+    frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Average blocks of k x k pixels where the crop lies; return that part and its own matrix."""
+    factor = int(1 / scale_of(matrix))
+    height, width = frame.shape[:2]
+    square = corners(size, matrix)
+    # One block of margin, for the bilinear neighbours.
+    x0, y0 = np.maximum(np.floor(square.min(axis=0)).astype(int) - factor, 0)
+    x1, y1 = np.ceil(square.max(axis=0)).astype(int) + factor + 1
+    columns, rows = (min(int(x1), width) - x0) // factor, (min(int(y1), height) - y0) // factor
+    if columns < 1 or rows < 1:
+        return frame, matrix  # only a sliver of it is in the frame: nothing to average
+    part = frame[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
+    small = cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
+    # Centre of small pixel u is at factor * u + (factor - 1) / 2 in the part.
+    centre = (factor - 1) / 2
+    offset = matrix[:, :2] @ np.array([x0 + centre, y0 + centre]) + matrix[:, 2]
+    warp = np.column_stack([matrix[:, :2] * factor, offset])
+    return cast(NDArray[np.uint8], small), warp

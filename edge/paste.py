@@ -1,0 +1,199 @@
+"""Paste: put the model's crop back into the frame, touching only the region of the face.
+
+The frame that is written to is one of ours: it has not been labelled yet, so it must not leave
+`edge.swap`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import UsageError
+from edge.faces.align import corners, scale_of
+from edge.records import Crop, Region
+
+_FADE = 1 / 14  # of the crop's side: how far from the border the mask reaches full strength
+_FEATHER = 1 / 96  # of the crop's side: blur of the mask, so that its own edge is no line
+
+# Colour is compared on a small grid: the correction is low-frequency by intent, and this is fast.
+_GRID = 32
+_REACH = 3.0  # cells of the grid that a difference at the seam is felt inwards (Gaussian sigma)
+# Of the strongest weight: where the seam is farther away than the reach, nothing is corrected, and
+# the face keeps the colours that the model gave it.
+_FORGET = 0.15
+_MOST = 48.0  # uint8 steps: a larger difference is hair or a hand at the seam, not a shift of light
+
+_ALIASING_SCALE = 0.5  # bilinear sampling skips pixels when it shrinks by more than two
+
+
+@lru_cache(maxsize=16)
+def _border_fade(size: int) -> NDArray[np.float32]:
+    """Return float32 (S, S): 0 on the outermost pixels, rising smoothly to 1 inwards."""
+    steps = np.minimum(np.arange(size), np.arange(size)[::-1]).astype(np.float32)
+    ramp = np.clip(steps / max(1.0, size * _FADE), 0, 1)
+    smooth = ramp * ramp * (3 - 2 * ramp)
+    fade = np.outer(smooth, smooth).astype(np.float32)
+    fade.flags.writeable = False
+    return fade
+
+
+def feather(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Soften a model's mask so that neither its edge nor the crop's border can be seen.
+
+    Args:
+        mask: float32 (S, S) in [0, 1].
+
+    Returns:
+        float32 (S, S) in [0, 1]; 0 on the outermost pixels.
+    """
+    size = mask.shape[0]
+    soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, size * _FEATHER))
+    return cast(NDArray[np.float32], np.clip(soft, 0, 1) * _border_fade(size))
+
+
+def match_colour(
+    picture: NDArray[np.uint8], alpha: NDArray[np.float32], target: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Shift the picture's colours near the seam to those of the target, so that no seam shows.
+
+    The difference of the two is measured where the mask goes from 0 to 1, spread smoothly, and
+    added; it fades away inwards. Detail and the middle of the face stay as the model gave them,
+    which matching mean and spread of the whole face would not do.
+
+    Args:
+        picture: uint8 (S, S, 3) BGR, from the model.
+        alpha: float32 (S, S) in [0, 1], feathered.
+        target: uint8 (S, S, 3) BGR, the crop that the model was given.
+
+    Returns:
+        uint8 (S, S, 3) BGR.
+    """
+    size = picture.shape[0]
+    grid = (min(_GRID, size), min(_GRID, size))
+    small = [cv2.resize(each, grid, interpolation=cv2.INTER_AREA) for each in (target, picture)]
+    difference = np.clip(small[0].astype(np.float32) - small[1], -_MOST, _MOST)
+    share = cv2.resize(alpha, grid, interpolation=cv2.INTER_AREA)
+    seam = 4 * share * (1 - share)  # 1 where both show equally, 0 where only one does
+    weight = cv2.GaussianBlur(seam, (0, 0), _REACH)
+    strongest = float(weight.max())
+    if strongest < 1e-4:
+        return picture  # the mask is empty or has no edge: there is no seam
+    spread = cv2.GaussianBlur(difference * seam[..., None], (0, 0), _REACH)
+    correction = spread / (weight + _FORGET * strongest)[..., None]
+    full = cv2.resize(correction, (size, size), interpolation=cv2.INTER_LINEAR)
+    return cast(NDArray[np.uint8], cv2.add(picture, full, dtype=cv2.CV_8U))
+
+
+def paste(
+    frame: NDArray[np.uint8],
+    picture: NDArray[np.uint8],
+    alpha: NDArray[np.float32],
+    matrix: NDArray[np.float64],
+) -> Region:
+    """Blend a crop into the frame, in place.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR, contiguous and writable; changed inside the region only.
+        picture: uint8 (S, S, 3) BGR.
+        alpha: float32 (S, S) in [0, 1]; its outermost pixels count as 0.
+        matrix: float64 (2, 3) similarity that takes frame pixels to crop pixels.
+
+    Returns:
+        The region that the crop covers, clipped to the frame; width or height is 0 where the crop
+        lies outside of it.
+
+    Raises:
+        UsageError: The frame cannot be written to in place.
+    """
+    if frame.dtype != np.uint8 or not frame.flags.c_contiguous or not frame.flags.writeable:
+        raise UsageError("the frame to paste into must be contiguous, writable uint8")
+    region = _region(frame, picture.shape[0], matrix)
+    if region.width == 0 or region.height == 0:
+        return region
+    packed, warp = _packed(picture, alpha, matrix)
+    warp[:, 2] += warp[:, :2] @ np.array([region.x, region.y], np.float64)
+    # One warp of four channels: cv2 has no fast path for three. Outside the crop nothing is added
+    # and the whole frame is kept.
+    layer = cv2.warpAffine(
+        packed,
+        warp,
+        (region.width, region.height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(0, 0, 0, 255),
+    )
+    part = frame[region.y : region.y + region.height, region.x : region.x + region.width]
+    kept = cv2.cvtColor(cv2.extractChannel(layer, 3), cv2.COLOR_GRAY2BGR)
+    cv2.multiply(part, kept, dst=part, scale=1 / 255)
+    cv2.add(part, cv2.cvtColor(layer, cv2.COLOR_BGRA2BGR), dst=part)
+    return region
+
+
+def _region(frame: NDArray[np.uint8], size: int, matrix: NDArray[np.float64]) -> Region:
+    square = corners(size, matrix)
+    height, width = frame.shape[:2]
+    low = np.clip(np.floor(square.min(axis=0)), 0, (width, height))
+    high = np.clip(np.ceil(square.max(axis=0)) + 1, low, (width, height))
+    (x0, y0), (x1, y1) = low.astype(int).tolist(), high.astype(int).tolist()
+    return Region(x=x0, y=y0, width=x1 - x0, height=y1 - y0)
+
+
+def _packed(
+    picture: NDArray[np.uint8], alpha: NDArray[np.float32], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Pack colour times alpha and 255 * (1 - alpha) into one picture of four channels.
+
+    Colour that is multiplied beforehand leaves one product and one sum per pixel of the region.
+    A crop that will shrink by more than two is shrunk here first, by averaging.
+    """
+    size = picture.shape[0]
+    share = alpha.copy()
+    share[[0, -1], :] = 0
+    share[:, [0, -1]] = 0
+    planes = np.empty((size, size, 4), np.float32)
+    planes[..., :3] = picture
+    planes[..., :3] *= share[..., None]
+    planes[..., 3] = 255 - 255 * share
+    warp = matrix.copy()
+    scale = scale_of(matrix)
+    if scale > 1 / _ALIASING_SCALE:
+        small = max(2, round(size / scale))
+        planes = cast(
+            "np.ndarray[tuple[int, int, int], np.dtype[np.float32]]",
+            cv2.resize(planes, (small, small), interpolation=cv2.INTER_AREA),
+        )
+        # Centre of small pixel u is at (u + 0.5) * size / small - 0.5 in the crop.
+        warp = matrix * (small / size)
+        warp[:, 2] += 0.5 * small / size - 0.5
+        planes[[0, -1], :] = (0, 0, 0, 255)
+        planes[:, [0, -1]] = (0, 0, 0, 255)
+    return np.rint(planes).astype(np.uint8), warp
+
+
+def put_back(
+    frame: NDArray[np.uint8],
+    crop: Crop,
+    picture: NDArray[np.uint8],
+    mask: NDArray[np.float32],
+) -> Region:
+    """Feather the mask, match the colours, and paste: what a swap does with a model's output.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR, contiguous and writable; changed inside the region only.
+        crop: The crop that the model was given.
+        picture: uint8 (S, S, 3) BGR, from the model.
+        mask: float32 (S, S) in [0, 1], from the model.
+
+    Returns:
+        The region that was touched.
+
+    Raises:
+        UsageError: The frame cannot be written to in place.
+    """
+    alpha = feather(mask)
+    return paste(frame, match_colour(picture, alpha, crop.picture), alpha, crop.matrix)

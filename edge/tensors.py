@@ -1,0 +1,50 @@
+"""Pictures to tensors and back, as a card's contract says."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.cards import PictureSpec, TensorSpec
+
+
+def to_tensor(picture: NDArray[np.uint8], spec: TensorSpec) -> NDArray[np.float32]:
+    """Turn a picture into what a model takes: (uint8 * scale - mean) / std.
+
+    Args:
+        picture: uint8 (H, W, 3) BGR.
+        spec: The input's contract.
+
+    Returns:
+        float32 (1, 3, H, W) in the contract's channel order and range.
+    """
+    flip = spec.channels == "RGB"
+    # The subtraction comes first in OpenCV, in uint8 units and in the output's channel order.
+    offset = tuple(mean / spec.scale for mean in spec.mean)
+    if len(set(spec.std)) == 1:
+        gain = spec.scale / spec.std[0]
+        tensor = cv2.dnn.blobFromImage(picture, gain, mean=offset, swapRB=flip)
+        return cast(NDArray[np.float32], tensor)
+    tensor = cv2.dnn.blobFromImage(picture, spec.scale, mean=offset, swapRB=flip)
+    spread = np.asarray(spec.std, np.float32).reshape(1, 3, 1, 1)
+    return cast(NDArray[np.float32], tensor / spread)
+
+
+def to_picture(tensor: NDArray[np.float32], spec: PictureSpec) -> NDArray[np.uint8]:
+    """Turn what a model gives into a picture.
+
+    Args:
+        tensor: float32 (1, 3, H, W) in the contract's channel order and range.
+        spec: The output's contract.
+
+    Returns:
+        uint8 (H, W, 3) BGR; values outside the range are clipped.
+    """
+    black, white = spec.range
+    gain = 255.0 / (white - black)
+    planes = np.clip((tensor[0] - black) * gain + 0.5, 0, 255).astype(np.uint8)
+    order = (2, 1, 0) if spec.channels == "RGB" else (0, 1, 2)
+    return cast(NDArray[np.uint8], cv2.merge([planes[channel] for channel in order]))
