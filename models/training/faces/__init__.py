@@ -1,0 +1,1 @@
+"""Faces of nobody: a deterministic procedural renderer of heads, for training and for samples."""

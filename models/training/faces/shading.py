@@ -1,0 +1,373 @@
+"""Colours the rasterised samples: skin, eyes, mouth, hair, cloth, frames, under three lights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from models.training.faces.features import (
+    EYE_X, LID_LEFT, LID_RIGHT, SMILE, aperture, region, smoothstep,
+)  # fmt: skip
+from models.training.faces.identity import FACE_INDEX as _N
+from models.training.faces.mesh import CURLS, EAR, FRAME, HAIR, MASK, SKIN, WRAP
+from models.training.faces.raster import value_noise
+from models.training.faces.shape import EYE_RADIUS
+from models.training.faces.skin import (
+    CLOTH_R, EYE_HOLE, FRAME_R, HAIR_R, HEMOGLOBIN, MELANIN, MOUTH_HOLE, NECKLINE, PATTERN,
+    UNDERTONE, WRAP_R, pigment, skin,
+)  # fmt: skip
+
+__all__ = ["MASK_REACH", "shade"]
+
+IRIS_R, PUPIL = _N["iris_r"], _N["pupil"]
+MASK_REACH = 1.02
+# Layout of the light vector.
+KEY, KEY_RGB, FILL, FILL_RGB, SKY, GROUND, SPEC, SHADOW, RIM = 0, 3, 6, 9, 12, 15, 18, 19, 20
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _lobe(cos: float, power: float) -> float:
+    return (power + 8.0) / 25.1 * max(0.0, cos) ** power
+
+
+@njit(cache=True, fastmath=True)
+def _lit(
+    n: Any, v: Any, albedo: Any, light: Any, shadow: float, open_: float, wrap: float, gloss: float,
+    power: float, out: Any,
+) -> None:  # fmt: skip
+    """Write outgoing linear RGB of a surface; `wrap` softens and reddens the terminator."""
+    nk = n[0] * light[KEY] + n[1] * light[KEY + 1] + n[2] * light[KEY + 2]
+    nf = n[0] * light[FILL] + n[1] * light[FILL + 1] + n[2] * light[FILL + 2]
+    up = 0.5 + 0.5 * n[1]
+    nv = max(0.0, n[0] * v[0] + n[1] * v[1] + n[2] * v[2])
+    hx, hy, hz = light[KEY] + v[0], light[KEY + 1] + v[1], light[KEY + 2] + v[2]
+    inv = 1.0 / (np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6)
+    nh = (n[0] * hx + n[1] * hy + n[2] * hz) * inv
+    fresnel = 0.028 + 0.5 * (1.0 - nv) ** 5
+    shine = gloss * light[SPEC] * (0.65 * _lobe(nh, power) + 0.35 * _lobe(nh, power * 4.0))
+    shine *= 0.09 * shadow * max(0.0, min(1.0, nk * 4.0)) * (1.0 + 4.0 * (1.0 - nv) ** 4)
+    for c in range(3):
+        soft = wrap * (1.0 if c == 0 else (0.45 if c == 1 else 0.3))
+        lit = max(0.0, (nk + soft) / (1.0 + soft))
+        shade_c = shadow ** (1.0 - 0.9 * soft)
+        fill = max(0.0, (nf + 0.3) / 1.3)
+        ambient = light[GROUND + c] + (light[SKY + c] - light[GROUND + c]) * up
+        # Closed places are lit by skin: occlusion tints toward the albedo's own colour.
+        opened = open_ ** (1.25 - 0.7 * albedo[c])
+        diffuse = light[KEY_RGB + c] * lit * shade_c * (0.35 + 0.65 * open_)
+        diffuse += (light[FILL_RGB + c] * fill + ambient) * opened
+        out[c] = albedo[c] * diffuse + light[KEY_RGB + c] * shine
+        out[c] += fresnel * gloss * 0.22 * light[SKY + c] * open_ * (0.5 + up)
+        out[c] += light[RIM] * 0.35 * (1.0 - nv) ** 4 * albedo[c] * light[SKY + c] * open_
+
+
+@njit(cache=True, fastmath=True)
+def _shadow(p: Any, n: Any, light_axes: Any, maps: Any, use_face: bool, strength: float) -> float:
+    """Return the key light's visibility 0..1 by 4x4 percentage-closer filtering."""
+    size = maps.shape[1]
+    qx, qy, qz = p[0] + 0.35 * n[0], p[1] + 0.35 * n[1], p[2] + 0.35 * n[2]
+    x = qx * light_axes[0, 0] + qy * light_axes[0, 1] + qz * light_axes[0, 2]
+    y = qx * light_axes[1, 0] + qy * light_axes[1, 1] + qz * light_axes[1, 2]
+    d = -(qx * light_axes[2, 0] + qy * light_axes[2, 1] + qz * light_axes[2, 2])
+    sx = (x - light_axes[3, 0]) * light_axes[3, 2] - 1.5
+    sy = (light_axes[3, 1] - y) * light_axes[3, 2] - 1.5
+    ix, iy = int(np.floor(sx)), int(np.floor(sy))
+    if ix < 0 or iy < 0 or ix + 4 >= size or iy + 4 >= size:
+        return 1.0
+    fx, fy = sx - ix, sy - iy
+    total = 0.0
+    for j in range(5):
+        wy = (1.0 - fy) if j == 0 else (fy if j == 4 else 1.0)
+        for i in range(5):
+            wx = (1.0 - fx) if i == 0 else (fx if i == 4 else 1.0)
+            near = maps[0, iy + j, ix + i]
+            if use_face:
+                near = min(near, maps[1, iy + j, ix + i])
+            gap = d - near - 0.25
+            total += wx * wy * (1.0 - min(1.0, max(0.0, gap / 0.5)))
+    return 1.0 - strength * (1.0 - total / 16.0)
+
+
+@njit(cache=True, fastmath=True)
+def _eye(
+    p: Any, eye: Any, axes: Any, camera: float, f: Any, e: Any, lx: float, ty: float, k: int,
+    light: Any, shadow: float, albedo: Any, n: Any,
+) -> float:  # fmt: skip
+    """Write albedo and normal of the eyeball behind a sample; return its openness 0..1."""
+    dx, dy, dz = p[0], p[1], p[2] - camera
+    inv = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz)
+    dx, dy, dz = dx * inv, dy * inv, dz * inv
+    ox, oy, oz = -eye[0], -eye[1], camera - eye[2]
+    b = ox * dx + oy * dy + oz * dz
+    c = ox * ox + oy * oy + oz * oz - EYE_RADIUS * EYE_RADIUS
+    disc = b * b - c
+    t = -b - np.sqrt(disc) if disc > 0.0 else -b
+    nx, ny, nz = ox + t * dx, oy + t * dy, oz + t * dz
+    inv = 1.0 / (np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9)
+    n[0], n[1], n[2] = nx * inv, ny * inv, nz * inv
+    # Angle between the surface point and the gaze, in iris radii.
+    gx = n[0] * axes[0, 0] + n[1] * axes[0, 1] + n[2] * axes[0, 2]
+    gy = n[0] * axes[1, 0] + n[1] * axes[1, 1] + n[2] * axes[1, 2]
+    r = np.sqrt(gx * gx + gy * gy) * EYE_RADIUS / 0.60
+    if n[0] * axes[2, 0] + n[1] * axes[2, 1] + n[2] * axes[2, 2] < 0.0:
+        r = 9.0
+    white = (0.66, 0.60, 0.56)
+    red = smoothstep(0.75, 1.45, abs(lx)) * 0.5
+    for ch in range(3):
+        albedo[ch] = white[ch] * (1.0 - red * (0.15 if ch == 0 else 0.42))
+    corner = smoothstep(-1.14, -1.36, lx)
+    for ch in range(3):
+        albedo[ch] += corner * ((0.50, 0.22, 0.19)[ch] - albedo[ch])
+    turn = np.arctan2(gy, gx)
+    fibre = value_noise(turn * 9.0 + 40.0, r * 2.0, 17 + k)
+    inside = smoothstep(1.06, 0.94, r)
+    pupil = 0.36 + 0.04 * f[PUPIL]
+    black = smoothstep(pupil + 0.06, pupil - 0.03, r)
+    limbus = smoothstep(0.72, 1.0, r)
+    for ch in range(3):
+        iris = f[IRIS_R + ch] * (0.65 + 0.9 * fibre) * (1.0 - 0.72 * limbus)
+        iris += f[IRIS_R + ch] * 0.5 * smoothstep(0.7, 0.4, r)
+        iris = iris * (1.0 - black) + 0.004 * black
+        albedo[ch] = albedo[ch] * (1.0 - inside) + iris * inside
+    lid = e[LID_LEFT] if k == 0 else e[LID_RIGHT]
+    upper, lower = aperture(lx, f, lid, max(0.0, e[SMILE]))
+    under = 1.0 - 0.62 * np.exp(-max(0.0, upper - ty) / 0.17)
+    above = 1.0 - 0.25 * np.exp(-max(0.0, ty - lower) / 0.09)
+    return float(under * above * (1.0 - 0.35 * smoothstep(0.9, 1.5, abs(lx))))
+
+
+@njit(cache=True, fastmath=True)
+def _glint(n: Any, v: Any, axes: Any, light: Any, shadow: float) -> float:
+    """Return the cornea's mirror image of the key and of a window above, linear."""
+    # The cornea bulges: its normal turns faster than the eyeball's near the gaze axis.
+    gx = n[0] * axes[0, 0] + n[1] * axes[0, 1] + n[2] * axes[0, 2]
+    gy = n[0] * axes[1, 0] + n[1] * axes[1, 1] + n[2] * axes[1, 2]
+    bulge = 0.55 * smoothstep(0.62, 0.4, np.sqrt(gx * gx + gy * gy))
+    x = n[0] + bulge * (gx * axes[0, 0] + gy * axes[1, 0])
+    y = n[1] + bulge * (gx * axes[0, 1] + gy * axes[1, 1])
+    z = n[2] + bulge * (gx * axes[0, 2] + gy * axes[1, 2])
+    inv = 1.0 / np.sqrt(x * x + y * y + z * z)
+    x, y, z = x * inv, y * inv, z * inv
+    d = 2.0 * (x * v[0] + y * v[1] + z * v[2])
+    rx, ry, rz = d * x - v[0], d * y - v[1], d * z - v[2]
+    key = rx * light[KEY] + ry * light[KEY + 1] + rz * light[KEY + 2]
+    spot = smoothstep(0.93, 0.97, key) * (0.3 + 0.7 * shadow)
+    window = smoothstep(0.25, 0.5, ry) * smoothstep(0.9, 0.6, ry) * max(0.0, rz)
+    return float(0.9 * spot + 0.05 * window)
+
+
+@njit(cache=True, fastmath=True)
+def _mouth(tx: float, part: float, gap: float, f: Any, h: Any, e: Any, out: Any) -> float:
+    """Write the colour inside the mouth; return its openness 0..1."""
+    a = abs(tx) / 2.5
+    local = gap * np.sqrt(max(0.02, 1.0 - a * a))
+    depth = part * local
+    teeth = 0.30 + 0.30 * max(0.0, e[SMILE]) + 0.10 * min(1.0, gap)
+    border = teeth - 0.06 * (abs(np.sin(tx * 4.2)) < 0.12)
+    low = local - depth
+    out[0], out[1], out[2] = 0.055, 0.014, 0.012
+    bright = 0.5
+    tongue = smoothstep(0.75, 0.35, low) * smoothstep(0.5, 1.1, local) * smoothstep(1.0, 0.6, a)
+    out[0] += 0.26 * tongue
+    out[1] += 0.085 * tongue
+    out[2] += 0.075 * tongue
+    upper = smoothstep(border + 0.03, border - 0.03, depth) * smoothstep(0.93, 0.8, a)
+    lower = smoothstep(0.16, 0.12, low) * smoothstep(0.5, 0.9, local) * 0.5 * smoothstep(0.75, 0.6, a)
+    tooth = max(upper, lower)
+    gum = abs(np.sin(tx * 3.9)) ** 0.25
+    tone = (0.62 + 0.25 * gum) * (1.0 - 0.62 * a * a)
+    for c in range(3):
+        white = (0.72, 0.66, 0.56)[c] * tone
+        out[c] += tooth * (white - out[c])
+    bright += 0.35 * tooth
+    return bright * (0.55 + 0.45 * min(1.0, depth / 0.2))
+
+
+@njit(cache=True, fastmath=True)
+def _cloth(u: float, v: float, pattern: float, rgb: Any, at: int, out: Any) -> None:
+    weave = 0.86 + 0.28 * value_noise(u * 5.0, v * 5.0, 31)
+    fold = 0.85 + 0.3 * value_noise(u * 0.25, v * 0.12, 32)
+    k = 1.0
+    if pattern == 1.0:
+        k = 0.45 if np.sin(v * 2.6) > 0.2 else 1.0
+    elif pattern == 2.0:
+        k = (0.6 if np.sin(v * 2.0) > 0 else 1.0) * (0.7 if np.sin(u * 2.0) > 0 else 1.0)
+    elif pattern == 3.0:
+        k = 0.75 + 0.35 * abs(np.sin(u * 5.0 + 1.5 * np.sin(v * 7.0)))
+    for c in range(3):
+        out[c] = rgb[at + c] * weave * fold * k + 0.008
+
+
+@njit(cache=True, fastmath=True)
+def _hair(
+    u: float, v: float, n: Any, tangent: Any, view: Any, rgb: Any, light: Any, shadow: float,
+    open_: float, curly: bool, out: Any,
+) -> None:  # fmt: skip
+    """Write the colour of hair with highlights along the strands."""
+    fine = value_noise(u * 7.5, v * 0.30, 41)
+    lock = value_noise(u * 1.9 + 0.3 * np.sin(v * 0.7), v * 0.22, 42)
+    if curly:
+        fine = value_noise(u * 5.0, v * 5.0, 41)
+        lock = value_noise(u * 2.0, v * 2.0, 42)
+    tone = 0.30 + 0.75 * fine * (0.4 + 0.9 * lock) + 0.25 * lock
+    tl = tangent[0] * light[KEY] + tangent[1] * light[KEY + 1] + tangent[2] * light[KEY + 2]
+    tv = tangent[0] * view[0] + tangent[1] * view[1] + tangent[2] * view[2]
+    nk = n[0] * light[KEY] + n[1] * light[KEY + 1] + n[2] * light[KEY + 2]
+    facing = max(0.0, (nk + 0.35) / 1.35)
+    sin_l = np.sqrt(max(0.0, 1.0 - tl * tl))
+    diffuse = facing * (0.35 + 0.65 * sin_l) * shadow
+    shift = tl + 0.25 * (fine - 0.5) + 0.08
+    cos = np.sqrt(max(0.0, 1 - shift * shift)) * np.sqrt(max(0.0, 1 - tv * tv)) - shift * tv
+    shine = max(0.0, cos) ** 28 * facing * shadow * light[SPEC] * (0.35 if curly else 1.0)
+    up = 0.5 + 0.5 * n[1]
+    for c in range(3):
+        ambient = light[GROUND + c] + (light[SKY + c] - light[GROUND + c]) * up
+        fill = light[FILL_RGB + c] * 0.4
+        base = rgb[HAIR_R + c] * tone * 1.25
+        out[c] = base * (light[KEY_RGB + c] * diffuse + (ambient + fill) * open_)
+        out[c] += light[KEY_RGB + c] * shine * (0.05 + 0.45 * base) * (0.4 + fine)
+
+
+@njit(cache=True, fastmath=True, error_model="numpy")
+def shade(
+    owner: Any, bary: Any, points: Any, normals: Any, uv: Any, openness: Any, tri: Any, kinds: Any,
+    f: Any, h: Any, e: Any, light: Any, light_axes: Any, maps: Any, eyes: Any, gaze: Any,
+    camera: float, gap: float, exposure: float, colour: Any, cover: Any,
+) -> None:  # fmt: skip
+    """Fill the picture.
+
+    Args:
+        owner, bary: from `rasterise`.
+        points, normals, uv, openness, tri, kinds: the posed scene.
+        f, h, e: face, head and expression vectors.
+        light: float64 (21,).
+        light_axes: float64 (4, 3): the light's right, up and direction, then left, top, scale.
+        maps: float32 (2, S, S), distance from the light without the face and of the face.
+        eyes: float64 (2, 3), posed eyeball centres.
+        gaze: float64 (2, 3, 3), right, up and forward of each eye.
+        camera: distance along z, cm.
+        gap: lips' distance in cm.
+        exposure: scale of light.
+        colour: float32 (H, W, 3) display BGR 0..1, written.
+        cover: float32 (H, W, 2), person and changeable face 0 or 1, written.
+    """
+    height, width = owner.shape
+    p, n, v = np.empty(3), np.empty(3), np.empty(3)
+    albedo, out, tangent = np.empty(3), np.empty(3), np.empty(3)
+    for y in range(height):
+        for x in range(width):
+            t = owner[y, x]
+            if t < 0:
+                continue
+            i0, i1, i2 = tri[t, 0], tri[t, 1], tri[t, 2]
+            w1, w2 = bary[y, x, 0], bary[y, x, 1]
+            w0 = 1.0 - w1 - w2
+            for c in range(3):
+                p[c] = w0 * points[i0, c] + w1 * points[i1, c] + w2 * points[i2, c]
+                n[c] = w0 * normals[i0, c] + w1 * normals[i1, c] + w2 * normals[i2, c]
+                v[c] = -p[c]
+            v[2] += camera
+            inv = 1.0 / (np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]) + 1e-9)
+            v[0], v[1], v[2] = v[0] * inv, v[1] * inv, v[2] * inv
+            inv = 1.0 / (np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9)
+            kind = kinds[t]
+            if kind != SKIN and n[0] * v[0] + n[1] * v[1] + n[2] * v[2] < 0.0:
+                inv = -inv
+            n[0], n[1], n[2] = n[0] * inv, n[1] * inv, n[2] * inv
+            a = w0 * uv[i0, 0] + w1 * uv[i1, 0] + w2 * uv[i2, 0]
+            b = w0 * uv[i0, 1] + w1 * uv[i1, 1] + w2 * uv[i2, 1]
+            d = w0 * uv[i0, 2] + w1 * uv[i1, 2] + w2 * uv[i2, 2]
+            s = w0 * uv[i0, 3] + w1 * uv[i1, 3] + w2 * uv[i2, 3]
+            open_ = w0 * openness[i0] + w1 * openness[i1] + w2 * openness[i2]
+            front = kind == SKIN and d > 1.0
+            in_face = front and region(a, b) < 1.0
+            if front and region(a, b) < MASK_REACH:
+                cover[y, x, 1] = 1.0
+            cover[y, x, 0] = 1.0
+            shadow = _shadow(p, n, light_axes, maps, in_face, light[SHADOW])
+            if kind == HAIR or kind == CURLS:
+                u1, u2 = uv[i1, 0] - uv[i0, 0], uv[i2, 0] - uv[i0, 0]
+                length = 1e-9
+                for c in range(3):
+                    edge1, edge2 = points[i1, c] - points[i0, c], points[i2, c] - points[i0, c]
+                    tangent[c] = edge1 * u2 - edge2 * u1
+                    length += tangent[c] * tangent[c]
+                for c in range(3):
+                    tangent[c] /= np.sqrt(length)
+                near = 0.45 + 0.55 * smoothstep(-0.5, 1.5, d)
+                _hair(a, b, n, tangent, v, h, light, shadow, near, kind == CURLS, out)
+            elif kind == WRAP:
+                _cloth(a, b, 3.0 if h[PATTERN] == 3.0 else 0.0, h, WRAP_R, albedo)
+                _lit(n, v, albedo, light, shadow, 0.9, 0.1, 0.1, 8.0, out)
+            elif kind == FRAME:
+                for c in range(3):
+                    albedo[c] = h[FRAME_R + c]
+                _lit(n, v, albedo, light, shadow, 0.9, 0.0, 1.2, 60.0, out)
+            elif kind == MASK:
+                pale = h[PATTERN] > 1.0
+                for c in range(3):
+                    albedo[c] = 0.70 if pale else (0.36, 0.56, 0.66)[c]
+                weave = 0.93 + 0.1 * value_noise(a * 7.0, b * 7.0, 9)
+                for c in range(3):
+                    albedo[c] *= weave
+                _lit(n, v, albedo, light, shadow, 0.95, 0.15, 0.1, 8.0, out)
+            elif kind == SKIN and b < -17.4 - 1.5 * h[NECKLINE] - 2.6 * h[NECKLINE] * np.exp(
+                -((a / 3.2) ** 2)
+            ) * (1.0 if d > 0.0 else 0.0):
+                _cloth(a, b, h[PATTERN], h, CLOTH_R, albedo)
+                _lit(n, v, albedo, light, shadow, open_, 0.1, 0.12, 8.0, out)
+            else:
+                _skin_sample(
+                    a, b, d, s, p, n, v, f, h, e, light, shadow, open_, front and kind == SKIN,
+                    kind == EAR, eyes, gaze, camera, gap, albedo, out,
+                )  # fmt: skip
+            for c in range(3):
+                value = max(0.0, out[c] * exposure)
+                # A gentle shoulder keeps highlights from clipping.
+                value = value * (1.0 + 0.15 * value) / (1.0 + 0.55 * value)
+                colour[y, x, 2 - c] = min(1.0, value * 1.18) ** 0.4545
+
+
+@njit(cache=True, fastmath=True)
+def _skin_sample(
+    a: float, b: float, d: float, s: float, p: Any, n: Any, v: Any, f: Any, h: Any, e: Any,
+    light: Any, shadow: float, open_: float, front: bool, ear: bool, eyes: Any, gaze: Any,
+    camera: float, gap: float, albedo: Any, out: Any,
+) -> None:  # fmt: skip
+    """Write the colour of a sample of skin, eye or mouth."""
+    if ear:
+        r, g, bl = pigment(h[MELANIN], h[HEMOGLOBIN] * 0.7 + 0.45, h[UNDERTONE])
+        albedo[0], albedo[1], albedo[2] = r, g, bl
+        _lit(n, v, albedo, light, shadow, open_, 0.45, 0.35, 14.0, out)
+        return
+    r, g, bl, gloss, hole, across = skin(a, b, f, h, e, front)
+    if hole == EYE_HOLE:
+        k = 0 if a < 0.0 else 1
+        ball = np.empty(3)
+        near = _eye(p, eyes[k], gaze[k], camera, f, e, across, b, k, light, shadow, albedo, ball)
+        # The white scatters light: its shading follows the lids about as much as the sphere.
+        soft = np.empty(3)
+        for c in range(3):
+            soft[c] = 0.5 * ball[c] + 0.5 * n[c]
+        _lit(soft, v, albedo, light, 0.4 + 0.6 * shadow, near * open_, 0.3, 0.0, 20.0, out)
+        glint = _glint(ball, v, gaze[k], light, shadow) * smoothstep(0.3, 0.75, near)
+        for c in range(3):
+            out[c] = out[c] * (0.35 + 0.65 * near) + glint
+        return
+    if hole == MOUTH_HOLE:
+        near = _mouth(a, across, gap, f, h, e, albedo)
+        n[0], n[1], n[2] = 0.15 * a, 0.0, 1.0
+        _lit(n, v, albedo, light, 0.3 + 0.7 * shadow, near, 0.3, 0.25 * near, 30.0, out)
+        return
+    albedo[0], albedo[1], albedo[2] = r, g, bl
+    if s > 0.0:
+        dots = 0.55 + 0.9 * value_noise(a * 6.0 + 3.0, b * 6.0 + p[2] * 0.0, 77)
+        cover = min(0.92, s * dots)
+        for c in range(3):
+            albedo[c] += cover * (h[HAIR_R + c] * 0.8 - albedo[c])
+    # Pores: a little roughness in the normal breaks up the highlight.
+    n[0] += 0.11 * (value_noise(a * 8.0, b * 8.0, 51) - 0.5)
+    n[1] += 0.11 * (value_noise(a * 8.0 + 50.0, b * 8.0, 52) - 0.5)
+    _lit(n, v, albedo, light, shadow, open_, 0.42, gloss, 13.0, out)
