@@ -97,7 +97,7 @@ def last_line(path: Path, end: int | None = None) -> Line | None:
         with path.open("rb") as file:
             position = os.fstat(file.fileno()).st_size if end is None else end
             tail = b""
-            while position > 0 and tail[:-1].count(b"\n") == 0:
+            while position > 0 and tail.count(b"\n") < 2:
                 begin = max(0, position - _BLOCK)
                 tail = os.pread(file.fileno(), position - begin, begin) + tail
                 position = begin

@@ -20,7 +20,6 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from edge import resources
 from edge.consent.canonical import (
@@ -42,24 +41,10 @@ from edge.consent.chain import (
     scan,
     verify_chain,
 )
+from edge.consent.entries import Event, event_fields, output_fields, refusal_fields, short_text
 from edge.consent.storage import make_private_dir, reason, sync_folder
 from edge.errors import LedgerError, OutputError
-from edge.records import ModelUse, SwapRecord
-
-Event = Literal[
-    "enrol",
-    "erase",
-    "revoke",
-    "trust",
-    "key-rotation",
-    "interrupted",
-    "skipped-no-face",
-    "torn-line",
-]
-"""Things worth a line that are neither an output nor a refusal."""
-
-_MAX_TEXT = 1000
-"""Longest free text in an entry, in characters: an error message, a path."""
+from edge.records import SwapRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +66,21 @@ class Entry:
     fields: Mapping[str, object]
 
 
+def default_ledger_path() -> Path:
+    """Return where this device's ledger lies; it may not exist yet."""
+    return resources.state_dir() / "ledger.jsonl"
+
+
 class Ledger:
     """The ledger in one file; any number of processes may share it.
 
     Args:
-        path: The file; `ledger.jsonl` in the state folder by default. It is made, readable by its
-            owner only, with the first entry.
+        path: The file; this device's by default. It is made, readable by its owner only, with the
+            first entry.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or resources.state_dir() / "ledger.jsonl"
+        self.path = path or default_ledger_path()
         self._head = self.path.with_suffix(".head")
         self._lock = self.path.with_suffix(".lock")
         self._mark = self.path.with_suffix(".mark")
@@ -113,7 +103,7 @@ class Ledger:
         Raises:
             LedgerError: The entry cannot be written; then the output must not appear.
         """
-        fields = _output_fields(record, output_path, output_sha256)
+        fields = output_fields(record, output_path, output_sha256)
         with self._locked():
             seq = self._append("output", fields, hold=True)
         return seq
@@ -135,7 +125,7 @@ class Ledger:
             LedgerError: The entry cannot be written; recovery will close it.
         """
         with self._locked():
-            self._append("missing", {"entry": seq, "reason": _short(why)})
+            self._append("missing", {"entry": seq, "reason": short_text(why)})
             self._release(seq)
 
     @contextlib.contextmanager
@@ -153,7 +143,8 @@ class Ledger:
         try:
             yield seq
         except BaseException as error:
-            self.abandon_output(seq, f"{type(error).__name__}: {error}")
+            with contextlib.suppress(LedgerError):  # recovery will close it, then
+                self.abandon_output(seq, f"{type(error).__name__}: {error}")
             raise
         self.finish_output(seq)
 
@@ -167,13 +158,8 @@ class Ledger:
         Raises:
             LedgerError: The entry cannot be written.
         """
-        fields: dict[str, object] = {
-            "error": type(error).__name__,
-            "reason": _short(str(error)),
-            "asked": {key: _short(value) for key, value in asked.items()},
-        }
         with self._locked():
-            return self._append("refusal", fields)
+            return self._append("refusal", refusal_fields(error, asked))
 
     def event(self, event: Event, details: Mapping[str, str]) -> int:
         """Write and sync an event.
@@ -186,7 +172,7 @@ class Ledger:
             LedgerError: The entry cannot be written.
         """
         with self._locked():
-            return self._append("event", _event_fields(event, details))
+            return self._append("event", event_fields(event, details))
 
     def recover(self) -> list[int]:
         """Heal a torn last line, and close the outputs of processes that are gone.
@@ -236,7 +222,7 @@ class Ledger:
         """
         if not self.path.exists() and not self._head.exists():
             return []
-        with self._locked(heal=False):
+        with self._reading():
             return verify_chain(self.path, read_head(self._head))
 
     def entries(self) -> list[Entry]:
@@ -247,7 +233,7 @@ class Ledger:
         """
         if not self.path.exists():
             return []
-        with self._locked(heal=False):
+        with self._reading():
             lines = list(scan(self.path, 0))
         states = {
             line.fields.get("entry"): line.kind
@@ -269,22 +255,38 @@ class Ledger:
     # Inside: all of it under the lock -----------------------------------------------------------
 
     @contextlib.contextmanager
-    def _locked(self, *, heal: bool = True) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """Hold the ledger alone; the lock goes with the process, however it ends."""
         try:
             make_private_dir(self.path.parent)
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (OSError, OutputError) as error:
-            raise LedgerError(f"cannot open the ledger {self.path}: {_cause(error)}") from error
+            raise LedgerError(f"cannot open the ledger {self.path}: {reason(error)}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if heal:
-                self._heal()
+            self._heal()
             yield
         except OSError as error:
-            raise LedgerError(f"cannot use the ledger {self.path}: {_cause(error)}") from error
+            raise LedgerError(f"cannot use the ledger {self.path}: {reason(error)}") from error
         finally:
             os.close(handle)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Keep writers away while the ledger is read; on a read-only disk there are none."""
+        try:
+            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            handle = None
+        try:
+            if handle is not None:
+                fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+        except OSError as error:
+            raise LedgerError(f"cannot read the ledger {self.path}: {reason(error)}") from error
+        finally:
+            if handle is not None:
+                os.close(handle)
 
     def _append(self, kind: str, fields: Mapping[str, object], *, hold: bool = False) -> int:
         seq, prev = self._tip()
@@ -369,7 +371,7 @@ class Ledger:
             file.truncate(start)
             os.fsync(file.fileno())
         details = {"kept": aside.name, "sha256": sha256_hex(torn), "bytes": str(len(torn))}
-        self._append("event", _event_fields("torn-line", details))
+        self._append("event", event_fields("torn-line", details))
 
     # An open output is held by a lock on a small file of its own: when its process dies, however
     # it dies, the lock goes, and recovery knows that nobody will close the entry.
@@ -446,42 +448,6 @@ def recording_refusals(ledger: Ledger, asked: Mapping[str, str]) -> Iterator[Non
         raise
 
 
-def _output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, object]:
-    permit = record.permit
-    return {
-        "output_id": record.output_id,
-        "path": os.path.abspath(path),
-        "output_sha256": sha256,
-        "target_sha256": record.target_sha256,
-        "identity": permit.identity_commitment,
-        "consent_id": permit.consent_id,
-        "assurance": permit.assurance,
-        "purpose": permit.purpose,
-        "medium": permit.medium,
-        "target_statement": permit.target_statement,
-        "models": [_model_fields(model) for model in record.models],
-        "faces": record.faces,
-        "frames": record.frames,
-        "generator": record.generator,
-    }
-
-
-def _model_fields(model: ModelUse) -> dict[str, object]:
-    return {
-        "name": model.name,
-        "kind": model.kind,
-        "sha256": model.sha256,
-        "precision": model.precision,
-        "backend": model.backend,
-        "provider": model.provider,
-    }
-
-
-def _event_fields(event: Event, details: Mapping[str, str]) -> dict[str, object]:
-    texts = {key: _short(value) for key, value in details.items()}
-    return {"event": event, "details": texts}
-
-
 def _open_outputs(lines: Iterator[Line]) -> dict[int, Line]:
     found: dict[int, Line] = {}
     for line in lines:
@@ -511,13 +477,3 @@ def _torn_start(handle: int, size: int) -> int:
             return begin + found + 1
         position = begin
     return 0
-
-
-def _short(text: str) -> str:
-    """Return text that always has a canonical form: bytes of odd file names become escapes."""
-    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return clean if len(clean) <= _MAX_TEXT else clean[: _MAX_TEXT - 3] + "..."
-
-
-def _cause(error: Exception) -> str:
-    return reason(error)

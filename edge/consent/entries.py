@@ -1,0 +1,78 @@
+"""What the ledger's lines say: plain texts and numbers, of limited length."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from edge.records import ModelUse, SwapRecord
+
+Event = Literal[
+    "enrol",
+    "erase",
+    "revoke",
+    "trust",
+    "key-rotation",
+    "interrupted",
+    "skipped-no-face",
+    "torn-line",
+]
+"""Things worth a line that are neither an output nor a refusal."""
+
+_MAX_TEXT = 1000
+"""Longest free text in an entry, in characters: an error message, a path."""
+
+
+def output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, object]:
+    """Return the fields of an output's entry; `sha256` is that of its finished bytes, hex."""
+    permit = record.permit
+    return {
+        "output_id": record.output_id,
+        "path": os.path.abspath(path),
+        "output_sha256": sha256,
+        "target_sha256": record.target_sha256,
+        "identity": permit.identity_commitment,
+        "consent_id": permit.consent_id,
+        "assurance": permit.assurance,
+        "purpose": permit.purpose,
+        "medium": permit.medium,
+        "target_statement": permit.target_statement,
+        "models": [_model_fields(model) for model in record.models],
+        "faces": record.faces,
+        "frames": record.frames,
+        "generator": record.generator,
+    }
+
+
+def _model_fields(model: ModelUse) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "kind": model.kind,
+        "sha256": model.sha256,
+        "precision": model.precision,
+        "backend": model.backend,
+        "provider": model.provider,
+    }
+
+
+def event_fields(event: Event, details: Mapping[str, str]) -> dict[str, object]:
+    """Return the fields of an event's entry."""
+    texts = {key: short_text(value) for key, value in details.items()}
+    return {"event": event, "details": texts}
+
+
+def short_text(text: str) -> str:
+    """Return text that always has a canonical form: bytes of odd file names become escapes."""
+    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return clean if len(clean) <= _MAX_TEXT else clean[: _MAX_TEXT - 3] + "..."
+
+
+def refusal_fields(error: Exception, asked: Mapping[str, str]) -> dict[str, object]:
+    """Return the fields of a refusal's entry."""
+    return {
+        "error": type(error).__name__,
+        "reason": short_text(str(error)),
+        "asked": {key: short_text(value) for key, value in asked.items()},
+    }
