@@ -1,0 +1,263 @@
+"""Read a video frame by frame; memory does not grow with its length."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from edge.errors import MediaError
+from edge.media import exif
+from edge.media.limits import VIDEO_LIMITS, Limits
+from edge.media.pyav import load_av, reason
+from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
+
+# Playlists and image sequences would open other files, or the network.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
+OPEN_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+
+_MICRO = 1_000_000  # AV_TIME_BASE
+
+# Signs of a, b, c, d of the display matrix (p' = a p + c q, q' = b p + d q) as EXIF orientation.
+_TURNS = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+_DEGREES = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+
+
+def open_video(path: Path, limits: Limits = VIDEO_LIMITS) -> VideoReader:
+    """Open a video; use it as a context manager.
+
+    Args:
+        path: A file: MP4, MOV, MKV, WebM, AVI, MPEG or FLV.
+        limits: What is refused by its size in pixels.
+
+    Raises:
+        EngineMissing: PyAV is not installed.
+        MediaError: The file is missing, damaged, no video, or has no frame that can be decoded.
+    """
+    return VideoReader(path, limits)
+
+
+class VideoReader:
+    """An open video: `info`, and its frames by iteration, once.
+
+    A packet that cannot be decoded is skipped and counted; a file that ends early gives the frames
+    it has. `notes` says so after the iteration.
+
+    Attributes:
+        info: What is known of the video.
+        broken: Packets and frames skipped so far.
+    """
+
+    def __init__(self, path: Path, limits: Limits = VIDEO_LIMITS) -> None:
+        self._av = load_av()
+        self._path = path
+        self._ended_early = False
+        self._read = 0
+        self.broken = 0
+        self._container: Any = _open(self._av, path)
+        try:
+            self._stream = _video_stream(self._container, path)
+            context = self._stream.codec_context
+            complaint = limits.complaint(context.width, context.height)
+            if complaint is not None:
+                raise MediaError(f"{path}: is a video that cannot be used: {complaint}")
+            self._stream.thread_type = "AUTO"
+            self._decoded = self._decode()
+            self._first = next(self._decoded, None)
+            if self._first is None:
+                raise MediaError(f"{path}: is a video without a frame that can be decoded")
+            self.info = _describe(path, self._container, self._stream, self._first)
+        except BaseException:
+            self._container.close()
+            raise
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not as it should be, one sentence each, for the summary."""
+        found = []
+        if self.broken:
+            found.append(f"{self.broken} broken frames were skipped")
+        if self._ended_early:
+            found.append("the video ends early: the file is truncated")
+        return tuple(found)
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._decoded.close()
+        self._container.close()
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """Yield the frames, upright, in the order they are shown."""
+        frame, self._first = self._first, None
+        while frame is not None:
+            yield self._hand_out(frame)
+            frame = next(self._decoded, None)
+
+    def _hand_out(self, frame: Any) -> VideoFrame:
+        info = self.info
+        turned = info.orientation >= 5
+        pixels = frame.to_ndarray(
+            format="bgr24",
+            width=info.height if turned else info.width,
+            height=info.width if turned else info.height,
+            src_colorspace=info.colour.matrix,
+            **_source_range(frame, info.colour.full_range),
+        )
+        shift = round(info.shift / info.time_base)
+        index, self._read = self._read, self._read + 1
+        return VideoFrame(
+            frame=exif.upright(np.ascontiguousarray(pixels), info.orientation),
+            pts=None if frame.pts is None else frame.pts - shift,
+            time_base=info.time_base,
+            index=index,
+        )
+
+    def _decode(self) -> Generator[Any, None, None]:
+        """Yield PyAV's frames; what cannot be decoded is counted, a damaged end is noted."""
+        packets = 0
+        for packet in self._packets():
+            packets += packet.size > 0
+            try:
+                frames = self._stream.decode(packet if packet.size else None)
+            except EOFError:
+                break
+            except self._av.FFmpegError:
+                self.broken += 1
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    self.broken += 1
+                else:
+                    yield frame
+        if packets < self._stream.frames:
+            self._ended_early = True
+
+    def _packets(self) -> Iterator[Any]:
+        demuxed = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(demuxed)
+            except (StopIteration, EOFError):
+                return
+            except self._av.FFmpegError:
+                self._ended_early = True
+                return
+            yield packet
+
+
+def _open(av: Any, path: Path) -> Any:
+    try:
+        if not path.exists():
+            raise MediaError(f"{path}: there is no such file")
+        if not path.is_file():
+            raise MediaError(f"{path}: is not a file; give a video file")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path}: is empty")
+        # An absolute path cannot be taken for a protocol ("concat:...") by FFmpeg.
+        return av.open(os.path.abspath(path), "r", options=OPEN_OPTIONS, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{path}: is no video that can be read: {reason(error)}") from error
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    """Return the first stream of moving pictures; cover art does not count."""
+    for stream in container.streams.video:
+        cover = getattr(getattr(stream, "disposition", None), "attached_pic", 0)
+        is_cover = bool(cover) and bool(stream.disposition & cover)
+        if not is_cover and stream.codec_context is not None:
+            return stream
+    raise MediaError(f"{path}: has no video stream")
+
+
+def _orientation(frame: Any) -> int:
+    """Return the EXIF orientation that a frame's display matrix stands for; 1 where odd or none."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except (KeyError, ValueError):
+        return 1
+    if matrix is None:
+        return 1
+    a, b, _, c, d = struct.unpack("=9i", bytes(matrix)[:36])[:5]
+    signs = tuple((value > 1 << 15) - (value < -(1 << 15)) for value in (a, b, c, d))
+    return _TURNS.get(signs, 1)
+
+
+def _is_full(stream: Any, frame: Any) -> bool:
+    return frame.color_range == FULL or str(frame.format.name).startswith("yuvj")
+
+
+def _source_range(frame: Any, full: bool) -> dict[str, int]:
+    """Return the argument that tells a range which the pixel format does not tell already."""
+    if full and not frame.format.name.startswith("yuvj") and frame.color_range != FULL:
+        return {"src_color_range": FULL}
+    return {}
+
+
+def _describe(path: Path, container: Any, stream: Any, frame: Any) -> VideoInfo:
+    context = stream.codec_context
+    orientation = _orientation(frame)
+    width, height = frame.width, frame.height
+    aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+    colour = colour_of(
+        int(frame.colorspace),
+        int(context.color_primaries),
+        int(context.color_trc),
+        _is_full(stream, frame),
+        height,
+    )
+    if orientation >= 5:
+        width, height, aspect = height, width, 1 / aspect
+    rate = stream.average_rate or stream.guessed_rate or None
+    duration = _seconds(container, stream)
+    frames = stream.frames or (round(duration * rate) if duration and rate else None)
+    # MP4 and Matroska start at zero, or mean the gap; a transport stream starts anywhere.
+    free_start = container.format.name in {"mpegts", "mpeg"} and container.start_time
+    return VideoInfo(
+        path=path,
+        width=width,
+        height=height,
+        orientation=orientation,
+        rotation=_DEGREES[orientation],
+        rate=None if rate is None else Fraction(rate),
+        duration=duration,
+        frames=frames,
+        time_base=Fraction(stream.time_base),
+        shift=Fraction(container.start_time, _MICRO) if free_start else Fraction(0),
+        pixel_aspect=aspect,
+        colour=colour,
+        has_audio=bool(container.streams.audio),
+        codec=str(context.name),
+        container=str(container.format.name),
+    )
+
+
+def _seconds(container: Any, stream: Any) -> float | None:
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return container.duration / _MICRO if container.duration else None
