@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import UsageError
-from edge.faces.align import corners, scale_of
+from edge.faces.align import inverse, scale_of
 from edge.records import Crop, Region
 
 _FADE = 1 / 14  # of the crop's side: how far from the border the mask reaches full strength
@@ -27,6 +27,10 @@ _REACH = 3.0  # cells of the grid that a difference at the seam is felt inwards 
 # the face keeps the colours that the model gave it.
 _FORGET = 0.15
 _MOST = 48.0  # uint8 steps: a larger difference is hair or a hand at the seam, not a shift of light
+
+_NO_SEAM = 1e-4
+
+_NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
 _ALIASING_SCALE = 0.5  # bilinear sampling skips pixels when it shrinks by more than two
 
@@ -75,16 +79,21 @@ def match_colour(
     """
     size = picture.shape[0]
     grid = (min(_GRID, size), min(_GRID, size))
-    small = [cv2.resize(each, grid, interpolation=cv2.INTER_AREA) for each in (target, picture)]
-    difference = np.clip(small[0].astype(np.float32) - small[1], -_MOST, _MOST)
+    wanted = cv2.resize(target, grid, interpolation=cv2.INTER_AREA)
+    given = cv2.resize(picture, grid, interpolation=cv2.INTER_AREA)
     share = cv2.resize(alpha, grid, interpolation=cv2.INTER_AREA)
     seam = 4 * share * (1 - share)  # 1 where both show equally, 0 where only one does
-    weight = cv2.GaussianBlur(seam, (0, 0), _REACH)
+    planes = np.empty((*seam.shape, 4), np.float32)
+    planes[..., :3] = cv2.subtract(wanted, given, dtype=cv2.CV_32F)
+    np.clip(planes[..., :3], -_MOST, _MOST, out=planes[..., :3])
+    planes[..., :3] *= seam[..., None]
+    planes[..., 3] = seam
+    spread = cv2.GaussianBlur(planes, (0, 0), _REACH)
+    weight = spread[..., 3:]
     strongest = float(weight.max())
-    if strongest < 1e-4:
-        return picture  # the mask is empty or has no edge: there is no seam
-    spread = cv2.GaussianBlur(difference * seam[..., None], (0, 0), _REACH)
-    correction = spread / (weight + _FORGET * strongest)[..., None]
+    if strongest < _NO_SEAM:
+        return picture  # the mask is empty or has no edge
+    correction = spread[..., :3] / (weight + _FORGET * strongest)
     full = cv2.resize(correction, (size, size), interpolation=cv2.INTER_LINEAR)
     return cast(NDArray[np.uint8], cv2.add(picture, full, dtype=cv2.CV_8U))
 
@@ -104,18 +113,19 @@ def paste(
         matrix: float64 (2, 3) similarity that takes frame pixels to crop pixels.
 
     Returns:
-        The region that the crop covers, clipped to the frame; width or height is 0 where the crop
-        lies outside of it.
+        The region that was touched: where the mask is not 0, clipped to the frame. Width or
+        height is 0 where none of it lies in the frame.
 
     Raises:
         UsageError: The frame cannot be written to in place.
     """
     if frame.dtype != np.uint8 or not frame.flags.c_contiguous or not frame.flags.writeable:
         raise UsageError("the frame to paste into must be contiguous, writable uint8")
-    region = _region(frame, picture.shape[0], matrix)
+    share = _as_bytes(alpha)
+    region = _region(frame, share, matrix)
     if region.width == 0 or region.height == 0:
         return region
-    packed, warp = _packed(picture, alpha, matrix)
+    packed, warp = _packed(picture, share, matrix)
     warp[:, 2] += warp[:, :2] @ np.array([region.x, region.y], np.float64)
     # One warp of four channels: cv2 has no fast path for three. Outside the crop nothing is added
     # and the whole frame is kept.
@@ -125,7 +135,7 @@ def paste(
         (region.width, region.height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(0, 0, 0, 255),
+        borderValue=_NOTHING,
     )
     part = frame[region.y : region.y + region.height, region.x : region.x + region.width]
     kept = cv2.cvtColor(cv2.extractChannel(layer, 3), cv2.COLOR_GRAY2BGR)
@@ -134,45 +144,57 @@ def paste(
     return region
 
 
-def _region(frame: NDArray[np.uint8], size: int, matrix: NDArray[np.float64]) -> Region:
-    square = corners(size, matrix)
+def _as_bytes(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the mask as uint8 (S, S), 0 on the outermost pixels."""
+    share = np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
+    share[[0, -1], :] = 0
+    share[:, [0, -1]] = 0
+    return share
+
+
+def _region(
+    frame: NDArray[np.uint8], share: NDArray[np.uint8], matrix: NDArray[np.float64]
+) -> Region:
+    """Return where the part of the crop that shows lies in the frame, with a pixel of margin."""
     height, width = frame.shape[:2]
-    low = np.clip(np.floor(square.min(axis=0)), 0, (width, height))
-    high = np.clip(np.ceil(square.max(axis=0)) + 1, low, (width, height))
-    (x0, y0), (x1, y1) = low.astype(int).tolist(), high.astype(int).tolist()
+    left, top, columns, rows = cv2.boundingRect(share)
+    if columns == 0 or rows == 0:
+        return Region(x=0, y=0, width=0, height=0)
+    # A pixel that shows reaches half way into its neighbours, and a shrunk crop's pixels further.
+    reach = max(1.0, scale_of(matrix))
+    low, high = np.array([left, top]) - reach, np.array([left + columns, top + rows]) - 1 + reach
+    box = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+    back = inverse(matrix)
+    outline = box @ back[:, :2].T + back[:, 2]
+    first = np.clip(np.floor(outline.min(axis=0)), 0, (width, height))
+    last = np.clip(np.ceil(outline.max(axis=0)) + 1, first, (width, height))
+    (x0, y0), (x1, y1) = first.astype(int).tolist(), last.astype(int).tolist()
     return Region(x=x0, y=y0, width=x1 - x0, height=y1 - y0)
 
 
 def _packed(
-    picture: NDArray[np.uint8], alpha: NDArray[np.float32], matrix: NDArray[np.float64]
+    picture: NDArray[np.uint8], share: NDArray[np.uint8], matrix: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Pack colour times alpha and 255 * (1 - alpha) into one picture of four channels.
+    """Pack colour times mask, and 255 minus mask, into one picture of four channels.
 
     Colour that is multiplied beforehand leaves one product and one sum per pixel of the region.
     A crop that will shrink by more than two is shrunk here first, by averaging.
     """
     size = picture.shape[0]
-    share = alpha.copy()
-    share[[0, -1], :] = 0
-    share[:, [0, -1]] = 0
-    planes = np.empty((size, size, 4), np.float32)
-    planes[..., :3] = picture
-    planes[..., :3] *= share[..., None]
-    planes[..., 3] = 255 - 255 * share
-    warp = matrix.copy()
+    colour = cv2.multiply(picture, cv2.cvtColor(share, cv2.COLOR_GRAY2BGR), scale=1 / 255)
+    packed = cast(NDArray[np.uint8], cv2.merge([colour, cv2.bitwise_not(share)]))
     scale = scale_of(matrix)
-    if scale > 1 / _ALIASING_SCALE:
-        small = max(2, round(size / scale))
-        planes = cast(
-            "np.ndarray[tuple[int, int, int], np.dtype[np.float32]]",
-            cv2.resize(planes, (small, small), interpolation=cv2.INTER_AREA),
-        )
-        # Centre of small pixel u is at (u + 0.5) * size / small - 0.5 in the crop.
-        warp = matrix * (small / size)
-        warp[:, 2] += 0.5 * small / size - 0.5
-        planes[[0, -1], :] = (0, 0, 0, 255)
-        planes[:, [0, -1]] = (0, 0, 0, 255)
-    return np.rint(planes).astype(np.uint8), warp
+    if scale <= 1 / _ALIASING_SCALE:
+        return packed, matrix.copy()
+    small = max(2, round(size / scale))
+    shrunk = cv2.resize(packed, (small, small), interpolation=cv2.INTER_AREA)
+    # Nothing may show at the border, or the warp would cut it off.
+    shrunk[[0, -1], :] = _NOTHING
+    shrunk[:, [0, -1]] = _NOTHING
+    # The centre of small pixel u lies at (u + 0.5) * size / small - 0.5 in the crop.
+    warp = matrix * (small / size)
+    warp[:, 2] += 0.5 * small / size - 0.5
+    return cast(NDArray[np.uint8], shrunk), warp
 
 
 def put_back(

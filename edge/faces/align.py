@@ -118,20 +118,29 @@ def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Cro
 def _shrunk(
     frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Average blocks of k x k pixels where the crop lies; return that part and its own matrix."""
-    factor = int(1 / scale_of(matrix))
+    """Halve the part of the frame where the crop lies; return that part and its own matrix.
+
+    As often as the crop still shrinks by two or more: averaging 2 x 2 pixels is the one step that
+    OpenCV has a fast path for.
+    """
+    halvings = int(np.log2(1 / scale_of(matrix)))
+    factor = 2**halvings
     height, width = frame.shape[:2]
     square = corners(size, matrix)
-    # One block of margin, for the bilinear neighbours.
-    x0, y0 = np.maximum(np.floor(square.min(axis=0)).astype(int) - factor, 0)
-    x1, y1 = np.ceil(square.max(axis=0)).astype(int) + factor + 1
-    columns, rows = (min(int(x1), width) - x0) // factor, (min(int(y1), height) - y0) // factor
+    # One block of margin, for the bilinear neighbours; a crop far outside repeats the frame's edge.
+    low = np.clip(np.floor(square.min(axis=0)) - factor, 0, (width - 1, height - 1)).astype(int)
+    high = np.clip(np.ceil(square.max(axis=0)) + factor + 1, low + 1, (width, height)).astype(int)
+    columns, rows = ((high - low) // factor).tolist()
     if columns < 1 or rows < 1:
         return frame, matrix  # only a sliver of it is in the frame: nothing to average
+    x0, y0 = low.tolist()
     part = frame[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
-    small = cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
-    # Centre of small pixel u is at factor * u + (factor - 1) / 2 in the part.
+    for step in range(halvings - 1, -1, -1):
+        part = cast(
+            NDArray[np.uint8],
+            cv2.resize(part, (columns << step, rows << step), interpolation=cv2.INTER_AREA),
+        )
+    # The centre of small pixel u lies at factor * u + (factor - 1) / 2 in the part.
     centre = (factor - 1) / 2
     offset = matrix[:, :2] @ np.array([x0 + centre, y0 + centre]) + matrix[:, 2]
-    warp = np.column_stack([matrix[:, :2] * factor, offset])
-    return cast(NDArray[np.uint8], small), warp
+    return part, np.column_stack([matrix[:, :2] * factor, offset])

@@ -1,15 +1,9 @@
-"""Select: which of the faces in a frame are swapped.
-
-A choice returns no face where none fits: in a video that is one frame's ordinary fate. Whether it
-is an error is for the caller to say, with `wanted` to say it in words.
-"""
+"""Select: which of the faces in a frame are swapped."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,27 +12,8 @@ from edge.errors import FaceCountError, NoFaceError, UsageError
 from edge.faces.embed import Embedder
 from edge.records import Face
 
-_POINT = re.compile(r"\s*(\d{1,6}(?:\.\d+)?)\s*,\s*(\d{1,6}(?:\.\d+)?)\s*")
-_NUMBER = re.compile(r"[1-9]\d{0,3}")
-
-
-class FaceChoice(Protocol):
-    """Which faces of a frame are meant."""
-
-    @property
-    def wanted(self) -> str:
-        """The choice in words, to stand after "no face ": "at position 'left'"."""
-
-    def choose(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
-        """Pick the faces that are meant.
-
-        Args:
-            frame: uint8 (H, W, 3) BGR.
-            faces: All faces in it.
-
-        Returns:
-            The faces meant; empty where none is.
-        """
+_POINT = re.compile(r"\s*(\d{1,6}(?:\.\d+)?)\s*,\s*(\d{1,6}(?:\.\d+)?)\s*", re.ASCII)
+_NUMBER = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
 def centre_of(face: Face) -> tuple[float, float]:
@@ -60,94 +35,84 @@ POSITIONS: tuple[str, ...] = tuple(_RANKS)
 """Positions that have a name; besides them a number from 1, left to right, and a point "x,y"."""
 
 
-@dataclass(frozen=True, slots=True)
-class AllFaces:
-    """Every face."""
+def check_position(position: str) -> None:
+    """Check the spelling of a position before there is a frame.
 
-    @property
-    def wanted(self) -> str:
-        """The choice in words."""
-        return "in the picture"
+    Raises:
+        UsageError: Neither one of `POSITIONS`, nor a number from 1, nor "x,y".
+    """
+    spelled = _POINT.fullmatch(position) or _NUMBER.fullmatch(position)
+    if position not in POSITIONS and not spelled:
+        raise UsageError(
+            f"no position '{position}'; known: {', '.join(POSITIONS)}, "
+            "a number from 1 (left to right), or x,y"
+        )
 
-    def choose(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
-        """Return all of them."""
-        return tuple(faces)
 
+def by_position(faces: Sequence[Face], position: str) -> Face:
+    """Pick one face by where it is.
 
-@dataclass(frozen=True, slots=True)
-class AtPosition:
-    """One face, by where it is.
-
-    Attributes:
+    Args:
+        faces: The faces in a frame.
         position: One of `POSITIONS`; or "1", "2", .. counted from left to right; or "x,y" in frame
             pixels, for the face nearest to that point.
+
+    Returns:
+        The face.
+
+    Raises:
+        UsageError: The position makes no sense.
+        NoFaceError: There is no face, or fewer than the number asked for.
     """
-
-    position: str
-
-    def __post_init__(self) -> None:
-        """Check the spelling.
-
-        Raises:
-            UsageError: The position makes no sense.
-        """
-        spelled = _POINT.fullmatch(self.position) or _NUMBER.fullmatch(self.position)
-        if self.position not in POSITIONS and not spelled:
-            raise UsageError(
-                f"no position '{self.position}'; known: {', '.join(POSITIONS)}, "
-                "a number from 1 (left to right), or x,y"
-            )
-
-    @property
-    def wanted(self) -> str:
-        """The choice in words."""
-        return f"at position '{self.position}'"
-
-    def choose(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
-        """Return the face at the position, if there is one."""
-        if not faces:
-            return ()
-        point = _POINT.fullmatch(self.position)
-        if point is not None:
-            goal = np.array([float(point[1]), float(point[2])])
-            return (min(faces, key=lambda face: float(np.linalg.norm(centre_of(face) - goal))),)
-        if self.position in _RANKS:
-            return (min(faces, key=_RANKS[self.position]),)
-        number = int(self.position)
-        return tuple(sorted(faces, key=_RANKS["left"])[number - 1 : number])
+    check_position(position)
+    if not faces:
+        raise NoFaceError(f"no face found, so none at position '{position}'")
+    point = _POINT.fullmatch(position)
+    if point is not None:
+        goal = np.array([float(point[1]), float(point[2])])
+        return min(faces, key=lambda face: float(np.linalg.norm(centre_of(face) - goal)))
+    if position in _RANKS:
+        return min(faces, key=_RANKS[position])
+    number = int(position)
+    if number > len(faces):
+        raise NoFaceError(f"no face at position {number}: only {len(faces)} found")
+    return sorted(faces, key=_RANKS["left"])[number - 1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Matching:
-    """The one face that is most like a reference, if it is like enough.
+def by_reference(
+    faces: Sequence[Face],
+    frame: NDArray[np.uint8],
+    embedder: Embedder,
+    reference: NDArray[np.float32],
+    *,
+    threshold: float | None = None,
+) -> Face:
+    """Pick the face that is most like a reference.
 
-    Attributes:
+    Args:
+        faces: The faces in the frame.
+        frame: uint8 (H, W, 3) BGR.
         embedder: Recogniser that also made the reference.
         reference: float32 (512,) of unit length.
         threshold: Cosine below which nobody is the same person; the recogniser's own by default.
+
+    Returns:
+        The face.
+
+    Raises:
+        NoFaceError: No face reaches the threshold; the message says how near the best came.
     """
-
-    embedder: Embedder
-    reference: NDArray[np.float32]
-    threshold: float | None = None
-
-    @property
-    def limit(self) -> float:
-        """Cosine that a face must reach."""
-        return self.embedder.match_threshold if self.threshold is None else self.threshold
-
-    @property
-    def wanted(self) -> str:
-        """The choice in words."""
-        return f"that matches the reference (cosine of {self.limit:.2f} or more)"
-
-    def choose(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
-        """Return the best match that reaches the limit, if there is one."""
-        if not faces:
-            return ()
-        likeness = [float(self.embedder.embed(frame, face) @ self.reference) for face in faces]
-        best = int(np.argmax(likeness))
-        return (faces[best],) if likeness[best] >= self.limit else ()
+    limit = embedder.match_threshold if threshold is None else threshold
+    if not faces:
+        raise NoFaceError("no face found, so none matches the reference")
+    likeness = [float(embedder.embed(frame, face) @ reference) for face in faces]
+    best = int(np.argmax(likeness))
+    if likeness[best] < limit:
+        raise NoFaceError(
+            f"no face matches the reference: the best of {len(faces)} has a cosine of "
+            f"{likeness[best]:.2f} where {limit:.2f} is needed"
+        )
+    return faces[best]
 
 
 def only_face(faces: Sequence[Face], name: str) -> Face:

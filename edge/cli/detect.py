@@ -1,0 +1,88 @@
+"""`edge detect`: find the faces in pictures and say where they are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge.faces.detect import Detector
+    from edge.records import Face
+
+HELP = "find the faces in pictures"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures")
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        metavar="S",
+        help="leave out faces below this score in [0, 1] (default: the model's own, mostly 0.5)",
+    )
+    parser.add_argument("--detector", default="ref_detector", metavar="NAME", help="model to use")
+    parser.add_argument("--backend", default="ort", metavar="NAME", help="inference engine")
+    parser.add_argument(
+        "--provider",
+        action="append",
+        metavar="NAME",
+        help="execution provider, best first; may be given again",
+    )
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0: the engine decides")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is found; a file that cannot be read ends it before anything is printed."""
+    from edge.faces.detect import open_detector
+
+    detector = open_detector(
+        arguments.detector,
+        backend=arguments.backend,
+        providers=tuple(arguments.provider or ("CPUExecutionProvider",)),
+        threads=arguments.threads,
+    )
+    found = [(path, _faces(detector, path, arguments.min_score)) for path in arguments.files]
+    if arguments.json:
+        images = [_as_json(path, faces) for path, faces in found]
+        document = images[0] if len(images) == 1 else {"images": images}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    else:
+        for path, faces in found:
+            sys.stdout.write("\n".join(_as_text(path, faces)) + "\n")
+    return 0
+
+
+def _faces(detector: Detector, path: Path, min_score: float | None) -> tuple[Face, ...]:
+    from edge.media.image import read_picture
+
+    return detector.detect(read_picture(path).frame, min_score=min_score)
+
+
+def _as_json(path: Path, faces: tuple[Face, ...]) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "faces": [
+            {
+                "box": [round(value, 2) for value in face.box],
+                "score": round(face.score, 4),
+                "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in face.landmarks],
+            }
+            for face in faces
+        ],
+    }
+
+
+def _as_text(path: Path, faces: tuple[Face, ...]) -> list[str]:
+    from edge.cli import one_line
+
+    count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+    lines = [f"{one_line(str(path))}: {count}"]
+    for face in faces:
+        x, y, width, height = (round(value) for value in face.box)
+        lines.append(f"  {width}x{height} at {x},{y}  score {face.score:.2f}")
+    return lines
