@@ -240,16 +240,20 @@ def look_at_safety() -> Iterator[Finding]:
     yield Finding("content gate", text, "note")
     from edge.consent.ledger import Ledger, default_ledger_path
 
-    ledger = default_ledger_path()
-    if ledger.is_file():
-        try:
-            Ledger(ledger).verify()
-        except EdgeError as error:
-            yield Finding("ledger", str(error), "problem", "edge ledger verify")
-        else:
-            yield Finding("ledger", f"{ledger}: chain is whole")
-    else:
+    path = default_ledger_path()
+    if not path.is_file():
         yield Finding("ledger", "empty: nothing was made on this device yet")
+        return
+    try:
+        broken = Ledger(path).verify()
+    except EdgeError as error:
+        yield Finding("ledger", str(error), "problem", "edge ledger verify")
+        return
+    if broken:
+        text = f"{path}: {len(broken)} faults, the first: {broken[0].what}"
+        yield Finding("ledger", text, "problem", "edge ledger verify")
+    else:
+        yield Finding("ledger", f"{path}: chain is whole")
 
 
 def look_at_label() -> Iterator[Finding]:

@@ -1,0 +1,311 @@
+"""How long each stage takes on this machine, and nothing about any other.
+
+Stages are measured in interleaved rounds, so that a machine that warms up or is disturbed slows
+all of them and not the last one. A round's time is wall time; the first rounds are thrown away.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+import edge
+from edge import resources
+from edge.errors import NoFaceError, OutputError, UsageError
+from edge.faces.align import align
+from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, open_detector
+from edge.faces.embed import open_embedder
+from edge.machine import Machine, this_machine
+from edge.media.image import encode_picture, read_picture
+from edge.paste import put_back
+from edge.provenance.label import Label, plan_label
+from edge.swap import CPU_PROVIDERS, Engines, Swapper
+from edge.swapmodel import open_swap_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.consent.identity import Identity
+    from edge.faces.embed import Embedder
+    from edge.records import Face, ModelUse
+
+WARM_UP = 3
+"""Rounds that are run first and not counted: caches, thread pools, the clock's governor."""
+
+_LEAST, _LARGEST = 160, 8192  # pixels of a side: the label's least and a picture's common most
+
+Stage = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Wall time of one stage.
+
+    Attributes:
+        stage: Its name.
+        rounds: How many rounds were counted.
+        p50: Median, milliseconds.
+        p90: 90th percentile, milliseconds.
+        p99: 99th percentile, milliseconds; the slowest round where there are under 100.
+    """
+
+    stage: str
+    rounds: int
+    p50: float
+    p90: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured, on what, and how.
+
+    Attributes:
+        machine: The machine.
+        versions: Of edge-swap, Python and the packages that do the work.
+        threads: Threads asked for per engine (0: its own choice), and those of OpenCV.
+        load: Processes that were running or waiting on average in the minute before; a figure from
+            a busy machine is a figure of a busy machine.
+        frame_size: Width and height in pixels.
+        faces: Faces in the frame; all are swapped in "whole picture".
+        models: The models, as they really ran.
+        memory: Most memory that this process ever used, bytes.
+        timings: One per stage.
+    """
+
+    machine: Machine
+    versions: dict[str, str]
+    threads: dict[str, int]
+    load: float
+    frame_size: tuple[int, int]
+    faces: int
+    models: tuple[ModelUse, ...]
+    memory: int
+    timings: tuple[Timing, ...]
+
+
+def measure(
+    stages: Mapping[str, Stage],
+    rounds: int,
+    *,
+    warm_up: int = WARM_UP,
+    clock: Callable[[], int] = time.perf_counter_ns,
+    after_round: Callable[[], object] = lambda: None,
+) -> tuple[Timing, ...]:
+    """Run all stages in turn, round by round, and return their times.
+
+    Args:
+        stages: What to run, by name.
+        rounds: Rounds that count.
+        warm_up: Rounds before them that do not.
+        clock: Gives nanoseconds.
+        after_round: Called after every round, for a progress bar.
+    """
+    spent: dict[str, list[int]] = {name: [] for name in stages}
+    for number in range(warm_up + rounds):
+        for name, stage in stages.items():
+            start = clock()
+            stage()
+            elapsed = clock() - start
+            if number >= warm_up:
+                spent[name].append(elapsed)
+        after_round()
+    return tuple(_timing(name, values) for name, values in spent.items())
+
+
+def _timing(name: str, nanoseconds: Sequence[int]) -> Timing:
+    p50, p90, p99 = (
+        float(value) / 1e6 for value in np.percentile(nanoseconds, (50, 90, 99), method="higher")
+    )
+    return Timing(name, len(nanoseconds), p50, p90, p99)
+
+
+def run_bench(
+    engines: Engines | None = None,
+    *,
+    frame_size: tuple[int, int] = (1920, 1080),
+    rounds: int = 30,
+    after_round: Callable[[], object] = lambda: None,
+) -> Report:
+    """Measure every stage on a shipped sample picture of faces of nobody.
+
+    Keys, ledger and identity are made for the occasion, in a temporary folder; this device's own
+    are neither used nor touched.
+
+    Args:
+        engines: Models, engine, providers, threads.
+        frame_size: Width and height in pixels that the sample is brought to.
+        rounds: Rounds that count.
+        after_round: Called after every round, for a progress bar.
+
+    Raises:
+        UsageError: The size or the number of rounds makes no sense.
+        ModelError: A model is missing or changed.
+        BackendError: The engine is not installed, or a provider does not run.
+    """
+    wanted = engines or Engines()
+    if rounds < 1:
+        raise UsageError(f"rounds must be 1 or more, not {rounds}")
+    if min(frame_size) < _LEAST or max(frame_size) > _LARGEST:
+        raise UsageError(f"a frame's sides must lie between {_LEAST} and {_LARGEST} pixels")
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, _home_in(Path(name)):
+        folder = Path(name)
+        stages, swapper, faces = _stages(wanted, frame_size, folder)
+        timings = measure(stages, rounds, after_round=after_round)
+    return Report(
+        machine=this_machine(),
+        versions=_versions(),
+        threads={"engine": wanted.threads, "opencv": cv2.getNumThreads()},
+        load=load,
+        frame_size=frame_size,
+        faces=faces,
+        models=swapper.models,
+        memory=_peak_memory(),
+        timings=timings,
+    )
+
+
+@contextmanager
+def _home_in(folder: Path) -> Iterator[None]:
+    """Give this process keys and a ledger of its own, keeping the models where they are."""
+    before = {name: os.environ.get(name) for name in ("EDGE_HOME", "EDGE_MODELS_DIR")}
+    models = before["EDGE_MODELS_DIR"] or str(resources.data_dir() / "models")
+    os.environ.update(EDGE_HOME=str(folder / "home"), EDGE_MODELS_DIR=models)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _stages(
+    engines: Engines, frame_size: tuple[int, int], folder: Path
+) -> tuple[dict[str, Stage], Swapper, int]:
+    """Open everything, and return the stages, the swapper, and the number of faces."""
+    from edge.jobs import swap_file
+    from edge.provenance.manifest import sign
+
+    sample = _sample()
+    frame = fit(read_picture(sample).frame, frame_size)
+    target = folder / "target.jpg"
+    target.write_bytes(encode_picture(frame, None, "image/jpeg"))
+    threads = engines.threads
+    # As in a swap: detector and recogniser are ONNX files whatever the swap model runs on.
+    providers = engines.providers if engines.backend == "ort" else CPU_PROVIDERS
+    detector = open_detector(engines.detector, providers=providers, threads=threads)
+    model = open_swap_model(
+        engines.model, backend=engines.backend, providers=engines.providers, threads=threads
+    )
+    embedder = open_embedder(model.recogniser, providers=providers, threads=threads)
+    faces = detector.detect(frame, min_score=engines.min_score)
+    if not faces:
+        raise NoFaceError(
+            f"{sample.name}: no face found at {frame_size[0]}x{frame_size[1]}; use a larger frame"
+        )
+    face = faces[0]
+    identity = _identity(embedder, frame, face, sample)
+    swapper = Swapper(identity, purpose="research", target_is="synthetic", engines=engines)
+    source = identity.embeddings[model.recogniser]
+    crop = align(frame, face, model.template, model.size)
+    picture, mask = model.swap_crop(crop, source)
+    work = frame.copy()
+    region = put_back(work, crop, picture, mask)
+    place = plan_label(frame.shape[1], frame.shape[0], [region], "en")
+    label = Label(place)
+    swapped = swapper.swap(frame)
+    labelled, signed, output = (folder / f"{name}.jpg" for name in ("labelled", "signed", "output"))
+    labelled.write_bytes(encode_picture(swapped.frame, None, "image/jpeg"))
+    return (
+        {
+            "detect, as in pictures": lambda: detector.detect(frame, passes=PICTURE_PASSES),
+            "detect, as in videos": lambda: detector.detect(frame, passes=VIDEO_PASSES),
+            "align": lambda: align(frame, face, model.template, model.size),
+            "embed": lambda: embedder.embed(frame, face),
+            "swap model": lambda: model.swap_crop(crop, source),
+            "paste": lambda: put_back(work, crop, picture, mask),
+            "label": lambda: label.draw(work),
+            "encode JPEG": lambda: encode_picture(work, None, "image/jpeg"),
+            "sign and verify": lambda: sign(labelled, signed, "image/jpeg", swapped.record, target),
+            "whole picture": lambda: swap_file(swapper, target, output, overwrite=True),
+        },
+        swapper,
+        len(faces),
+    )
+
+
+def _sample() -> Path:
+    samples = sorted(resources.samples_dir().glob("sample-*.jpg"))
+    if not samples:
+        raise OutputError(
+            f"no sample picture in {resources.samples_dir()}: install edge-swap again"
+        )
+    return samples[0]
+
+
+def fit(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Bring a frame to another size, keeping its proportions.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR.
+        size: Width and height in pixels.
+
+    Returns:
+        uint8 (height, width, 3) BGR; its edge is repeated to the right and below where the
+        proportions differ.
+    """
+    width, height = size
+    scale = min(width / frame.shape[1], height / frame.shape[0])
+    columns = min(width, max(1, round(frame.shape[1] * scale)))
+    rows = min(height, max(1, round(frame.shape[0] * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = cv2.resize(frame, (columns, rows), interpolation=method)
+    padded = cv2.copyMakeBorder(small, 0, height - rows, 0, width - columns, cv2.BORDER_REPLICATE)
+    return cast("NDArray[np.uint8]", padded)
+
+
+def _identity(embedder: Embedder, frame: NDArray[np.uint8], face: Face, photo: Path) -> Identity:
+    """Return an identity of nobody: a face of the sample itself."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from edge.consent.identity import Embedding, new_identity
+    from edge.consent.record import NOBODY, Terms, new_consent
+
+    key = Ed25519PrivateKey.generate()
+    terms = Terms(
+        subject=NOBODY, adult=True, intimate=False, purposes=("research",), claim="synthetic"
+    )
+    consent = new_consent(terms, [photo], key)
+    vector = embedder.embed(frame, face)
+    return new_identity(consent, {embedder.card.name: Embedding(embedder.card.sha256, vector)}, key)
+
+
+def _versions() -> dict[str, str]:
+    found = {"edge-swap": edge.__version__, "python": platform.python_version()}
+    for name in ("numpy", "opencv-python-headless", "c2pa-python", "av"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # a board may bring its own build, which has no such record
+    found.setdefault("opencv", cv2.__version__)
+    return found
+
+
+def _peak_memory() -> int:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB

@@ -1,0 +1,96 @@
+"""`edge bench`: how long each stage takes on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.bench import Report
+
+HELP = "measure every stage on this machine"
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no size: write it as 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--frame-size", type=_size, default=(1920, 1080), metavar="WxH")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds that count (default 30)")
+    parser.add_argument("--model", default="ref_swapper", help="card of the swap model")
+    parser.add_argument("--detector", default="ref_detector", help="card of the detector")
+    parser.add_argument("--backend", default="ort", help="ort (default), litert, tflite")
+    parser.add_argument("--threads", type=int, default=0, help="threads per engine; 0: its choice")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    from edge.bench import WARM_UP, run_bench
+    from edge.progress import bar
+    from edge.swap import Engines
+
+    engines = Engines(
+        model=arguments.model,
+        detector=arguments.detector,
+        backend=arguments.backend,
+        threads=arguments.threads,
+    )
+    done = 0
+    with bar("measuring", arguments.json) as progress:
+
+        def after_round() -> None:
+            nonlocal done
+            done += 1
+            progress(done, WARM_UP + arguments.rounds, "")
+
+        report = run_bench(
+            engines,
+            frame_size=arguments.frame_size,
+            rounds=arguments.rounds,
+            after_round=after_round,
+        )
+    sys.stdout.write(_as_json(report) if arguments.json else _as_page(report))
+    return 0
+
+
+def _as_json(report: Report) -> str:
+    from dataclasses import asdict
+
+    return json.dumps({"unit": "ms", **asdict(report)}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _as_page(report: Report) -> str:
+    machine = report.machine
+    width, height = report.frame_size
+    clock = f", governor {machine.governor}" if machine.governor else ""
+    board = f"{machine.board}: " if machine.board else ""
+    lines = [
+        f"{board}{machine.processor}, {machine.cores} cores ({machine.architecture}){clock}",
+        f"features: {' '.join(machine.features) or 'none that matter'}",
+        f"{machine.system}, kernel {machine.kernel}; load before: {report.load:.2f}",
+        ", ".join(f"{name} {version}" for name, version in report.versions.items()),
+        *(
+            f"{use.name}: {use.precision}, {use.backend} {use.engine_version}, {use.provider}"
+            for use in report.models
+        ),
+        f"threads: engine {report.threads['engine'] or 'its own choice'}, "
+        f"OpenCV {report.threads['opencv']}",
+        f"frame {width}x{height} with {report.faces} faces, most memory "
+        f"{report.memory / 2**20:.0f} MiB",
+        "",
+        f"{'wall time in ms':<24} {'p50':>9} {'p90':>9} {'p99':>9}",
+    ]
+    for timing in report.timings:
+        lines.append(f"{timing.stage:<24} {timing.p50:9.2f} {timing.p90:9.2f} {timing.p99:9.2f}")
+    rounds = report.timings[0].rounds
+    note = "; p99 is then the slowest round" if rounds < 100 else ""
+    return "\n".join([*lines, "", f"{rounds} interleaved rounds{note}", ""])

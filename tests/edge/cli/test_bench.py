@@ -1,0 +1,62 @@
+"""`edge bench`: its page names machine, versions and rounds; its JSON holds the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge import bench
+from edge.bench import Report, Timing
+from edge.cli import main
+from edge.machine import Machine
+from edge.records import ModelUse
+
+REPORT = Report(
+    machine=Machine(
+        "Raspberry Pi 4", "Cortex-A72", "aarch64", 4, ("asimd",), 2**32, "ondemand", "Debian", "6.1"
+    ),
+    versions={"edge-swap": "0.1.0", "numpy": "2.0"},
+    threads={"engine": 2, "opencv": 4},
+    load=0.25,
+    frame_size=(640, 360),
+    faces=2,
+    models=(ModelUse("ref_swapper", "swapper", "0" * 64, "fp32", "ort", "CPU", "1.22", "MIT"),),
+    memory=2**27,
+    timings=(Timing("align", 5, 1.0, 2.0, 3.0), Timing("paste", 5, 4.0, 5.0, 6.0)),
+)
+
+
+def test_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: dict[str, object] = {}
+
+    def run_bench(engines: object, **wishes: object) -> Report:
+        asked.update(wishes, engines=engines)
+        return REPORT
+
+    monkeypatch.setattr(bench, "run_bench", run_bench)
+    assert main(["bench", "--frame-size", "640x360", "--rounds", "5", "--threads", "2"]) == 0
+    page = capsys.readouterr().out
+    for words in ("Raspberry Pi 4", "ondemand", "ort 1.22", "load before: 0.25", "engine 2", "p99"):
+        assert words in page
+    assert "5 interleaved rounds; p99 is then the slowest round" in page
+    assert asked["frame_size"] == (640, 360)
+    assert asked["rounds"] == 5
+    assert asked["engines"].threads == 2  # type: ignore[attr-defined]
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bench, "run_bench", lambda engines, **wishes: REPORT)
+    assert main(["bench", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["unit"] == "ms"
+    assert answer["timings"][1] == {"stage": "paste", "rounds": 5, "p50": 4, "p90": 5, "p99": 6}
+    assert answer["machine"]["governor"] == "ondemand"
+
+
+@pytest.mark.parametrize("size", ["1920", "axb", "1920x", "-5x7"])
+def test_a_size_that_is_none(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leave:
+        main(["bench", f"--frame-size={size}"])
+    assert leave.value.code == 2
+    assert "1920x1080" in capsys.readouterr().err

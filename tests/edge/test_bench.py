@@ -1,0 +1,87 @@
+"""The bench: rounds are interleaved and counted right, and nothing of this device is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import bench
+from edge.errors import UsageError
+
+
+def _clock(steps_ms: list[float]) -> Iterator[int]:
+    """Yield times between which the steps lie: start, end, start, end, .."""
+    now = 0
+    for step in steps_ms:
+        yield now
+        now += int(step * 1e6)
+        yield now
+
+
+def test_rounds_are_interleaved_and_the_first_ones_do_not_count() -> None:
+    ran: list[str] = []
+    rounds: list[int] = []
+    steps = _clock([900, 900, 1, 10, 3, 30, 2, 20])
+    first, second = bench.measure(
+        {"a": lambda: ran.append("a"), "b": lambda: ran.append("b")},
+        3,
+        warm_up=1,
+        clock=lambda: next(steps),
+        after_round=lambda: rounds.append(len(ran)),
+    )
+    assert ran == ["a", "b"] * 4
+    assert rounds == [2, 4, 6, 8]
+    assert first == bench.Timing("a", 3, p50=2.0, p90=3.0, p99=3.0)
+    assert second == bench.Timing("b", 3, p50=20.0, p90=30.0, p99=30.0)
+
+
+@pytest.mark.parametrize(
+    ("size", "target"),
+    [((40, 30), (80, 60)), ((40, 30), (20, 15)), ((40, 30), (80, 80)), ((40, 30), (90, 20))],
+)
+def test_fit_keeps_proportions(size: tuple[int, int], target: tuple[int, int]) -> None:
+    width, height = size
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[:, width // 2 :] = 255
+    out = bench.fit(frame, target)
+    assert out.shape == (target[1], target[0], 3)
+    scale = min(target[0] / width, target[1] / height)
+    edge_at = int(np.argmax(out[0, :, 0] > 127))
+    assert abs(edge_at - width * scale / 2) <= 2
+    assert out[-1, -1].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("frame_size", "rounds"), [((100, 1080), 5), ((1920, 9000), 5), ((640, 360), 0)]
+)
+def test_senseless_wishes(frame_size: tuple[int, int], rounds: int) -> None:
+    with pytest.raises(UsageError):
+        bench.run_bench(frame_size=frame_size, rounds=rounds)
+
+
+def test_the_device_s_own_home_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_HOME", "/mine")
+    monkeypatch.delenv("EDGE_MODELS_DIR", raising=False)
+    with pytest.raises(KeyError), bench._home_in(tmp_path):
+        assert os.environ["EDGE_HOME"] == str(tmp_path / "home")
+        assert os.environ["EDGE_MODELS_DIR"] == "/mine/data/models"
+        raise KeyError
+    assert os.environ["EDGE_HOME"] == "/mine"
+    assert "EDGE_MODELS_DIR" not in os.environ
+
+
+def test_every_stage_is_measured(edge_home: Path) -> None:
+    report = bench.run_bench(frame_size=(640, 360), rounds=1)
+    names = [timing.stage for timing in report.timings]
+    for stage in ("align", "embed", "swap model", "paste", "label", "sign and verify"):
+        assert stage in names
+    assert all(0 < t.p50 <= t.p90 <= t.p99 for t in report.timings)
+    assert {use.kind for use in report.models} == {"detector", "recogniser", "swapper"}
+    assert report.faces >= 1
+    assert report.memory > 0
+    assert not (edge_home / "config" / "keys").exists()
+    assert not (edge_home / "state").exists()
