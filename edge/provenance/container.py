@@ -82,8 +82,25 @@ def has_c2pa(path: Path) -> bool:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content.find(_JUMBF_C2PA) >= 0:
                 return True
-            at = content.find(b"uuid" + boxes.C2PA_UUID)
-            return at >= 4
+            if content.find(b"uuid" + boxes.C2PA_UUID) >= 4:
+                return True
+    return _has_c2pa_place(path)
+
+
+def _has_c2pa_place(path: Path) -> bool:
+    """Return whether a picture has the segment or chunk that only a manifest store stands in."""
+    data = path.read_bytes() if path.stat().st_size <= _MAX_PICTURE else b""
+    found = False
+    try:
+        if data[:2] == b"\xff\xd8":
+            found = any(m == 0xEB and b[:2] == b"JP" for m, b in xmp.jpeg_segments(data))
+        elif data[:4] == b"\x89PNG":
+            found = any(kind == b"caBX" for kind, _ in xmp.png_chunks(data))
+        elif data[:4] == b"RIFF":
+            found = any(kind == b"C2PA" for kind, _ in xmp.riff_chunks(data))
+    except (ValueError, struct.error, IndexError):
+        return False  # broken before such a place: the container check says so
+    return found
 
 
 def problem(path: Path, kind: Kind) -> str | None:

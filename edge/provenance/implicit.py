@@ -137,7 +137,7 @@ def _find(path: Path) -> str | None:
     except OSError as error:
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise MediaError(f"{path}: {error}") from error
+        raise MediaError(f"its metadata is malformed: {error}") from error
     return None
 
 

@@ -232,7 +232,7 @@ def _put_webp(data: bytes, content: bytes) -> bytes:
     if chunks[0][0] == b"VP8X":
         header = bytearray(chunks.pop(0)[1])
     else:
-        width, height, alpha = _webp_size(*chunks[0])
+        width, height, alpha = webp_size(*chunks[0])
         header = bytearray(10)
         header[0] = 0x10 if alpha else 0
         header[4:7] = (width - 1).to_bytes(3, "little")
@@ -243,8 +243,8 @@ def _put_webp(data: bytes, content: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def _webp_size(kind: bytes, body: bytes) -> tuple[int, int, bool]:
-    """Return width, height and whether there is alpha, of a WebP's only picture chunk."""
+def webp_size(kind: bytes, body: bytes) -> tuple[int, int, bool]:
+    """Return width, height and whether there is alpha, of a WebP picture chunk (VP8 or VP8L)."""
     if kind == b"VP8 ":
         if body[3:6] != b"\x9d\x01\x2a":
             raise ValueError("no VP8 key frame")

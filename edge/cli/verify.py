@@ -1,0 +1,151 @@
+"""`edge verify`: what can be known about where pictures and videos come from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.cli import one_line
+
+if TYPE_CHECKING:
+    from edge.provenance.verdict import Ingredient, Verdict
+
+HELP = "say what a file's manifest and labels tell, and whether they still hold"
+
+_EPILOG = """exit status:
+  0  intact, and signed by somebody whom this device trusts
+  3  intact, but the signer is unknown here: anybody can sign like that
+  4  tampered with, or C2PA data that cannot be read, or a broken container
+  5  no manifest: unknown, which does not mean genuine
+  2  not media, an unsupported kind, or not readable
+of several files the worst, in the order 2, 4, 5, 3, 0
+
+Trusted are this device's own root (on this device only) and the *.pem files in the folder
+`anchors` of the configuration. The network is not used, except with --fetch-remote.
+"""
+
+_MEANING = {
+    0: "intact, signer trusted",
+    2: "cannot be verified",
+    3: "intact, signer unknown",
+    4: "tampered with, unreadable or broken",
+    5: "no manifest: unknown",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object (of several files: a list)"
+    )
+    parser.add_argument(
+        "--fetch-remote",
+        action="store_true",
+        help="fetch a manifest that a file only names by URL: its server learns of you",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Verify the files; return the worst exit status."""
+    from edge.provenance.verdict import worst
+    from edge.provenance.verify import verify_file
+
+    verdicts = [verify_file(path, fetch_remote=arguments.fetch_remote) for path in arguments.files]
+    status = worst(verdict.exit_status for verdict in verdicts)
+    if arguments.json:
+        content = [verdict.to_dict() for verdict in verdicts]
+        whole = content[0] if len(content) == 1 else {"files": content, "exit_status": status}
+        # ASCII only: what a stranger wrote into a manifest must not draw on the terminal
+        sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=True) + "\n")
+        return status
+    for verdict in verdicts:
+        if verdict.media_type is None:
+            sys.stderr.write(f"edge verify: {one_line(f'{verdict.file}: {verdict.problem}')}\n")
+            continue
+        sys.stdout.write(one_line(verdict.file) + "\n")
+        for name, value in _facts(verdict):
+            sys.stdout.write(f"  {name:<11} {one_line(value)}\n")
+    return status
+
+
+def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Yield (fact, value); the values are untrusted text."""
+    container = f", broken: {verdict.problem}" if verdict.problem else ""
+    yield "file", f"{verdict.media_type}{container}"
+    source = f" ({verdict.manifest_source})" if verdict.manifest_source else ""
+    url = f", URL {verdict.manifest_url}" if verdict.manifest_url else ""
+    yield "manifest", f"{verdict.manifest}{source}{url}"
+    if verdict.integrity is not None:
+        codes = f" ({', '.join(verdict.failures)})" if verdict.failures else ""
+        yield "integrity", _loud(verdict.integrity) + codes
+    if verdict.signer is not None:
+        signer = verdict.signer
+        trust = f"trusted by: {signer.anchor}" if signer.trusted else "not known to this device"
+        yield "signer", f"{signer.name or 'unnamed'} ({signer.issuer or 'no issuer'}), {trust}"
+    yield from _claims(verdict)
+    yield "implicit", _implicit(verdict)
+    yield "watermark", "not looked for"
+    for note in verdict.notes:
+        yield "note", note
+    yield "result", f"{verdict.exit_status}: {_MEANING[verdict.exit_status]}"
+
+
+def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    claims = verdict.claims
+    if claims is None:
+        return
+    word = "time-stamped" if claims.time.time_stamped else "by the signer's own word"
+    yield "time", f"{claims.time.signed}, {word}" if claims.time.signed else "not stated"
+    yield "software", claims.generator or "not stated"
+    for action in claims.actions:
+        parts = (action.action, action.description, action.digital_source_type)
+        yield "action", ", ".join(part for part in parts if part)
+    for model in claims.models:
+        yield (
+            "model",
+            f"{model['name']} ({model['kind']}, {model['precision']}, {model['licence']}) on "
+            f"{model['backend']} {model['engine_version']} {model['provider']}, "
+            f"sha256 {model['sha256']}",
+        )
+    if claims.consent is not None:
+        consent = claims.consent
+        yield (
+            "consent",
+            f"{consent['id']}, {consent['assurance']}, purpose {consent['purpose']}, "
+            f"person in the target: {consent['target_statement']}",
+        )
+    if claims.visible_label is not None:
+        yield "label", f"'{claims.visible_label['text']}' {claims.visible_label['corner']}"
+    yield from _ingredients(claims.ingredients, 0)
+
+
+def _ingredients(ingredients: tuple[Ingredient, ...], depth: int) -> Iterator[tuple[str, str]]:
+    for item in ingredients:
+        state = "no manifest of its own" if item.integrity is None else _loud(item.integrity)
+        codes = f" ({', '.join(item.failures)})" if item.failures else ""
+        what = f"{item.title or 'untitled'} ({item.relationship}, {item.format}): {state}{codes}"
+        yield "ingredient", "> " * depth + what
+        yield from _ingredients(item.ingredients, depth + 1)
+
+
+def _implicit(verdict: Verdict) -> str:
+    label = verdict.implicit_label
+    if label is None:
+        return "no AIGC label"
+    kind = {"1": "made by AI", "2": "maybe made by AI", "3": "suspected to be made by AI"}
+    words = {True: "yes", False: "NO", None: "nothing to compare"}
+    return (
+        f"{kind.get(label['Label'], 'unknown kind')}, producer {label['ContentProducer']}, "
+        f"id {label['ProduceID']}; same id as the manifest: {words[verdict.agreement.produce_id]}"
+    )
+
+
+def _loud(integrity: str) -> str:
+    return integrity if integrity == "intact" else integrity.upper()

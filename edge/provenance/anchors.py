@@ -1,0 +1,57 @@
+"""The roots that this device trusts: its own, and those that its user put there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import KeyStoreError
+from edge.provenance.certificates import chain_pem, parse_chain
+from edge.provenance.keys import device_anchors
+from edge.resources import config_dir
+
+THIS_DEVICE = "this device"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Roots from one place.
+
+    Attributes:
+        name: "this device", or the file's name.
+        pem: Certificates, PEM text.
+    """
+
+    name: str
+    pem: str
+
+
+def trusted_dir() -> Path:
+    """Return the folder of the anchors that the user trusts besides; it may not exist."""
+    return config_dir() / "anchors"
+
+
+def anchors() -> tuple[tuple[Anchor, ...], tuple[str, ...]]:
+    """Return the anchors, this device's own first, and notes about files that are not usable."""
+    found: list[Anchor] = []
+    notes: list[str] = []
+    own: list[str] = []
+    for path in device_anchors():
+        _collect(path, own, notes)
+    if own:
+        found.append(Anchor(THIS_DEVICE, "".join(own)))
+    folder = trusted_dir()
+    for path in sorted(folder.glob("*.pem")) if folder.is_dir() else ():
+        pems: list[str] = []
+        _collect(path, pems, notes)
+        if pems:
+            found.append(Anchor(path.name, "".join(pems)))
+    return tuple(found), tuple(notes)
+
+
+def _collect(path: Path, pems: list[str], notes: list[str]) -> None:
+    try:
+        # Parsed and written anew: the library rejects every anchor when one of them is malformed.
+        pems.append(chain_pem(parse_chain(path.read_bytes(), path.name)))
+    except (KeyStoreError, OSError) as error:
+        notes.append(f"anchor {path.name} is not usable: {error}")
