@@ -1,7 +1,7 @@
 """The bars of the reference models on held-out faces of nobody.
 
-`python -m models.training.evaluate` runs the exported ONNX files with ONNX Runtime, renders held-out data that is missing, and ends
-with status 1 if a bar is missed.
+`python -m models.training.evaluate` runs the exported ONNX files with ONNX Runtime, renders what
+held-out data is missing, and ends with status 1 if a bar is missed.
 """
 
 from __future__ import annotations
