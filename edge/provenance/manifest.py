@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from edge.errors import ProvenanceError
+from edge.errors import OutputError, ProvenanceError
 from edge.provenance.container import Kind, has_c2pa, sniff
 from edge.provenance.engine import context
 from edge.provenance.findings import integrity_of
@@ -171,6 +171,7 @@ def sign(
     Raises:
         ProvenanceError: It could not be signed, or does not verify.
         KeyStoreError: The device's key cannot be used.
+        OutputError: The disk is full, or a file cannot be read or written.
     """
     import c2pa
 
@@ -180,21 +181,40 @@ def sign(
         key = FileKey(device_keys())
     callback = CallbackSigner(key)
     trusted = context([root_pem(key)])
+    failures: list[OSError] = []
     try:
         builder, ours = _prepared(trusted, media_type, record, parent, title)
         with source.open("rb") as plain, destination.open("w+b") as signed:
-            builder.sign(callback.signer, media_type, plain, signed)
+            builder.sign(callback.signer, media_type, plain, _Watched(signed, failures))
         state = _verified(destination, media_type, record, trusted)
-    except (c2pa.C2paError, ProvenanceError, OSError) as error:
+    except BaseException as error:
         destination.unlink(missing_ok=True)
-        if isinstance(error, ProvenanceError):
-            raise
-        reason = callback.failure or error
-        raise ProvenanceError(f"{destination}: could not be signed: {reason}") from error
-    except BaseException:
-        destination.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            failures.append(error)
+        if failures:
+            where = failures[0].filename or destination
+            raise OutputError(f"{where}: signing failed: {failures[0].strerror}") from error
+        if isinstance(error, c2pa.C2paError):
+            why = callback.failure or error
+            raise ProvenanceError(f"{destination}: could not be signed: {why}") from error
         raise
     return Signed(parent=state if ours else "unreadable")
+
+
+class _Watched:
+    """A file that keeps the error of a failed write: the library only says that there was one."""
+
+    def __init__(self, file: BinaryIO, failures: list[OSError]) -> None:
+        self._file = file
+        self._failures = failures
+        self.read, self.seek, self.tell, self.flush = file.read, file.seek, file.tell, file.flush
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self._failures.append(error)
+            raise
 
 
 def _kind(path: Path) -> Kind | None:

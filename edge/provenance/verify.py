@@ -256,7 +256,7 @@ def _signer(
 ) -> Signer:
     assert reading.store is not None
     signature = active_signature(reading.store)
-    # Its own fact: of a picture that was changed, the manifest may still be signed by somebody known.
+    # A fact of its own: the manifest of a changed picture may still be signed by somebody known.
     trusted = {"signingCredential.trusted", "claimSignature.validated"} <= set(
         other_codes(reading.store)
     )
@@ -324,6 +324,8 @@ def _remarks(
     assert reading.store is not None
     if broken is not None:
         notes.append(f"the container is broken: {broken}")
+    if _integrity(reading.store) != "intact":
+        notes.append("what its manifest says cannot be relied on")
     for parent in _all(claims.ingredients):
         if parent.integrity not in {None, "intact"}:
             notes.append(
