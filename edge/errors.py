@@ -2,8 +2,8 @@
 
 ```
 EdgeError
-├── UsageError            the call makes no sense: options that exclude each other, output equals input
-├── MediaError            a picture or video is missing, broken, too large or of a kind we cannot read
+├── UsageError            the call makes no sense, e.g. output equals input
+├── MediaError            a picture or video is missing, broken, too large or of no known kind
 ├── NoFaceError           there is no face where one is needed
 ├── FaceCountError        there are several faces where exactly one is needed
 ├── PhotoError            a photo is too poor to enrol from

@@ -119,6 +119,16 @@ class VideoReader:
             yield self._hand_out(frame)
             frame = next(self._decoded, None)
 
+    def sampled(self, step: int) -> Iterator[VideoFrame]:
+        """Yield every `step`-th frame; the others are decoded, but not made into pictures."""
+        frame, self._first = self._first, None
+        number = 0
+        while frame is not None:
+            if number % step == 0:
+                yield self._hand_out(frame)
+            number += 1
+            frame = next(self._decoded, None)
+
     def _hand_out(self, frame: Any) -> VideoFrame:
         info = self.info
         turned = info.orientation >= 5

@@ -1,0 +1,137 @@
+"""`edge swap`: one consented identity into a picture, a video or a folder of both."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.records import LABEL_LANGUAGES, PURPOSES
+
+if TYPE_CHECKING:
+    from edge.jobs import Done, FolderSummary
+    from edge.swap import Swapper
+
+HELP = "swap a consented identity into a picture, a video or a folder"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `edge swap`."""
+    need = parser.add_argument_group("what to swap")
+    need.add_argument("--identity", type=Path, required=True, help="identity file (edge enroll)")
+    need.add_argument("--input", type=Path, required=True, help="picture, video or folder")
+    need.add_argument("--output", type=Path, required=True, help="file or folder to write")
+    need.add_argument("--overwrite", action="store_true", help="replace an existing output")
+
+    leave = parser.add_argument_group("by whose leave")
+    leave.add_argument("--purpose", choices=PURPOSES, required=True)
+    who = leave.add_mutually_exclusive_group()
+    who.add_argument(
+        "--target-is",
+        choices=("self", "synthetic", "covered-by-consent"),
+        help="your statement about the person in the target; it goes into the manifest",
+    )
+    who.add_argument("--target-consent", type=Path, help="that person's own consent file")
+
+    which = parser.add_argument_group("which faces")
+    which.add_argument(
+        "--faces",
+        default="all",
+        metavar="WHICH",
+        help="all (default), largest, left, right, a number counted from the left, or x,y",
+    )
+    which.add_argument("--match", type=Path, help="only the face that matches this picture")
+    which.add_argument("--min-score", type=float, help="least detector score in [0, 1]")
+    which.add_argument(
+        "--on-no-face",
+        choices=("error", "skip"),
+        default="error",
+        help="skip: write nothing for a file without a face, and list it",
+    )
+    _configure_engines(parser)
+    parser.add_argument("--label-language", choices=LABEL_LANGUAGES, help="default: the locale's")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _configure_engines(parser: argparse.ArgumentParser) -> None:
+    engine = parser.add_argument_group("models and engine")
+    engine.add_argument("--model", default="ref_swapper", help="card of the swap model")
+    engine.add_argument("--detector", default="ref_detector", help="card of the detector")
+    engine.add_argument("--backend", default="ort", help="ort (default), litert, tflite")
+    engine.add_argument(
+        "--provider",
+        action="append",
+        metavar="NAME",
+        help="provider, best first, repeatable; the first must be the one that runs",
+    )
+    engine.add_argument("--threads", type=int, default=0, help="threads per engine; 0: its choice")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Swap and print what was made."""
+    from edge.jobs import swap_file, swap_folder
+    from edge.progress import bar
+
+    swapper = _swapper(arguments)
+    skip = arguments.on_no_face == "skip"
+    if arguments.input.is_dir():
+        with bar("swapping", arguments.json) as progress:
+            summary = swap_folder(
+                swapper,
+                arguments.input,
+                arguments.output,
+                overwrite=arguments.overwrite,
+                skip_without_face=skip,
+                progress=progress,
+            )
+        _print_folder(summary, as_json=arguments.json)
+        return 2 if summary.failed else 0
+    with bar("swapping", arguments.json) as progress:
+        done = swap_file(
+            swapper,
+            arguments.input,
+            arguments.output,
+            overwrite=arguments.overwrite,
+            skip_without_face=skip,
+            progress=progress,
+        )
+    _print_file(done, as_json=arguments.json)
+    return 0
+
+
+def _swapper(arguments: argparse.Namespace) -> Swapper:
+    from edge.swap import CPU_PROVIDERS, Engines, Swapper
+
+    return Swapper(
+        arguments.identity,
+        purpose=arguments.purpose,
+        target_is=arguments.target_is,
+        target_consent=arguments.target_consent,
+        faces=arguments.faces,
+        match=arguments.match,
+        engines=Engines(
+            model=arguments.model,
+            detector=arguments.detector,
+            backend=arguments.backend,
+            providers=tuple(arguments.provider or CPU_PROVIDERS),
+            threads=arguments.threads,
+            min_score=arguments.min_score,
+        ),
+        label_language=arguments.label_language,
+    )
+
+
+def _print_file(done: Done, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(done.to_dict(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.write(done.describe() + "\n")
+
+
+def _print_folder(summary: FolderSummary, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(summary.to_dict(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.write(summary.describe() + "\n")

@@ -1,0 +1,91 @@
+"""Progress of long work: a bar with frames per second and time left, on standard error.
+
+Stages report through `Progress`, a plain function, so that they know nothing of terminals.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Progress(Protocol):
+    """Told after each piece of work."""
+
+    def __call__(self, done: int, total: int | None, what: str) -> None:
+        """Take the state of the work.
+
+        Args:
+            done: Pieces finished so far.
+            total: All pieces, or None when that is not known.
+            what: The piece in hand, e.g. a file name.
+        """
+
+
+def silent(done: int, total: int | None, what: str) -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def bar(title: str, quiet: bool) -> Iterator[Progress]:
+    """Show a progress bar on standard error while the block runs.
+
+    Args:
+        title: What is going on.
+        quiet: Show nothing (output for machines). Nothing is shown either when standard error is
+            not a terminal, so that logs stay readable.
+
+    Yields:
+        The function to report to. The bar appears at its first call, so that work that is done in
+        an instant shows none.
+    """
+    if quiet:
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class _Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:5.1f}/s" if speed else "    -/s", style="progress.data.speed")
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        task = None
+
+        def report(done: int, total: int | None, what: str) -> None:
+            nonlocal task
+            if task is None:
+                task = shown.add_task(title, total=total)
+            from edge.cli import one_line
+
+            shown.update(
+                task,
+                completed=done,
+                total=total,
+                description=one_line(f"{title} {what}").replace("[", r"\["),
+            )
+
+        yield report

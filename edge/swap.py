@@ -1,0 +1,315 @@
+"""Frame and identity in, labelled frame out: the one place where the stages are joined.
+
+`Swapper` is the public face of the runtime. Whatever it returns or writes carries the visible
+label; whatever it writes carries the implicit label and a signed manifest too, and has its entry
+in the ledger. There is no argument that changes this.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import uuid
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import edge
+from edge.consent.identity import Identity, load_identity
+from edge.consent.ledger import Ledger
+from edge.consent.permit import TargetStatement, permit
+from edge.errors import ConsentError, EdgeError, NoFaceError, PolicyError, UsageError
+from edge.faces.align import align
+from edge.faces.detect import PICTURE_PASSES, open_detector
+from edge.faces.embed import open_embedder
+from edge.faces.select import by_position, by_reference, only_face
+from edge.paste import feather, match_colour, paste
+from edge.provenance.label import Label, default_language, plan_label
+from edge.records import PURPOSES, Face, Region, SwapRecord
+from edge.swapmodel import open_swap_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from edge.records import LabelLanguage, LabelPlace, Medium, ModelUse, Permit, Purpose
+
+CPU_PROVIDERS = ("CPUExecutionProvider",)
+"""Provider list of a device without an accelerator, best first."""
+
+EVERY_FACE = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Which models run, and on what.
+
+    Attributes:
+        model: Card name of the swap model.
+        detector: Card name of the face detector.
+        backend: Engine of the swap model: ort, litert or tflite.
+        providers: Providers for the engine, best first; the first one must be the one that runs.
+        threads: Threads per engine; 0 lets the engine choose.
+        min_score: Least detector score in [0, 1]; None takes the card's threshold.
+    """
+
+    model: str = "ref_swapper"
+    detector: str = "ref_detector"
+    backend: str = "ort"
+    providers: tuple[str, ...] = CPU_PROVIDERS
+    threads: int = 0
+    min_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledFrame:
+    """A swapped frame as the API hands it out.
+
+    Attributes:
+        frame: uint8 (H, W, 3) BGR, visible label drawn in.
+        faces: The faces that were swapped, as found in the input.
+        record: What the ledger says about it.
+    """
+
+    frame: NDArray[np.uint8]
+    faces: tuple[Face, ...]
+    record: SwapRecord
+
+
+class Swapper:
+    """Swaps one consented identity into frames, pictures, videos and folders.
+
+    The consent is checked again for every output: when it ends or is revoked while this object
+    lives, the next call is refused.
+
+    Attributes:
+        ledger: The ledger that every output and refusal is written to.
+        language: Language of the visible label.
+        identity: Who is swapped in.
+    """
+
+    def __init__(
+        self,
+        identity: Identity | Path | str,
+        *,
+        purpose: Purpose,
+        target_is: str | None = None,
+        target_consent: Path | None = None,
+        faces: str = EVERY_FACE,
+        match: Path | None = None,
+        engines: Engines | None = None,
+        label_language: LabelLanguage | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        """Load identity and models.
+
+        Args:
+            identity: An identity, or the path of an identity file.
+            purpose: What the swap is for; the consent must permit it.
+            target_is: Statement about the person in the target: self, synthetic or
+                covered-by-consent.
+            target_consent: Path of that person's own consent file; instead of `target_is`.
+            faces: Which faces: "all", or a position as `edge.faces.select.by_position` takes it.
+            match: Path of a picture of the one person to swap; instead of `faces`.
+            engines: Models, engine, providers, threads.
+            label_language: Language of the visible label; the locale's by default.
+            ledger: The ledger to write to; the device's own by default.
+
+        Raises:
+            UsageError: The arguments make no sense.
+            ConsentError: No statement about the target, or the identity file is damaged.
+            ModelError: A model is missing or changed, or fits no card.
+            BackendError: The engine is not installed, or a provider does not run.
+        """
+        self.ledger = Ledger() if ledger is None else ledger
+        self.language: LabelLanguage = label_language or default_language()
+        self._purpose = purpose
+        self._engines = engines or Engines()
+        if purpose not in PURPOSES:
+            raise UsageError(f"unknown purpose '{purpose}'; known: {', '.join(PURPOSES)}")
+        if faces != EVERY_FACE and match is not None:
+            raise UsageError("--faces and --match exclude each other: choose one")
+        self._position = faces
+        with self.refusals({"identity": _named(identity)}):
+            self._target = TargetStatement.from_options(target_is, target_consent)
+            self.identity = identity if isinstance(identity, Identity) else load_identity(identity)
+        self._open_models()
+        with self.refusals({}):
+            self._source = self.identity.embedding_for(
+                self._model.recogniser, self._embedder.card.sha256
+            )
+        self._reference = None if match is None else self._reference_of(match)
+
+    def _open_models(self) -> None:
+        wanted = self._engines
+        self._model = open_swap_model(
+            wanted.model,
+            backend=wanted.backend,
+            providers=wanted.providers,
+            threads=wanted.threads,
+        )
+        # Detector and recogniser are ONNX files whatever the swap model runs on.
+        providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
+        self._detector = open_detector(wanted.detector, providers=providers, threads=wanted.threads)
+        self._embedder = open_embedder(
+            self._model.recogniser, providers=providers, threads=wanted.threads
+        )
+
+    def _reference_of(self, path: Path) -> NDArray[np.float32]:
+        from edge.media.image import read_picture
+
+        frame = read_picture(path).frame
+        face = only_face(self._detector.detect(frame), str(path))
+        return self._embedder.embed(frame, face)
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that has a part in an output, as it really runs."""
+        return (self._detector.use, self._embedder.use, self._model.use)
+
+    @contextmanager
+    def refusals(self, asked: Mapping[str, str]) -> Iterator[None]:
+        """Write every refusal of the body into the ledger, and pass it on.
+
+        Refusals are: no consent, a policy that forbids it, and no face to swap.
+
+        Args:
+            asked: What was asked for, beside the purpose; e.g. the input's name.
+        """
+        try:
+            yield
+        except (ConsentError, PolicyError, NoFaceError) as error:
+            with suppress(EdgeError):  # the refusal stands, entry or not
+                self.ledger.refusal(error, {"purpose": self._purpose, **asked})
+            raise
+
+    def permit_for(self, medium: Medium) -> Permit:
+        """Return leave for one output now.
+
+        Raises:
+            ConsentError: There is none, or no longer.
+            PolicyError: The deployment's policy forbids it.
+        """
+        return permit(self.identity, purpose=self._purpose, medium=medium, target=self._target)
+
+    def swap(self, frame: NDArray[np.uint8]) -> LabelledFrame:
+        """Swap the faces of one frame in memory.
+
+        The array that is given is never written to. What comes back is labelled, but an array
+        carries no manifest: write files with `edge.jobs`, which sign what they write.
+
+        Args:
+            frame: uint8 (H, W, 3) BGR.
+
+        Returns:
+            The labelled frame, the faces found, and the record that the ledger holds.
+
+        Raises:
+            UsageError: The array is no frame.
+            ConsentError: The consent does not cover this now.
+            NoFaceError: There is no face to swap.
+            LabelError: The frame is too small for a legible label.
+        """
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+            raise UsageError(
+                f"a frame is uint8 (H, W, 3), not {frame.dtype} {tuple(frame.shape)}: convert it"
+            )
+        with self.refusals({"input": "frame in memory"}):
+            leave = self.permit_for("picture")
+            work = np.array(frame, order="C", copy=True)
+            faces = self.find(work)
+            if not faces:
+                raise NoFaceError("no face found in the frame: nothing was swapped")
+        regions = self._swap_into(work, faces)
+        place = self.plan_label(work, regions)
+        Label(place).draw(work)
+        target = hashlib.sha256(np.ascontiguousarray(frame).tobytes()).hexdigest()
+        record = self.record(leave, place, target, faces=len(faces), frames=1)
+        self.ledger.event(
+            "frame",
+            {
+                "output_id": record.output_id,
+                "output_sha256": hashlib.sha256(work.tobytes()).hexdigest(),
+                "target_sha256": target,
+                "identity": leave.identity_commitment,
+                "consent_id": leave.consent_id,
+                "purpose": leave.purpose,
+                "model": self._model.use.name,
+            },
+        )
+        return LabelledFrame(frame=work, faces=faces, record=record)
+
+    # The stages, for `edge.jobs`, which labels and signs what it writes -----------------------
+
+    def find(
+        self, frame: NDArray[np.uint8], passes: Sequence[int] = PICTURE_PASSES
+    ) -> tuple[Face, ...]:
+        """Return the faces of `frame` (uint8 (H, W, 3) BGR) that are to be swapped; maybe none."""
+        faces = self._detector.detect(frame, min_score=self._engines.min_score, passes=passes)
+        if not faces:
+            return ()
+        try:
+            if self._reference is not None:
+                return (by_reference(faces, frame, self._embedder, self._reference),)
+            if self._position != EVERY_FACE:
+                return (by_position(faces, self._position),)
+        except NoFaceError:
+            return ()  # the person looked for is not in this frame
+        return faces
+
+    def plan_label(self, frame: NDArray[np.uint8], regions: Sequence[Region]) -> LabelPlace:
+        """Return where the label of `frame` (uint8 (H, W, 3) BGR) goes, off the regions."""
+        height, width = frame.shape[:2]
+        return plan_label(width, height, regions, self.language)
+
+    def _swap_into(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> list[Region]:
+        """Swap `faces` in `frame`, in place; return the regions that changed.
+
+        The frame is unlabelled until its label is drawn: only callers that do so may call this.
+        """
+        regions = []
+        for face in faces:
+            crop = align(frame, face, self._model.template, self._model.size)
+            picture, mask = self._model.swap_crop(crop, self._source)
+            alpha = feather(mask)
+            matched = match_colour(picture, alpha, crop.picture)
+            regions.append(paste(frame, matched, alpha, crop.matrix))
+        return regions
+
+    def record(
+        self, leave: Permit, place: LabelPlace, target_sha256: str, *, faces: int, frames: int
+    ) -> SwapRecord:
+        """Return the record of one output, with a new id and the time now."""
+        return SwapRecord(
+            output_id=uuid.uuid4().urn,
+            created=datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0),
+            permit=leave,
+            models=self.models,
+            label=place,
+            target_sha256=target_sha256,
+            faces=faces,
+            frames=frames,
+            generator=f"edge-swap {edge.__version__}",
+        )
+
+    def finished(self, draft: SwapRecord, *, faces: int, frames: int) -> SwapRecord:
+        """Return the record of a long output at its end, with leave that is asked for again.
+
+        Args:
+            draft: The record made at its start.
+            faces: Most faces in one frame.
+            frames: Frames written.
+
+        Raises:
+            ConsentError: The consent ended or was revoked meanwhile.
+        """
+        leave = self.permit_for(draft.permit.medium)
+        return replace(draft, permit=leave, faces=faces, frames=frames)
+
+
+def _named(identity: Identity | Path | str) -> str:
+    return identity.commitment if isinstance(identity, Identity) else str(identity)

@@ -1,0 +1,124 @@
+"""Swap a video: the same stages for every frame, one label place for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from edge.errors import NoFaceError
+from edge.jobs import Done, Stopwatch
+from edge.media.video_in import open_video
+from edge.media.video_out import VideoWriter
+from edge.output import deliver
+from edge.provenance.implicit import implicit_json, mp4_metadata
+from edge.provenance.label import Label
+from edge.publish import Publication
+from edge.records import Region
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.media.video_in import VideoReader
+    from edge.progress import Progress
+    from edge.records import Face, LabelPlace
+    from edge.swap import Swapper
+
+VIDEO_PASSES = (640,)
+"""Longest side in pixels at which a video's frames are searched: one look a frame."""
+
+LOOKS_PER_SECOND = 2
+"""How many frames a second of the video are searched beforehand, to place the label."""
+
+_CHUNK = 1 << 20
+
+
+def swap_video(
+    swapper: Swapper, source: Path, output: Path, *, overwrite: bool, progress: Progress
+) -> Done:
+    """Swap the faces of a video; see `edge.jobs.swap_file`.
+
+    The video is read twice: once here and there to find the corner where the label covers least
+    of the faces, once in full. The consent is checked before, and again before the output is
+    signed.
+
+    Raises:
+        NoFaceError: No frame holds a face.
+        EdgeError: Anything else that is in the way.
+    """
+    watch = Stopwatch()
+    swapper.permit_for("video")
+    with watch.stage("look ahead"):
+        place = _place_label(swapper, source, progress)
+        target = _digest(source)
+    with Publication(output, overwrite=overwrite) as publication:
+        plain = publication.temporary()
+        with open_video(source) as reader:
+            # The record names the frames written, which only the end knows; the implicit label
+            # needs nothing of it but the id, so that one is written first.
+            draft = swapper.record(swapper.permit_for("video"), place, target, faces=0, frames=0)
+            metadata = mp4_metadata(implicit_json(draft))
+            with VideoWriter(plain, reader.info, metadata) as writer:
+                most = _swap_frames(swapper, reader, writer, Label(place), watch, progress)
+            notes = (*reader.notes, *writer.notes)
+            frames = writer.frames
+        if most == 0:
+            raise NoFaceError(f"{source}: no face found in {frames} frames; nothing was written")
+        record = swapper.finished(draft, faces=most, frames=frames)
+        with watch.stage("sign and publish"):
+            delivered = deliver(publication, plain, swapper.ledger, record, source, output)
+    return Done(source, output, record, delivered.sha256, watch.seconds, (*notes, *delivered.notes))
+
+
+def _place_label(swapper: Swapper, source: Path, progress: Progress) -> LabelPlace:
+    regions: list[Region] = []
+    with open_video(source) as reader:
+        info = reader.info
+        step = max(1, round(float(info.rate or 25) / LOOKS_PER_SECOND))
+        frame = None
+        for frame in reader.sampled(step):
+            regions += [_region(face) for face in swapper.find(frame.frame, VIDEO_PASSES)]
+            progress(frame.index, info.frames, "looking ahead")
+        if frame is None:
+            raise NoFaceError(f"{source}: has no frames")
+        return swapper.plan_label(frame.frame, regions)
+
+
+def _region(face: Face) -> Region:
+    x, y, width, height = (round(value) for value in face.box)
+    return Region(x, y, max(width, 0), max(height, 0))
+
+
+def _swap_frames(
+    swapper: Swapper,
+    reader: VideoReader,
+    writer: VideoWriter,
+    label: Label,
+    watch: Stopwatch,
+    progress: Progress,
+) -> int:
+    """Swap, label and write every frame; return the most faces in one."""
+    most = 0
+    frames = iter(reader)
+    while True:
+        with watch.stage("read"):
+            frame = next(frames, None)
+        if frame is None:
+            return most
+        with watch.stage("detect"):
+            faces = swapper.find(frame.frame, VIDEO_PASSES)
+        with watch.stage("swap"):
+            swapper._swap_into(frame.frame, faces)
+        with watch.stage("label"):
+            label.draw(frame.frame)
+        with watch.stage("encode"):
+            writer.write(frame.frame, frame.pts)
+        most = max(most, len(faces))
+        progress(frame.index + 1, reader.info.frames, "frames")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,177 @@
+"""Make the shipped samples: pictures, a video with sound, source photos and their consent.
+
+Everybody in them is rendered: nobody is shown. Run from the repository's root:
+
+    python -m models.training.samples --out models/samples
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import math
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import cv2
+import numpy as np
+from models.training.faces.background import background
+from models.training.faces.render import render, render_onto
+from rich.console import Console
+
+from models.training.faces.identity import sample_identity
+from models.training.faces.scene import Expression, Pose, sample_scene
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.training.faces.scene import Scene
+
+SOURCE = 2_000_017
+"""Seed of the demo identity. Two million and up is used by no training and no evaluation."""
+
+PICTURES: dict[str, tuple[int, tuple[tuple[int, int, float, float, float], ...]]] = {
+    # name: (background seed, (identity seed, scene seed, x, y, face height), ...)
+    "sample-two": (
+        2_100_003,
+        ((2_000_101, 2_200_011, 620.0, 470.0, 400.0), (2_000_102, 2_200_012, 1330.0, 500.0, 380.0)),
+    ),
+    "sample-one": (2_100_007, ((2_000_103, 2_200_013, 900.0, 500.0, 470.0),)),
+    "sample-three": (
+        2_100_011,
+        (
+            (2_000_104, 2_200_014, 450.0, 520.0, 290.0),
+            (2_000_105, 2_200_015, 960.0, 440.0, 310.0),
+            (2_000_106, 2_200_016, 1480.0, 540.0, 280.0),
+        ),
+    ),
+}
+VIDEO_SIZE = (640, 360)
+VIDEO_RATE = 25
+VIDEO_SECONDS = 4
+SOUND_RATE = 48_000
+
+
+def _calm(seed: int, yaw: float = 18.0) -> Scene:
+    """Return a scene that a good photographer would keep: sharp, lit, nothing in the way."""
+    scene = sample_scene(seed, max_yaw=yaw, occluder_chance=0.0, plain=True)
+    pose = replace(scene.pose, pitch=scene.pose.pitch * 0.4, roll=scene.pose.roll * 0.4)
+    expression = replace(scene.expression, lid_left=0.0, lid_right=0.0)
+    return replace(scene, pose=pose, expression=expression)
+
+
+def _jpeg(picture: NDArray[np.uint8], path: Path, limit: int) -> None:
+    """Write `picture` (uint8 (H, W, 3) BGR) as JPEG of at most `limit` bytes."""
+    for quality in range(95, 40, -3):
+        ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if ok and len(data) <= limit:
+            path.write_bytes(data.tobytes())
+            return
+    raise RuntimeError(f"{path.name} does not fit into {limit} bytes")
+
+
+def _pictures(folder: Path) -> None:
+    for name, (place, people) in PICTURES.items():
+        frame = background(1080, 1920, place)
+        for identity, scene, x, y, height in people:
+            shown = render_onto(frame, sample_identity(identity), _calm(scene), (x, y), height)
+            frame = shown.picture
+        _jpeg(frame, folder / f"{name}.jpg", 400_000)
+
+
+def _sources(folder: Path) -> list[Path]:
+    paths = []
+    for number, seed in enumerate((2_300_001, 2_300_002, 2_300_003), start=1):
+        path = folder / f"source-{number}.jpg"
+        _jpeg(render(sample_identity(SOURCE), _calm(seed), 640).picture, path, 150_000)
+        paths.append(path)
+    return paths
+
+
+def _moment(scene: Scene, second: float) -> Scene:
+    """Return `scene` a little later: the head sways, speaks, blinks and looks about."""
+    turn = 2 * math.pi * second / VIDEO_SECONDS
+    pose = Pose(22 * math.sin(turn), 5 * math.sin(2 * turn + 0.5), 5 * math.sin(turn + 1.0))
+    blink = max(0.0, 1 - abs((second % 1.7) - 1.2) / 0.12)
+    speak = max(0.0, math.sin(2 * math.pi * 1.9 * second)) * 0.45
+    return replace(
+        scene,
+        pose=pose,
+        expression=Expression(
+            mouth_open=speak * (1 if second < 2.6 else 0.15),
+            smile=0.25 + 0.5 * max(0.0, math.sin(turn - 2.2)),
+            brow_raise=0.25 + 0.25 * math.sin(turn * 2),
+            brow_frown=0.0,
+            lid_left=blink,
+            lid_right=blink,
+            gaze_x=-10 * math.sin(turn),
+            gaze_y=2.0,
+        ),
+    )
+
+
+def _melody() -> NDArray[np.float32]:
+    """Return a soft run of bell tones, float32 (2, N) in [-1, 1]."""
+    time = np.arange(SOUND_RATE * VIDEO_SECONDS) / SOUND_RATE
+    sound = np.zeros_like(time)
+    for number, note in enumerate((0, 4, 7, 12, 9, 7, 4, 0)):  # semitones above A4
+        start = number * VIDEO_SECONDS / 8
+        since = np.clip(time - start, 0, None)
+        tone = np.sin(2 * np.pi * 440 * 2 ** (note / 12) * since)
+        sound += np.where(time >= start, 0.18 * tone * np.exp(-4 * since), 0)
+    return np.stack([sound, sound]).astype(np.float32)
+
+
+def _video(path: Path) -> None:
+    width, height = VIDEO_SIZE
+    place = background(height, width, 2_100_021)
+    scene = _calm(2_200_021)
+    person = sample_identity(2_000_107)
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        picture = container.add_stream("libx264", rate=VIDEO_RATE)
+        picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
+        picture.options = {"crf": "21", "preset": "slow"}
+        sound = container.add_stream("aac", rate=SOUND_RATE)
+        sound.bit_rate = 96_000
+        for number in range(VIDEO_RATE * VIDEO_SECONDS):
+            moment = _moment(scene, number / VIDEO_RATE)
+            drift = 18 * math.sin(2 * math.pi * number / (VIDEO_RATE * VIDEO_SECONDS))
+            shown = render_onto(place, person, moment, (width / 2 + drift, height * 0.47), 190.0)
+            frame = av.VideoFrame.from_ndarray(shown.picture, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, VIDEO_RATE)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        _add_sound(container, sound)
+
+
+def _add_sound(container: av.container.OutputContainer, stream: av.AudioStream) -> None:
+    melody = _melody()
+    for start in range(0, melody.shape[1], 1024):
+        piece = np.ascontiguousarray(melody[:, start : start + 1024])
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts = SOUND_RATE, start
+        frame.time_base = Fraction(1, SOUND_RATE)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def main() -> None:
+    """Make all samples."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("models/samples"))
+    folder: Path = parser.parse_args().out
+    folder.mkdir(parents=True, exist_ok=True)
+    _pictures(folder)
+    photos = _sources(folder)
+    _video(folder / "sample.mp4")
+    console = Console()
+    for path in sorted(folder.iterdir()):
+        console.print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
+    console.print(f"source photos: {len(photos)}, made {datetime.date.today().isoformat()}")
+
+
+if __name__ == "__main__":
+    main()
