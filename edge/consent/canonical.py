@@ -57,6 +57,12 @@ def _normal_key(key: object) -> str:
     return unicodedata.normalize("NFC", key)
 
 
+def readable_json(record: dict[str, object]) -> bytes:
+    """Return `record` as indented JSON for people; the signature does not depend on spaces."""
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    return text.encode("utf-8") + b"\n"
+
+
 def parse_object(data: bytes) -> dict[str, object]:
     """Read one JSON object and refuse everything that could be read in two ways.
 

@@ -149,8 +149,7 @@ def enrol(
         vector = _unit(recogniser.embedder.embed(photo.frame, face), photo.path)
         views.setdefault(vector.tobytes(), (photo.path, vector))
     _check_one_person(list(views.values()), recogniser.different_below)
-    total = np.sum([vector for _, vector in views.values()], axis=0, dtype=np.float64)
-    mean = _unit(total.astype(np.float32), photos[0].path)
+    mean = _unit(np.stack([vector for _, vector in views.values()]).mean(axis=0), photos[0].path)
     return new_identity(consent, {recogniser.name: Embedding(recogniser.sha256, mean)}, key)
 
 

@@ -24,6 +24,7 @@ from edge.consent.canonical import (
     FormError,
     canonical_bytes,
     parse_object,
+    readable_json,
     sha256_hex,
     utc_now,
     utc_text,
@@ -33,7 +34,6 @@ from edge.consent.record import (
     Consent,
     check_signatures,
     consent_from_dict,
-    readable_json,
 )
 from edge.consent.signing import (
     KEY_DIGITS,

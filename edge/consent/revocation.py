@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import resources
-from edge.consent.canonical import FormError, parse_object, utc_now, utc_text
+from edge.consent.canonical import FormError, parse_object, readable_json, utc_now, utc_text
 from edge.consent.fields import Fields
-from edge.consent.record import Consent, readable_json
+from edge.consent.record import Consent
 from edge.consent.signing import (
     KEY_DIGITS,
     SIGNATURE_DIGITS,

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge import resources
-from edge.consent.canonical import FormError, parse_object
+from edge.consent.canonical import FormError, parse_object, readable_json
 from edge.consent.fields import Fields, check_text
-from edge.consent.record import Consent, Level, readable_json
+from edge.consent.record import Consent
 from edge.consent.signing import KEY_DIGITS
 from edge.consent.storage import make_private_dir, read_record, writable_by_others, write_private
+from edge.consent.terms import Level
 from edge.errors import ConsentError
 
 SCHEMA = "edge-swap/trusted-issuers-1"

@@ -1,0 +1,104 @@
+"""`edge identity`: show and erase identities."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.consent.identity import Identity
+
+HELP = "show an identity, or erase it with all that was made from it"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    show = actions.add_parser("show", help="say whose identity it is and what covers it")
+    show.set_defaults(action=_show)
+    show.add_argument("identity", metavar="FILE")
+    show.add_argument("--json", action="store_true")
+    erase = actions.add_parser(
+        "erase", help="remove an identity and every bundle and cache made from it on this device"
+    )
+    erase.set_defaults(action=_erase)
+    erase.add_argument("identity", metavar="FILE")
+    erase.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; return the exit status."""
+    action: Callable[[argparse.Namespace], int] = arguments.action
+    return action(arguments)
+
+
+def _say(text: str) -> None:
+    from edge.cli import one_line
+
+    sys.stdout.write(one_line(text) + "\n")
+
+
+def _facts(identity: Identity) -> dict[str, object]:
+    from edge.consent.canonical import utc_text
+    from edge.consent.summary import summary
+
+    return {
+        "subject": identity.subject,
+        "created": utc_text(identity.created),
+        "commitment": identity.commitment,
+        "recognisers": {name: item.model_sha256 for name, item in identity.recognisers.items()},
+        "enroller_key": identity.enroller_key,
+        "consent": summary(identity.consent),
+    }
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    import json
+
+    from edge.consent.identity import load_identity
+    from edge.consent.summary import summary, summary_lines
+
+    identity = load_identity(arguments.identity)
+    facts = _facts(identity)
+    if arguments.json:
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+        return 0
+    _say(f"identity    {identity.subject}, enrolled {facts['created']}")
+    _say(f"commitment  {identity.commitment}")
+    for name, item in identity.recognisers.items():
+        _say(f"recogniser  {name} ({item.model_sha256})")
+    for line in summary_lines(summary(identity.consent)):
+        _say(line)
+    return 0
+
+
+def _erase(arguments: argparse.Namespace) -> int:
+    from edge.consent.erase import erase_identity
+    from edge.consent.ledger import Ledger
+    from edge.errors import OutputError
+
+    path = Path(arguments.identity)
+    if not arguments.yes and not _agreed(path):
+        _say("nothing was erased")
+        return 1
+    erased = erase_identity(path, Ledger())
+    for gone in erased.removed:
+        _say(f"erased {gone}")
+    if erased.kept:
+        raise OutputError(f"not everything could be erased: {'; '.join(erased.kept)}")
+    _say("its consent stays, as the proof that what was done was permitted")
+    return 0
+
+
+def _agreed(path: Path) -> bool:
+    """Ask where a person is there; a script that calls this means it."""
+    from edge.cli import one_line
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    sys.stderr.write(one_line(f"Erase {path} and all that was made from it? (yes/no)") + " ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
