@@ -137,28 +137,23 @@ def _warn(text: str) -> None:
 def _new(arguments: argparse.Namespace) -> int:
     from edge.cli._consent_form import read_form
     from edge.consent.canonical import utc_now, utc_text
-    from edge.consent.operator import operator_key, operator_public_key
+    from edge.consent.ledger import Ledger, recording_refusals
     from edge.consent.record import load_consent, new_consent, save_consent
-    from edge.consent.signing import read_public_key
     from edge.consent.store import keep_consent
     from edge.errors import OutputError
 
-    form = read_form(arguments)
     output = Path(arguments.output)
     if output.exists() and not arguments.overwrite:
         raise OutputError(f"{output} exists: choose another name, or give --overwrite")
-    enrollers = [read_public_key(text) for text in arguments.enroller]
-    if arguments.key is not None and not enrollers:
-        operator_key()  # an issuer's consent is enrolled by the device it is made on
-        own = operator_public_key()
-        enrollers = [own] if own else []
-    consent = new_consent(
-        form.terms,
-        form.photos,
-        _key(arguments.key),
-        attestation=form.attestation,
-        enrollers=enrollers,
-    )
+    with recording_refusals(Ledger(), {"command": "consent new", "output": arguments.output}):
+        form = read_form(arguments)
+        consent = new_consent(
+            form.terms,
+            form.photos,
+            _key(arguments.key),
+            attestation=form.attestation,
+            enrollers=_enrollers(arguments),
+        )
     save_consent(consent, output, overwrite=arguments.overwrite)
     keep_consent(load_consent(output))
     _say(f"{output}: {_level_words(consent)} consent of {consent.subject}, id {consent.id}")
@@ -166,6 +161,17 @@ def _new(arguments: argparse.Namespace) -> int:
     if consent.not_after < utc_now():
         _warn("this consent has expired already: nothing can be made with it")
     return 0
+
+
+def _enrollers(arguments: argparse.Namespace) -> list[str]:
+    from edge.consent.operator import operator_key
+    from edge.consent.signing import public_hex, read_public_key
+
+    named = [read_public_key(text) for text in arguments.enroller]
+    if arguments.key is not None and not named:
+        # An issuer's key signs and the operator's enrols: the device it is made on, by default.
+        return [public_hex(operator_key())]
+    return named
 
 
 def _key(path: str | None) -> Ed25519PrivateKey:

@@ -66,10 +66,10 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return 0
-    _say(f"identity    {identity.subject}, enrolled {facts['created']}")
-    _say(f"commitment  {identity.commitment}")
+    _say(f"identity: {identity.subject}, enrolled {facts['created']}")
+    _say(f"commitment: {identity.commitment}")
     for name, item in identity.recognisers.items():
-        _say(f"recogniser  {name} ({item.model_sha256})")
+        _say(f"recogniser: {name} ({item.model_sha256})")
     for line in summary_lines(summary(identity.consent)):
         _say(line)
     return 0

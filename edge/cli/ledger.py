@@ -25,6 +25,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verify = actions.add_parser("verify", help="exit status 0: whole; 4: broken")
     verify.set_defaults(action=_verify)
     verify.add_argument("--json", action="store_true")
+    recover = actions.add_parser(
+        "recover", help="close what a crash left open; every swap does this too"
+    )
+    recover.set_defaults(action=_recover)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -95,3 +99,14 @@ def _verify(arguments: argparse.Namespace) -> int:
         if not problems:
             _say(f"{ledger.path}: whole; every entry continues the one before")
     return EXIT_BROKEN if problems else 0
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    from edge.consent.ledger import Ledger
+
+    missing = Ledger().recover()
+    for seq in missing:
+        _say(f"entry {seq}: its file never appeared")
+    if not missing:
+        _say("nothing is missing")
+    return 0

@@ -194,3 +194,49 @@ def file_sha256(path: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return digest.hexdigest()
+
+
+def tear_off(path: Path) -> dict[str, str] | None:
+    """Cut a last line without an end off a ledger, and keep its bytes in a file beside it.
+
+    Such a line was being written when power was lost; what it was to say never happened, for
+    nothing goes on before its line is synced.
+
+    Returns:
+        Name, hash and size of what was kept; None when there is no such line.
+
+    Raises:
+        OSError: The ledger cannot be read or written.
+    """
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return None
+    with file:
+        size = file.seek(0, os.SEEK_END)
+        start = _torn_start(file.fileno(), size)
+        if start == size:
+            return None
+        torn = os.pread(file.fileno(), size - start, start)
+        digest = sha256_hex(torn)
+        aside = path.with_suffix(f".torn-{digest[:12]}")
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as kept:
+            kept.write(torn)
+            kept.flush()
+            os.fsync(kept.fileno())
+        file.truncate(start)
+        os.fsync(file.fileno())
+    return {"kept": aside.name, "sha256": digest, "bytes": str(len(torn))}
+
+
+def _torn_start(handle: int, size: int) -> int:
+    """Return where the last line without an end starts; `size` when there is none."""
+    position = size
+    while position > 0:
+        begin = max(0, position - _BLOCK)
+        found = os.pread(handle, position - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        position = begin
+    return 0

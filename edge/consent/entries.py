@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -30,7 +31,7 @@ def output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, obje
     permit = record.permit
     return {
         "output_id": record.output_id,
-        "path": os.path.abspath(path),
+        **path_fields(path),
         "output_sha256": sha256,
         "target_sha256": record.target_sha256,
         "identity": permit.identity_commitment,
@@ -76,3 +77,23 @@ def refusal_fields(error: Exception, asked: Mapping[str, str]) -> dict[str, obje
         "reason": short_text(str(error)),
         "asked": {key: short_text(value) for key, value in asked.items()},
     }
+
+
+def path_fields(path: Path) -> dict[str, object]:
+    """Return the absolute path of an output as fields that `path_of` reads back exactly.
+
+    A name that is not UTF-8, or not in NFC, has no canonical form: its bytes stand beside it.
+    """
+    absolute = os.path.abspath(path)
+    shown = absolute.encode("utf-8", "backslashreplace").decode("utf-8")
+    if shown == absolute == unicodedata.normalize("NFC", absolute):
+        return {"path": absolute}
+    return {"path": shown, "path_bytes": os.fsencode(absolute).hex()}
+
+
+def path_of(fields: Mapping[str, object]) -> Path:
+    """Return the path in an output's entry."""
+    exact = fields.get("path_bytes")
+    if isinstance(exact, str):
+        return Path(os.fsdecode(bytes.fromhex(exact)))
+    return Path(str(fields.get("path", "")))

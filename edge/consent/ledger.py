@@ -15,17 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge import resources
-from edge.consent.canonical import (
-    FormError,
+from edge.consent.canonical import FormError, (
     canonical_bytes,
-    parse_object,
     sha256_hex,
     utc_now,
     utc_text,
@@ -39,9 +36,11 @@ from edge.consent.chain import (
     last_line,
     read_head,
     scan,
+    tear_off,
     verify_chain,
 )
-from edge.consent.entries import Event, event_fields, output_fields, refusal_fields, short_text
+from edge.consent.entries import Event, event_fields, output_fields, path_of, refusal_fields, short_text
+from edge.consent.inflight import Inflight, read_mark, write_mark
 from edge.consent.storage import make_private_dir, reason, sync_folder
 from edge.errors import LedgerError, OutputError
 from edge.records import SwapRecord
@@ -84,8 +83,7 @@ class Ledger:
         self._head = self.path.with_suffix(".head")
         self._lock = self.path.with_suffix(".lock")
         self._mark = self.path.with_suffix(".mark")
-        self._inflight = self.path.with_suffix(".inflight")
-        self._held: dict[int, int] = {}
+        self._inflight = Inflight(self.path.with_suffix(".inflight"))
 
     # Writing ---------------------------------------------------------------------------------
 
@@ -116,7 +114,7 @@ class Ledger:
         """
         with self._locked():
             self._append("published", {"entry": seq})
-            self._release(seq)
+            self._inflight.release(seq)
 
     def abandon_output(self, seq: int, why: str) -> None:
         """Close the entry `seq`: its file will never appear.
@@ -126,7 +124,7 @@ class Ledger:
         """
         with self._locked():
             self._append("missing", {"entry": seq, "reason": short_text(why)})
-            self._release(seq)
+            self._inflight.release(seq)
 
     @contextlib.contextmanager
     def output(self, record: SwapRecord, output_path: Path, output_sha256: str) -> Iterator[int]:
@@ -187,22 +185,21 @@ class Ledger:
             return []
         missing: list[int] = []
         with self._locked():
-            start = self._read_mark()
+            start = read_mark(self._mark, self.path)
             open_entries = _open_outputs(scan(self.path, start))
             for seq, line in sorted(open_entries.items()):
-                if self._is_alive(seq):
+                if self._inflight.is_alive(seq):
                     continue
                 if not self._close_orphan(line):
                     missing.append(seq)
-                self._release(seq)
+                self._inflight.release(seq)
                 del open_entries[seq]
             if not open_entries:
-                self._write_mark()
+                write_mark(self._mark, self.path)
         return missing
 
     def _close_orphan(self, line: Line) -> bool:
-        path = Path(str(line.fields.get("path", "")))
-        if file_sha256(path) == line.fields.get("output_sha256"):
+        if file_sha256(path_of(line.fields)) == line.fields.get("output_sha256"):
             self._append("published", {"entry": line.seq, "reason": "found by recovery"})
             return True
         why = "the file never appeared, or is another one: interrupted before it got its name"
@@ -297,14 +294,17 @@ class Ledger:
             "kind": kind,
             "prev": prev,
         }
-        digest = sha256_hex(canonical_bytes(body))
+        try:
+            digest = sha256_hex(canonical_bytes(body))
+        except FormError as error:
+            raise LedgerError(f"cannot write this into the ledger: {error}") from error
         line = canonical_bytes({**body, "hash": digest}) + b"\n"
         if hold:
-            self._hold(seq)
+            self._inflight.hold(seq)
         try:
             self._write_line(line)
         except OSError:
-            self._release(seq)
+            self._inflight.release(seq)
             raise
         self._write_head(Head(seq, digest))
         return seq
@@ -354,77 +354,9 @@ class Ledger:
 
     def _heal(self) -> None:
         """Put a line that a loss of power tore aside, and say so in the ledger."""
-        if not self.path.exists():
-            return
-        with self.path.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = _torn_start(file.fileno(), size)
-            if start == size:
-                return
-            torn = os.pread(file.fileno(), size - start, start)
-            aside = self.path.with_suffix(f".torn-{sha256_hex(torn)[:12]}")
-            handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as kept:
-                kept.write(torn)
-                kept.flush()
-                os.fsync(kept.fileno())
-            file.truncate(start)
-            os.fsync(file.fileno())
-        details = {"kept": aside.name, "sha256": sha256_hex(torn), "bytes": str(len(torn))}
-        self._append("event", event_fields("torn-line", details))
-
-    # An open output is held by a lock on a small file of its own: when its process dies, however
-    # it dies, the lock goes, and recovery knows that nobody will close the entry.
-
-    def _hold(self, seq: int) -> None:
-        make_private_dir(self._inflight)
-        path = self._inflight / str(seq)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        self._held[seq] = handle
-
-    def _release(self, seq: int) -> None:
-        with contextlib.suppress(OSError):
-            (self._inflight / str(seq)).unlink()
-        handle = self._held.pop(seq, None)
-        if handle is not None:
-            os.close(handle)
-
-    def _is_alive(self, seq: int) -> bool:
-        try:
-            handle = os.open(self._inflight / str(seq), os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
-
-    # The mark is a hint: up to this byte every output is closed. Without it recovery reads all.
-
-    def _read_mark(self) -> int:
-        try:
-            mark = parse_object(self._mark.read_bytes())
-            offset, digest = mark["offset"], mark["hash"]
-        except (OSError, FormError, KeyError):
-            return 0
-        if not isinstance(offset, int) or not 0 <= offset <= self.path.stat().st_size:
-            return 0
-        last = last_line(self.path, offset)
-        return offset if last is not None and last.hash == digest else 0
-
-    def _write_mark(self) -> None:
-        last = last_line(self.path)
-        if last is None:
-            return
-        mark = {"offset": self.path.stat().st_size, "hash": last.hash}
-        temporary = self._mark.with_suffix(".mark.tmp")
-        temporary.write_bytes(json.dumps(mark).encode())
-        temporary.chmod(0o600)
-        os.replace(temporary, self._mark)
+        torn = tear_off(self.path)
+        if torn is not None:
+            self._append("event", event_fields("torn-line", torn))
 
 
 @contextlib.contextmanager
@@ -464,16 +396,3 @@ def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _torn_start(handle: int, size: int) -> int:
-    """Return where the last line without an end starts; `size` when there is none."""
-    position = size
-    while position > 0:
-        begin = max(0, position - 65536)
-        block = os.pread(handle, position - begin, begin)
-        found = block.rfind(b"\n")
-        if found >= 0:
-            return begin + found + 1
-        position = begin
-    return 0

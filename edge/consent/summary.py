@@ -65,21 +65,21 @@ def summary_lines(facts: Mapping[str, object]) -> list[str]:
         for key, value in facts.items()
     }
     lines = [
-        f"consent     {words['id']}",
-        f"subject     {words['subject']} (granted by {words['granted_by']})",
-        f"state       {words['state']}, valid {words['not_before']} to {words['not_after']}",
-        f"assurance   {words['assurance']}: {words['assurance_reason']}",
-        f"purposes    {words['purposes']}",
-        f"media       {words['media']}",
-        f"targets     {words['targets']}",
-        f"adult       {words['adult']}; intimate or sexual use is refused",
-        f"photos      {words['photos']}, named by salted hash",
-        f"signed by   {words['issuer_key']}",
+        f"consent: {words['id']}",
+        f"subject: {words['subject']} (granted by {words['granted_by']})",
+        f"state: {words['state']}, valid {words['not_before']} to {words['not_after']}",
+        f"assurance: {words['assurance']}: {words['assurance_reason']}",
+        f"purposes: {words['purposes']}",
+        f"media: {words['media']}",
+        f"targets: {words['targets']}",
+        f"adult: {words['adult']}; intimate or sexual use is refused",
+        f"photos: {words['photos']}, named by salted hash",
+        f"signed by: {words['issuer_key']}",
     ]
     if facts["assurance_claimed"] != facts["assurance"]:
-        lines.append(f"claims      {words['assurance_claimed']}, which does not count here")
+        lines.append(f"claims: {words['assurance_claimed']}, which does not count here")
     if facts["revoked_at"] is not None:
-        lines.append(f"revoked     {words['revoked_at']}: {words['revocation_reason']}")
+        lines.append(f"revoked: {words['revoked_at']}: {words['revocation_reason']}")
     ignored = cast("list[str]", facts["revocations_ignored"])
-    lines += [f"ignored     {line}" for line in ignored]
+    lines += [f"ignored: {line}" for line in ignored]
     return lines
