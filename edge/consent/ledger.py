@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import resources
-from edge.consent.canonical import FormError, (
+from edge.consent.canonical import (
+    FormError,
     canonical_bytes,
     sha256_hex,
     utc_now,
@@ -39,7 +40,14 @@ from edge.consent.chain import (
     tear_off,
     verify_chain,
 )
-from edge.consent.entries import Event, event_fields, output_fields, path_of, refusal_fields, short_text
+from edge.consent.entries import (
+    Event,
+    event_fields,
+    output_fields,
+    path_of,
+    refusal_fields,
+    short_text,
+)
 from edge.consent.inflight import Inflight, read_mark, write_mark
 from edge.consent.storage import make_private_dir, reason, sync_folder
 from edge.errors import LedgerError, OutputError
