@@ -179,18 +179,21 @@ def run_bench(
 
 @contextmanager
 def _home_in(folder: Path) -> Iterator[None]:
-    """Give this process keys and a ledger of its own, keeping the models where they are."""
-    before = {name: os.environ.get(name) for name in ("EDGE_HOME", "EDGE_MODELS_DIR")}
-    models = before["EDGE_MODELS_DIR"] or str(resources.data_dir() / "models")
-    os.environ.update(EDGE_HOME=str(folder / "home"), EDGE_MODELS_DIR=models)
+    """Give this process keys and a ledger of its own; the user's models stay where they are."""
+    before = os.environ.get("EDGE_HOME")
+    data = resources.data_dir().absolute()
+    home = folder / "home"
+    home.mkdir()
+    if data.is_dir():
+        (home / "data").symlink_to(data)
+    os.environ["EDGE_HOME"] = str(home)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        if before is None:
+            del os.environ["EDGE_HOME"]
+        else:
+            os.environ["EDGE_HOME"] = before
 
 
 def _stages(
@@ -283,7 +286,8 @@ def _identity(embedder: Embedder, frame: NDArray[np.uint8], face: Face, photo: P
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from edge.consent.identity import Embedding, new_identity
-    from edge.consent.record import NOBODY, Terms, new_consent
+    from edge.consent.record import new_consent
+    from edge.consent.terms import NOBODY, Terms
 
     key = Ed25519PrivateKey.generate()
     terms = Terms(
@@ -295,14 +299,13 @@ def _identity(embedder: Embedder, frame: NDArray[np.uint8], face: Face, photo: P
 
 
 def _versions() -> dict[str, str]:
-    found = {"edge-swap": edge.__version__, "python": platform.python_version()}
-    for name in ("numpy", "opencv-python-headless", "c2pa-python", "av"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue  # a board may bring its own build, which has no such record
-    found.setdefault("opencv", cv2.__version__)
-    return found
+    return {
+        "edge-swap": edge.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "c2pa-python": metadata.version("c2pa-python"),
+    }
 
 
 def _peak_memory() -> int:

@@ -24,7 +24,8 @@ import sys
 from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.consent.identity import Embedding, new_identity, save_identity
-from edge.consent.record import NOBODY, Terms, new_consent
+from edge.consent.record import new_consent
+from edge.consent.terms import NOBODY, Terms
 from edge.faces.detect import open_detector
 from edge.faces.embed import open_embedder
 from edge.media.image import read_picture

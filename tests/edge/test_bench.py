@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import bench
+from edge import bench, resources
 from edge.errors import UsageError
 
 
@@ -63,14 +63,21 @@ def test_senseless_wishes(frame_size: tuple[int, int], rounds: int) -> None:
         bench.run_bench(frame_size=frame_size, rounds=rounds)
 
 
-def test_the_device_s_own_home_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGE_HOME", "/mine")
-    monkeypatch.delenv("EDGE_MODELS_DIR", raising=False)
-    with bench._home_in(tmp_path):
-        assert os.environ["EDGE_HOME"] == str(tmp_path / "home")
-        assert os.environ["EDGE_MODELS_DIR"] == "/mine/data/models"
-    assert os.environ["EDGE_HOME"] == "/mine"
-    assert "EDGE_MODELS_DIR" not in os.environ
+def test_the_device_s_own_home_comes_back(
+    tmp_path: Path, edge_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (edge_home / "data" / "cards").mkdir(parents=True)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with bench._home_in(tmp_path / "one"):
+        assert os.environ["EDGE_HOME"] == str(tmp_path / "one" / "home")
+        assert (resources.data_dir() / "cards").is_dir(), "the user's own models stay usable"
+    assert os.environ["EDGE_HOME"] == str(edge_home)
+    monkeypatch.delenv("EDGE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with bench._home_in(tmp_path / "two"):
+        pass
+    assert "EDGE_HOME" not in os.environ
 
 
 def test_every_stage_is_measured(edge_home: Path) -> None:
