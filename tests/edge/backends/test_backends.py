@@ -1,0 +1,46 @@
+"""What every backend has in common; the list of files is the list of backends."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from edge.backends import backend_names, open_session
+from edge.errors import BackendError, EdgeError
+
+
+def test_the_names_are_those_of_the_files() -> None:
+    assert backend_names() == ["litert", "ort", "tflite"]
+
+
+@pytest.mark.parametrize("name", backend_names())
+def test_every_backend_opens_sessions(name: str) -> None:
+    assert callable(import_module(f"edge.backends.{name}").open_session)
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="no backend 'tpu'; known: litert, ort, tflite"):
+        open_session(tmp_path / "x.onnx", backend="tpu")
+
+
+@pytest.mark.parametrize("name", ["__init__", "_onnx_file", "base", "../faces"])
+def test_other_modules_are_no_backends(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="no backend"):
+        open_session(tmp_path / "x.onnx", backend=name)
+
+
+def test_negative_threads_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="threads"):
+        open_session(tmp_path / "x.onnx", threads=-1)
+
+
+@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x00" * 64, b"\x1c\0\0\0TFL3\x07\xff\xff"])
+def test_a_file_that_is_no_model_is_one_line(name: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "broken.bin"
+    path.write_bytes(content)
+    with pytest.raises(EdgeError) as caught:
+        open_session(path, backend=name)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.cards import all_cards, card_names, find_card, load_card
+from edge.errors import CardError
+from edge.faces.align import TEMPLATES
+from edge.resources import cards_dir
+from tests import tiny
+
+SHIPPED = sorted(cards_dir().glob("*.toml"))
+
+SOUND = {
+    "detector": tiny.card_text("some", "detector", tiny.DETECTOR, b"x"),
+    "recogniser": tiny.card_text("some", "recogniser", tiny.RECOGNISER, b"x"),
+    "swapper": tiny.card_text("some", "swapper", tiny.SWAPPER, b"x"),
+}
+
+
+def _load(folder: Path, text: str) -> str:
+    path = folder / "some.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_card(path).name
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_card_is_sound_and_named_as_its_file(path: Path) -> None:
+    card = load_card(path)
+    assert card.name == path.stem
+    assert card.crop is None or card.crop.template in TEMPLATES
+
+
+@pytest.mark.parametrize("kind", sorted(SOUND))
+def test_a_sound_card_is_read(kind: str, tmp_path: Path) -> None:
+    assert _load(tmp_path, SOUND[kind]) == "some"
+
+
+def test_a_swappers_contract_arrives_whole(tmp_path: Path) -> None:
+    (tmp_path / "some.toml").write_text(SOUND["swapper"], encoding="utf-8")
+    card = load_card(tmp_path / "some.toml")
+    assert card.source is not None
+    assert card.picture is not None
+    assert card.crop is not None
+    assert (card.source.name, card.source.recogniser) == ("source", "tiny_embedder")
+    assert (card.source.normalise, card.source.length) == (True, 512)
+    assert (card.picture.name, card.picture.mask) == ("output", "mask")
+    assert (card.crop.template, card.crop.size) == ("arcface_128", 128)
+    assert card.precision == "fp32"
+    assert card.detector is None
+
+
+BROKEN = {
+    "unknown key": ("detector", "size = 1", "size = 1\ncolour = 1", "unknown key 'colour'"),
+    "unknown key in a table": ("detector", "nms_iou", "nms_iuo", "'nms_iou' is missing"),
+    "extra key in a table": ("detector", "nms_iou", "nms = 1\nnms_iou", "unknown key 'nms'"),
+    "wrong kind": ("detector", 'kind = "detector"', 'kind = "camera"', "must be one of"),
+    "capital name": ("detector", 'name = "some"', 'name = "Some"', "lower-case"),
+    "no title": ("detector", 'title = "A tiny detector for tests"', "", "'title' is missing"),
+    "empty title": ("detector", '"A tiny detector for tests"', '" "', "must not be empty"),
+    "folder in file": ("detector", '"some.onnx"', '"../some.onnx"', "without a folder"),
+    "number as file": ("detector", '"some.onnx"', "3", "must be text"),
+    "short hash": ("detector", 'sha256 = "', 'sha256 = "0', "64 lower-case hex"),
+    "size zero": ("detector", "size = 1", "size = 0", "at least 1"),
+    "size true": ("detector", "size = 1", "size = true", "whole number"),
+    "precision": ("detector", "size = 1", 'size = 1\nprecision = "fp8"', "must be one of"),
+    "commercial": ("detector", '"yes"', '"perhaps"', "must be one of yes, no, unknown"),
+    "shape": ("detector", "[1, 3, 0, 0]", "[3, 64, 64]", "must be [1, 3, height, width]"),
+    "shape of text": ("detector", "[1, 3, 0, 0]", '"any"', "must be a list"),
+    "channels": ("detector", '"RGB"', '"GBR"', "must be one of RGB, BGR"),
+    "two means": ("detector", "mean = [0.0, 0.0, 0.0]", "mean = [0.0, 0.0]", "3 numbers"),
+    "std zero": ("detector", "std = [1.0, 1.0, 1.0]", "std = [1.0, 0.0, 1.0]", "above zero"),
+    "mean nan": ("detector", "mean = [0.0,", "mean = [nan,", "must be a number"),
+    "threshold": ("detector", "score_threshold = 0.5", "score_threshold = 5", "between 0 and 1"),
+    "strides": ("detector", "[8, 16, 32]", "[]", "must not be empty"),
+    "decoder": ("detector", '"points"', '"boxes"', "must be one of points, yunet"),
+    "licence as text": ("detector", "[licence]", 'licence = "MIT"\n[other]', "must be a table"),
+    "template": ("recogniser", '"arcface_112_v2"', '"arcface_9"', "no template 'arcface_9'"),
+    "crop size": ("recogniser", "size = 112", "size = 128", "does not fit the input's"),
+    "switch": ("recogniser", "normalised = true", 'normalised = "yes"', "true or false"),
+    "range": ("swapper", "range = [0.0, 1.0]", "range = [1.0, 0.0]", "black below white"),
+    "source kind": ("swapper", 'kind = "embedding"', 'kind = "picture"', "must be one of"),
+    "crop missing": ("swapper", "[crop]", "[corp]", "'crop' is missing"),
+    "no toml": ("swapper", "[crop]", "[crop", "not valid TOML"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_card_is_refused_in_words(case: str, tmp_path: Path) -> None:
+    kind, old, new, words = BROKEN[case]
+    assert old in SOUND[kind]
+    with pytest.raises(CardError, match=r"card some\.toml: ") as caught:
+        _load(tmp_path, SOUND[kind].replace(old, new, 1))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "some.toml"
+    with pytest.raises(CardError, match="cannot be read"):
+        load_card(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CardError, match="not valid TOML"):
+        load_card(path)
+    path.write_bytes(b"#" * 70_000)
+    with pytest.raises(CardError, match="larger than"):
+        load_card(path)
+
+
+def test_the_users_own_cards_are_found_beside_the_shipped_ones(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    assert {"tiny_detector", "tiny_embedder", "tiny_swapper", "yunet"} <= set(card_names())
+    assert list(all_cards()) == sorted(all_cards())
+    assert find_card("tiny_swapper", "swapper").name == "tiny_swapper"
+
+
+def test_two_cards_of_one_name_are_refused(edge_home: Path) -> None:
+    tiny.install_one(edge_home, "one", "detector", tiny.DETECTOR, b"x")
+    cards = edge_home / "data" / "cards"
+    (cards / "two.toml").write_bytes((cards / "one.toml").read_bytes())
+    with pytest.raises(CardError, match="two cards are named 'one'"):
+        card_names()
+
+
+def test_an_unknown_name_or_kind_is_refused(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    with pytest.raises(CardError, match=r"no model 'nix'; known: .*tiny_detector"):
+        find_card("nix")
+    with pytest.raises(CardError, match="'tiny_embedder' is a recogniser, but a swapper"):
+        find_card("tiny_embedder", "swapper")
