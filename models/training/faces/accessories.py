@@ -17,7 +17,7 @@ __all__ = ["ears", "face_mask", "glasses", "lens_outlines"]
 def _ear(head: HeadPart, side: float) -> Mesh:
     rho = np.linspace(0.0, 1.0, 15)[:, None]
     turn = np.linspace(-np.pi, np.pi, 41)[None, :]
-    size = 1 + 0.07 * head.ear_size
+    size = 0.94 + 0.06 * head.ear_size
     # The outline is wide on top and narrows to the lobe.
     b = rho * np.sin(turn) * 3.15 * size
     wide = 1.75 * size * (1.0 + 0.22 * np.clip(b / 3.15, -1, 1))

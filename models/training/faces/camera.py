@@ -12,7 +12,7 @@ __all__ = ["develop"]
 
 
 def develop(picture: NDArray[np.float32], camera: Camera, seed: int) -> NDArray[np.uint8]:
-    """Blur, add noise, round and compress.
+    """Tone, blur, add noise, round and compress.
 
     Args:
         picture: float32 (H, W, 3) BGR, 0..255.
@@ -22,7 +22,8 @@ def develop(picture: NDArray[np.float32], camera: Camera, seed: int) -> NDArray[
     Returns:
         uint8 (H, W, 3) BGR.
     """
-    out = picture
+    luma = picture @ np.array([0.114, 0.587, 0.299], np.float32)
+    out = luma[..., None] + (picture - luma[..., None]) * np.float32(camera.saturation)
     if camera.blur > 0:
         out = np.asarray(cv2.GaussianBlur(out, (0, 0), camera.blur), np.float32)
     if camera.motion > 0:

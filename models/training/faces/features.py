@@ -102,8 +102,8 @@ def lip_edges(tx: float, f: Any) -> tuple[float, float]:
     a = min(1.0, abs(tx) / 2.52)
     fall = (1.0 - a) ** 0.72 * (1.0 + 0.55 * a)
     bow = (0.10 + 0.05 * f[_LIP_BOW]) * (bell(abs(tx) - 0.62, 0, 0.3, 1) - bell(tx, 0, 0.28, 1))
-    upper = max(0.28, 0.62 + 0.13 * f[_LIP_UPPER]) * fall + bow * (1.0 - a)
-    lower = max(0.40, 0.88 + 0.15 * f[_LIP_LOWER]) * max(0.0, 1.0 - a**2.2) ** 0.8
+    upper = max(0.30, 0.70 + 0.14 * f[_LIP_UPPER]) * fall + bow * (1.0 - a)
+    lower = max(0.42, 0.92 + 0.15 * f[_LIP_LOWER]) * max(0.0, 1.0 - a**2.2) ** 0.8
     return SEAM + upper, SEAM - lower
 
 

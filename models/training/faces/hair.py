@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from models.training.faces.mesh import CURLS, HAIR, WRAP, Mesh, grid_mesh
@@ -44,8 +45,15 @@ def hairline_margin(head: HeadPart, rings: Array, angles: Array) -> Array:
 
 
 def _noise(a: Array, b: Array, seed: int) -> Array:
-    flat = [value_noise(x, y, seed) for x, y in zip(a.ravel(), b.ravel(), strict=True)]
-    return np.array(flat).reshape(a.shape)
+    out = np.empty(a.size)
+    _fill_noise(np.ravel(a), np.ravel(b), seed, out)
+    return out.reshape(a.shape)
+
+
+@njit(cache=True)
+def _fill_noise(a: Any, b: Any, seed: int, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = value_noise(a[i], b[i], seed)
 
 
 def _outward(points: Array, centre: tuple[float, float, float]) -> Array:
@@ -77,14 +85,13 @@ def _thickness(head: HeadPart, angles: Array, rings: Array, margin: Array) -> Ar
     return np.asarray(t * taper + 0.05)
 
 
-def _strands(head: HeadPart, p: Array, angles: Array, rings: Array) -> tuple[Array, Array]:
+def _strands(head: HeadPart, angles: Array, rings: Array) -> tuple[Array, Array]:
     """Return coordinates across and along the strands, each float64 (R, C), centimetres."""
     along = rings[:, None] * _CM_PER_RING + 0 * angles[None, :]
     across = angles[None, :] * 7.5 + 0 * along
     if head.hair in ("side", "short", "receding"):
-        # On top the strands run across the head from the parting, not down from the crown.
-        mix = (1 - _smooth(2.2, 4.4, rings)[:, None]) * _smooth(115, 60, np.degrees(np.abs(angles)))
-        across, along = across * (1 - mix) + (p[..., 2] - 0.35 * p[..., 0]) * mix, along
+        # The crown's whorl: strands fall aslant, toward the side they are combed to.
+        across = across + np.sign(head.hair_part) * along * np.cos(angles / 2)[None, :] * 0.75
     wave = 0.5 * head.hair_wave * np.sin(along * 0.9 + np.sin(across * 0.35) * 2.0)
     return across + wave, along
 
@@ -100,12 +107,15 @@ def _shell(head: HeadPart) -> Mesh:
     if head.hair == "fringe" or (head.hair in ("long", "bob") and head.hair_part > 0.45):
         low = 4.55 + 0.25 * head.hair_volume
         cut = (low - rings[:, None]) * _CM_PER_RING
-        margin = np.where(degrees < 58, np.maximum(margin, cut), margin)
+        # Blend the two lines: a kink in the margin would show as a ridge in the shell.
+        side = 1 - _smooth(52, 64, degrees)
+        margin = margin + (np.maximum(cut, margin + 0.0) - margin) * side
+        margin = np.where(degrees < 52, cut, margin)
     if hangs:
         side = (degrees - 64 - 4 * _smooth(4, 7, rings)[:, None]) * 0.13
         margin = np.maximum(margin, np.where(front, -9.0, side))
     t = _thickness(head, angles, rings, margin)
-    across, along = _strands(head, p, angles, rings)
+    across, along = _strands(head, angles, rings)
     if head.hair == "curly":
         t = t * (0.75 + 0.5 * _noise(across * 0.8, along * 0.8, head.hair_seed))
     else:
@@ -128,8 +138,9 @@ def _hang(
     s = np.linspace(0, 1, 24)[1:, None]
     y = top[None, :, 1] + (end - top[None, :, 1]) * s
     drop = top[None, :, 1] - y
-    bulge = (0.5 * np.sin(s * np.pi) - (0.9 if bob else 0.35) * s**2) * np.ones_like(y)
-    bulge += 0.5 * head.hair_wave * np.sin(drop * 0.75 + across[-1][None, :] * 0.3)
+    bulge = (0.6 * np.sin(s * np.pi) ** 2 - (1.3 if bob else 0.35) * s**2) * np.ones_like(y)
+    ease = _smooth(0, 4, drop)
+    bulge += 0.5 * head.hair_wave * ease * np.sin(drop * 0.75 + across[-1][None, :] * 0.3)
     out = _outward(np.stack([top[:, 0], 0 * top[:, 1], top[:, 2]], -1), (0, 0, -1.0))
     hang = np.stack(
         [top[None, :, 0] + out[None, :, 0] * bulge, y, top[None, :, 2] + out[None, :, 2] * bulge],

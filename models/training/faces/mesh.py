@@ -114,6 +114,6 @@ def posed(points: NDArray[Any], normals: NDArray[Any], pose: Pose) -> tuple[F32,
     p = np.ascontiguousarray(points, dtype=np.float32)
     n = np.ascontiguousarray(normals, dtype=np.float32)
     out_p, out_n = np.empty_like(p), np.empty_like(n)
-    angles = np.radians([pose.yaw, pose.pitch, -pose.roll])
+    angles = np.radians([pose.yaw, -pose.pitch, -pose.roll])
     _turn_all(p, n, angles, out_p, out_n)
     return out_p, out_n

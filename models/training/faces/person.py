@@ -31,7 +31,7 @@ class Person(NamedTuple):
     mesh: Mesh
     face_triangles: NDArray[np.int32]  # triangles of the face part
     other_triangles: NDArray[np.int32]
-    eyes: F64  # (2, 3)
+    eyes: F64  # (3, 3), and the crown
     gaze: F64  # (2, 3, 3) right, up, forward
     five: F64  # (5, 3)
     dense: F64  # (72, 3)
@@ -116,7 +116,7 @@ def build(identity: Identity, scene: Scene) -> Person:
     dense = on_surface(dense_points(f), surface)
     lips = on_surface(np.array([[0.0, SEAM + 0.035], [0.0, SEAM - 0.035]]), surface)
     lenses = lens_outlines(identity.head) if identity.head.glasses != "none" else np.zeros((0, 40, 3))
-    middle = np.array([[0.0, -2.4, 3.0]])
+    middle = np.array([[0.0, 12.5, -2.0], [0.0, -2.4, 3.0]])
     extra = np.concatenate([eyes, five, dense, lenses.reshape(-1, 3), middle])
     points, normals = posed(whole.points, whole.normals, scene.pose)
     moved, _ = posed(extra, np.zeros_like(extra), scene.pose)
@@ -130,10 +130,10 @@ def build(identity: Identity, scene: Scene) -> Person:
         mesh=whole._replace(points=points, normals=normals),
         face_triangles=np.flatnonzero(_FACE_TRIANGLES).astype(np.int32),
         other_triangles=np.ascontiguousarray(others),
-        eyes=np.ascontiguousarray(moved[:2]),
+        eyes=np.ascontiguousarray(moved[[0, 1, -2]]),
         gaze=_gaze_axes(rotation.T.astype(np.float64), expression),
         five=moved[2:7], dense=moved[7:79],
         outline=points[: len(head.points)][BOX_ROWS.ravel()].astype(np.float64),
-        lenses=moved[79:-1].reshape(-1, 40, 3),
+        lenses=moved[79:-2].reshape(-1, 40, 3),
         gap=float(np.linalg.norm(lips[0] - lips[1])),
     )  # fmt: skip

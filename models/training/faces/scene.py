@@ -15,7 +15,9 @@ OCCLUDERS = ("hand", "strands", "mask", "cup", "phone", "bar")
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Head rotation in degrees. Yaw > 0 turns to the picture's right, pitch > 0 looks up."""
+    """Head rotation in degrees: yaw > 0 turns to the picture's right, pitch > 0 looks up,
+    roll > 0 leans clockwise.
+    """
 
     yaw: float
     pitch: float
@@ -165,7 +167,7 @@ def _camera(rng: np.random.Generator, plain: bool) -> Camera:
         motion_angle=float(np.pi * draws[8]),
         noise=0.0 if plain else float(0.5 + 7.0 * draws[9] ** 3),
         jpeg=0 if plain or draws[10] < 0.35 else int(50 + 48 * draws[11]),
-        saturation=float(0.85 + 0.3 * draws[6]),
+        saturation=1.0 if plain else float(0.8 + 0.4 * draws[6]),
     )  # fmt: skip
 
 

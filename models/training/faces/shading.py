@@ -23,6 +23,8 @@ __all__ = ["MASK_REACH", "shade"]
 
 IRIS_R, PUPIL = _N["iris_r"], _N["pupil"]
 MASK_REACH = 1.02
+# Display value of linear light; the table's start is fine enough after the noise of a sensor.
+_GAMMA = (np.arange(4096) / 4095.0) ** 0.4545
 # Layout of the light vector.
 KEY, KEY_RGB, FILL, FILL_RGB, SKY, GROUND, SPEC, SHADOW, RIM = 0, 3, 6, 9, 12, 15, 18, 19, 20
 
@@ -65,29 +67,29 @@ def _lit(
 
 @njit(cache=True, fastmath=True)
 def _shadow(p: Any, n: Any, light_axes: Any, maps: Any, use_face: bool, strength: float) -> float:
-    """Return the key light's visibility 0..1 by 4x4 percentage-closer filtering."""
+    """Return the key light's visibility 0..1 by 3x3 percentage-closer filtering."""
     size = maps.shape[1]
     qx, qy, qz = p[0] + 0.35 * n[0], p[1] + 0.35 * n[1], p[2] + 0.35 * n[2]
     x = qx * light_axes[0, 0] + qy * light_axes[0, 1] + qz * light_axes[0, 2]
     y = qx * light_axes[1, 0] + qy * light_axes[1, 1] + qz * light_axes[1, 2]
     d = -(qx * light_axes[2, 0] + qy * light_axes[2, 1] + qz * light_axes[2, 2])
-    sx = (x - light_axes[3, 0]) * light_axes[3, 2] - 1.5
-    sy = (light_axes[3, 1] - y) * light_axes[3, 2] - 1.5
+    sx = (x - light_axes[3, 0]) * light_axes[3, 2] - 1.0
+    sy = (light_axes[3, 1] - y) * light_axes[3, 2] - 1.0
     ix, iy = int(np.floor(sx)), int(np.floor(sy))
-    if ix < 0 or iy < 0 or ix + 4 >= size or iy + 4 >= size:
+    if ix < 0 or iy < 0 or ix + 3 >= size or iy + 3 >= size:
         return 1.0
     fx, fy = sx - ix, sy - iy
     total = 0.0
-    for j in range(5):
-        wy = (1.0 - fy) if j == 0 else (fy if j == 4 else 1.0)
-        for i in range(5):
-            wx = (1.0 - fx) if i == 0 else (fx if i == 4 else 1.0)
+    for j in range(4):
+        wy = (1.0 - fy) if j == 0 else (fy if j == 3 else 1.0)
+        for i in range(4):
+            wx = (1.0 - fx) if i == 0 else (fx if i == 3 else 1.0)
             near = maps[0, iy + j, ix + i]
             if use_face:
                 near = min(near, maps[1, iy + j, ix + i])
             gap = d - near - 0.25
             total += wx * wy * (1.0 - min(1.0, max(0.0, gap / 0.5)))
-    return 1.0 - strength * (1.0 - total / 16.0)
+    return 1.0 - strength * (1.0 - total / 9.0)
 
 
 @njit(cache=True, fastmath=True)
@@ -110,7 +112,7 @@ def _eye(
     # Angle between the surface point and the gaze, in iris radii.
     gx = n[0] * axes[0, 0] + n[1] * axes[0, 1] + n[2] * axes[0, 2]
     gy = n[0] * axes[1, 0] + n[1] * axes[1, 1] + n[2] * axes[1, 2]
-    r = np.sqrt(gx * gx + gy * gy) * EYE_RADIUS / 0.60
+    r = np.sqrt(gx * gx + gy * gy) * EYE_RADIUS / 0.635
     if n[0] * axes[2, 0] + n[1] * axes[2, 1] + n[2] * axes[2, 2] < 0.0:
         r = 9.0
     white = (0.66, 0.60, 0.56)
@@ -201,6 +203,22 @@ def _cloth(u: float, v: float, pattern: float, rgb: Any, at: int, out: Any) -> N
 
 
 @njit(cache=True, fastmath=True)
+def _strand(p: Any, n: Any, crown: Any, tangent: Any) -> None:
+    """Write the strand's direction: away from the crown, along the surface."""
+    dot = 0.0
+    for c in range(3):
+        tangent[c] = p[c] - crown[c]
+        dot += tangent[c] * n[c]
+    length = 1e-9
+    for c in range(3):
+        tangent[c] -= dot * n[c]
+        length += tangent[c] * tangent[c]
+    inv = 1.0 / np.sqrt(length)
+    for c in range(3):
+        tangent[c] *= inv
+
+
+@njit(cache=True, fastmath=True)
 def _hair(
     u: float, v: float, n: Any, tangent: Any, view: Any, rgb: Any, light: Any, shadow: float,
     open_: float, curly: bool, out: Any,
@@ -245,7 +263,7 @@ def shade(
         light: float64 (21,).
         light_axes: float64 (4, 3): the light's right, up and direction, then left, top, scale.
         maps: float32 (2, S, S), distance from the light without the face and of the face.
-        eyes: float64 (2, 3), posed eyeball centres.
+        eyes: float64 (3, 3), posed eyeball centres, then the crown.
         gaze: float64 (2, 3, 3), right, up and forward of each eye.
         camera: distance along z, cm.
         gap: lips' distance in cm.
@@ -288,14 +306,7 @@ def shade(
             cover[y, x, 0] = 1.0
             shadow = _shadow(p, n, light_axes, maps, in_face, light[SHADOW])
             if kind == HAIR or kind == CURLS:
-                u1, u2 = uv[i1, 0] - uv[i0, 0], uv[i2, 0] - uv[i0, 0]
-                length = 1e-9
-                for c in range(3):
-                    edge1, edge2 = points[i1, c] - points[i0, c], points[i2, c] - points[i0, c]
-                    tangent[c] = edge1 * u2 - edge2 * u1
-                    length += tangent[c] * tangent[c]
-                for c in range(3):
-                    tangent[c] /= np.sqrt(length)
+                _strand(p, n, eyes[2], tangent)
                 near = 0.45 + 0.55 * smoothstep(-0.5, 1.5, d)
                 _hair(a, b, n, tangent, v, h, light, shadow, near, kind == CURLS, out)
             elif kind == WRAP:
@@ -327,7 +338,7 @@ def shade(
                 value = max(0.0, out[c] * exposure)
                 # A gentle shoulder keeps highlights from clipping.
                 value = value * (1.0 + 0.15 * value) / (1.0 + 0.55 * value)
-                colour[y, x, 2 - c] = min(1.0, value * 1.18) ** 0.4545
+                colour[y, x, 2 - c] = _GAMMA[int(min(1.0, value * 1.18) * 4095.0)]
 
 
 @njit(cache=True, fastmath=True)
@@ -338,11 +349,11 @@ def _skin_sample(
 ) -> None:  # fmt: skip
     """Write the colour of a sample of skin, eye or mouth."""
     if ear:
-        r, g, bl = pigment(h[MELANIN], h[HEMOGLOBIN] * 0.7 + 0.45, h[UNDERTONE])
+        r, g, bl = pigment(h[MELANIN], h[HEMOGLOBIN] * 0.6 + 0.25, h[UNDERTONE])
         albedo[0], albedo[1], albedo[2] = r, g, bl
         _lit(n, v, albedo, light, shadow, open_, 0.45, 0.35, 14.0, out)
         return
-    r, g, bl, gloss, hole, across = skin(a, b, f, h, e, front)
+    r, g, bl, gloss, hole, across = skin(a, b, d, f, h, e, front)
     if hole == EYE_HOLE:
         k = 0 if a < 0.0 else 1
         ball = np.empty(3)
@@ -363,11 +374,12 @@ def _skin_sample(
         return
     albedo[0], albedo[1], albedo[2] = r, g, bl
     if s > 0.0:
-        dots = 0.55 + 0.9 * value_noise(a * 6.0 + 3.0, b * 6.0 + p[2] * 0.0, 77)
+        dots = 0.75 + 0.4 * value_noise((a + 0.75 * d) * 11.0, (b + 0.35 * d) * 11.0, 77)
         cover = min(0.92, s * dots)
         for c in range(3):
             albedo[c] += cover * (h[HAIR_R + c] * 0.8 - albedo[c])
     # Pores: a little roughness in the normal breaks up the highlight.
-    n[0] += 0.11 * (value_noise(a * 8.0, b * 8.0, 51) - 0.5)
-    n[1] += 0.11 * (value_noise(a * 8.0 + 50.0, b * 8.0, 52) - 0.5)
+    across, down = (a + 0.75 * d) * 8.0, (b + 0.35 * d) * 8.0
+    n[0] += 0.10 * (value_noise(across, down, 51) - 0.5)
+    n[1] += 0.10 * (value_noise(across + 50.0, down, 52) - 0.5)
     _lit(n, v, albedo, light, shadow, open_, 0.42, gloss, 13.0, out)

@@ -36,19 +36,19 @@ FOLDS, EYE_BAGS, ASYMMETRY, BEARD = _N["folds"], _N["eye_bags"], _N["asymmetry"]
 
 def nose_profile(face: FacePart) -> NDArray[np.float64]:
     """Return the nose's (height, half width) along the midline, float64 (2, 80), centimetres."""
-    y = np.array([-9.0, -5.1, -4.75, -4.45, -4.15, -3.6, -3.1, -2.0, -1.0, 0.0, 0.6, 1.3, 2.2, 9])
-    tip = 2.35 + 0.30 * face.nose_projection
+    y = np.array([-9.0, -5.2, -4.85, -4.55, -4.22, -3.65, -3.1, -2.0, -1.0, 0.0, 0.6, 1.3, 2.2, 9])
+    tip = 2.08 + 0.27 * face.nose_projection
     bridge = 0.22 * face.nose_bridge
     up = 0.10 * face.nose_tip_up
     h = np.array([
-        0, 0, 0.22, 0.95 - up, 1.75 + up * 0.3, tip + up, tip - 0.18, tip * 0.70 + bridge * 0.9,
-        tip * 0.48 + bridge, 0.56 + bridge, 0.40 + 0.8 * bridge, 0.22 + 0.3 * bridge, 0, 0,
+        0, 0, 0.20, 0.85 - up, 1.75 + up * 0.2, tip + up, tip - 0.03, tip * 0.75 + bridge * 0.9,
+        tip * 0.52 + bridge, 0.56 + bridge, 0.40 + 0.8 * bridge, 0.22 + 0.3 * bridge, 0, 0,
     ])  # fmt: skip
     h[8] += 0.14 * face.nose_hump
     h[7] += 0.10 * face.nose_hump
     w = 0.10 * face.nose_bridge_width
     width = np.array([
-        1.1, 1.1, 1.05, 1.0, 1.0, 0.98 + 0.05 * face.nose_tip, 0.92, 0.86 + w, 0.80 + w, 0.74 + w,
+        1.1, 1.1, 1.05, 1.05, 1.08, 1.10 + 0.05 * face.nose_tip, 1.05, 0.96 + w, 0.88 + w, 0.80 + w,
         0.72 + w, 0.9, 1.2, 1.2,
     ])  # fmt: skip
     at = _NOSE_TOP - _NOSE_STEP * np.arange(80)
@@ -91,13 +91,13 @@ def _nose(tx: float, ty: float, f: Any, profile: Any) -> float:
     h = profile[0, k] * (1 - part) + profile[0, k + 1] * part
     w = profile[1, k] * (1 - part) + profile[1, k + 1] * part
     a = abs(tx) / w
-    z = h * np.exp(-0.75 * a**2.15)
+    z = h * np.exp(-0.78 * a**1.9)
     sx = abs(tx)
     ball = 0.16 + 0.09 * f[NOSE_TIP]
-    z += ball * bell(tx, ty + 3.6, 0.62, 0.5)
-    z += (0.80 + 0.10 * f[ALAR]) * bell(sx - 1.32, ty + 3.92, 0.44, 0.46)
-    z -= 0.30 * bell(sx - 2.02, ty + 3.95, 0.26, 0.6)
-    z -= (0.42 + 0.1 * f[NOSTRIL]) * bell(sx - 0.72, ty + 4.42, 0.36, 0.15)
+    z += ball * bell(tx, ty + 3.65, 0.70, 0.55)
+    z += (0.86 + 0.10 * f[ALAR]) * bell(sx - 1.42, ty + 3.95, 0.42, 0.46)
+    z -= 0.26 * bell(sx - 2.12, ty + 3.95, 0.26, 0.6)
+    z -= (0.38 + 0.1 * f[NOSTRIL]) * bell(sx - 0.75, ty + 4.48, 0.36, 0.15)
     return float(z)
 
 

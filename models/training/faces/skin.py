@@ -48,7 +48,7 @@ def pigment(melanin: float, blood: float, undertone: float) -> tuple[float, floa
     return (
         np.exp(-(0.22 + 1.62 * m + 0.06 * b)),
         np.exp(-(0.46 + 1.98 * m + 0.52 * b - 0.03 * undertone)),
-        np.exp(-(0.68 + 2.35 * m + 0.50 * b + 0.10 * undertone)),
+        np.exp(-(0.76 + 2.45 * m + 0.52 * b + 0.10 * undertone)),
     )
 
 
@@ -66,7 +66,7 @@ def _beard(tx: float, ty: float, f: Any) -> float:
     over *= smoothstep(3.1, 2.5, sx - 0.25 * (-5.2 - ty)) * (1.0 - 0.5 * bell(tx, 0.0, 0.18, 1.0))
     side = smoothstep(2.4, 2.8, sx) * smoothstep(3.7, 3.1, sx) * bell(0.0, ty + 6.9, 1.0, 0.8)
     growth = max(growth, f[MOUSTACHE] * over, min(f[BEARD], f[MOUSTACHE]) * side)
-    return growth * smoothstep(1.0, 0.88, region(tx, ty))
+    return growth * smoothstep(1.0, 0.76, region(tx, ty))
 
 
 @njit(cache=True, fastmath=True)
@@ -74,6 +74,8 @@ def _lines(tx: float, ty: float, f: Any, e: Any, upper: float, lx: float) -> flo
     """Return how much creases darken the skin, 0..1."""
     sx = abs(tx)
     dark = 0.0
+    if ty < -8.6:
+        return dark
     crease = upper + 0.30 + 0.07 * f[CREASE] - 0.12 * (lx / 1.5) ** 2
     strength = (0.50 - 0.25 * f[HOOD]) * (1.0 - 0.75 * f[EPI])
     dark += strength * bell(lx - 0.1, EYE_Y + crease - ty, 0.85, 0.055)
@@ -97,13 +99,15 @@ def _lines(tx: float, ty: float, f: Any, e: Any, upper: float, lx: float) -> flo
 
 
 @njit(cache=True, fastmath=True)
-def _pigments(tx: float, ty: float, f: Any, h: Any) -> tuple[float, float]:
+def _pigments(tx: float, ty: float, tz: float, f: Any, h: Any) -> tuple[float, float]:
     """Return (melanin, blood) with the face's regional changes and marks."""
     sx = abs(tx)
     inside = smoothstep(0.99, 0.85, region(tx, ty))
-    m, b = h[MELANIN], h[HEMOGLOBIN] * 0.7
-    coarse = value_noise(tx * 0.8, ty * 0.8, int(h[SEED])) - 0.5
-    fine = value_noise(tx * 6.0, ty * 6.0, int(h[SEED]) + 1) - 0.5
+    m, b = h[MELANIN], h[HEMOGLOBIN] * 0.6
+    # A slanted plane through the head: no seam, and no streaks where the skin faces sideways.
+    across, down = tx + 0.75 * tz, ty + 0.35 * tz
+    coarse = value_noise(across * 0.8, down * 0.8, int(h[SEED])) - 0.5
+    fine = value_noise(across * 6.0, down * 6.0, int(h[SEED]) + 1) - 0.5
     m += h[BLOTCH] * (0.05 * coarse + 0.035 * fine)
     b += h[BLOTCH] * (0.22 * coarse + 0.25 * fine)
     rosy = 0.40 * bell(sx - 3.7, ty + 3.2, 1.2, 1.1) + 0.34 * bell(tx, ty + 3.7, 0.9, 0.6)
@@ -128,6 +132,8 @@ def _pigments(tx: float, ty: float, f: Any, h: Any) -> tuple[float, float]:
 @njit(cache=True, fastmath=True)
 def _brow(tx: float, ty: float, f: Any) -> float:
     """Return the brow hair's cover 0..1."""
+    if ty < 0.4 or ty > 4.0:
+        return 0.0
     y, thick, t = brow_curve(abs(tx), f)
     if t < -0.12 or t > 1.06:
         return 0.0
@@ -144,11 +150,11 @@ def _brow(tx: float, ty: float, f: Any) -> float:
 
 
 @njit(cache=True, fastmath=True)
-def skin(tx: float, ty: float, f: Any, h: Any, e: Any, front: bool) -> Any:
+def skin(tx: float, ty: float, tz: float, f: Any, h: Any, e: Any, front: bool) -> Any:
     """Return (red, green, blue, gloss, hole, across hole) of a skin sample.
 
     Args:
-        tx, ty: template coordinates.
+        tx, ty, tz: template coordinates.
         f: face vector.
         h: head vector.
         e: expression vector.
@@ -156,34 +162,39 @@ def skin(tx: float, ty: float, f: Any, h: Any, e: Any, front: bool) -> Any:
     """
     if not front or region(tx, ty) >= 1.0:
         # Nothing of the face part may leave its region: only the head's tone counts here.
-        r, g, b = _plain(tx, ty, h)
+        r, g, b = _plain(tx, ty, tz, h)
         return r, g, b, 0.35, 0.0, 0.0
     sx = abs(tx)
     lx = sx - EYE_X
     lid = e[LID_LEFT] if tx < 0.0 else e[LID_RIGHT]
-    upper, lower = aperture(lx, f, lid, max(0.0, e[SMILE]))
+    upper = lower = 0.0
+    if -2.0 < ty < 2.5 and abs(lx) < 2.0:
+        upper, lower = aperture(lx, f, lid, max(0.0, e[SMILE]))
     if upper - lower > 0.015 and lower < ty - EYE_Y < upper:
         return 0.0, 0.0, 0.0, 0.0, EYE_HOLE, lx
     lift = 0.04 * (sx / 2.5) ** 3.5
     part = (SEAM + SCALE / 2 + lift - ty) / SCALE
     if sx < 2.5 and 0.0 < part < 1.0 and e[OPEN] > 0.02:
         return 0.0, 0.0, 0.0, 0.0, MOUTH_HOLE, part
-    m, blood = _pigments(tx, ty, f, h)
-    top, bottom = lip_edges(tx, f)
-    lips = smoothstep(top + 0.05, top - 0.07, ty) * smoothstep(bottom - 0.07, bottom + 0.06, ty)
-    lips *= smoothstep(2.62, 2.35, sx)
+    m, blood = _pigments(tx, ty, tz, f, h)
+    near_lips = -8.6 < ty < -4.4 and sx < 3.0
+    top, bottom = lip_edges(tx, f) if near_lips else (SEAM, SEAM)
+    lips = smoothstep(top + 0.07, top - 0.10, ty) * smoothstep(bottom - 0.12, bottom + 0.13, ty)
+    lips *= smoothstep(2.66, 2.25, sx)
     m += lips * (0.06 + 0.16 * f[LIP_DARK] - 0.16 * h[MELANIN])
-    blood += lips * (0.75 + 1.5 * f[LIP_RED])
+    blood += lips * (0.50 + 1.15 * f[LIP_RED])
+    m += lips * 0.05 * smoothstep(SEAM - 0.1, SEAM + 0.1, ty)
     r, g, b = pigment(m, blood, h[UNDERTONE])
     gloss = 0.35 + 0.35 * bell(tx, ty + 2.5, 0.9, 2.2) + 0.25 * bell(tx, ty - 3.6, 2.5, 1.0)
     gloss += 0.18 * bell(sx - 3.9, ty + 1.9, 1.0, 0.6) + 0.55 * lips * (0.4 + f[LIP_RED])
     dark = _lines(tx, ty, f, e, upper, lx)
-    dark = max(dark, lips * 0.18 * value_noise(tx * 7.0, ty * 0.8, 3))
+    if lips > 0.0:
+        dark = max(dark, lips * 0.18 * value_noise(tx * 7.0, ty * 0.8, 3))
     dark = max(dark, _openings(tx, ty, lx, upper, lower, f, lips))
     keep = 1.0 - dark
     # Light that leaves a crease has crossed blood: red survives longest.
     r, g, b = r * keep**0.8, g * keep * keep**0.15, b * keep * keep**0.2
-    hair = max(_brow(tx, ty, f), _whiskers(tx, ty, f))
+    hair = _whiskers(tx, ty, f) if ty < -2.0 else _brow(tx, ty, f)
     r = r * (1 - hair) + f[BROW_R] * hair
     g = g * (1 - hair) + f[BROW_R + 1] * hair
     b = b * (1 - hair) + f[BROW_R + 2] * hair
@@ -191,10 +202,12 @@ def skin(tx: float, ty: float, f: Any, h: Any, e: Any, front: bool) -> Any:
 
 
 @njit(cache=True, fastmath=True)
-def _plain(tx: float, ty: float, h: Any) -> tuple[float, float, float]:
-    m, b = h[MELANIN], h[HEMOGLOBIN] * 0.7
-    coarse = value_noise(tx * 0.8, ty * 0.8, int(h[SEED])) - 0.5
-    fine = value_noise(tx * 6.0, ty * 6.0, int(h[SEED]) + 1) - 0.5
+def _plain(tx: float, ty: float, tz: float, h: Any) -> tuple[float, float, float]:
+    m, b = h[MELANIN], h[HEMOGLOBIN] * 0.6
+    # A slanted plane through the head: no seam, and no streaks where the skin faces sideways.
+    across, down = tx + 0.75 * tz, ty + 0.35 * tz
+    coarse = value_noise(across * 0.8, down * 0.8, int(h[SEED])) - 0.5
+    fine = value_noise(across * 6.0, down * 6.0, int(h[SEED]) + 1) - 0.5
     m += h[BLOTCH] * (0.05 * coarse + 0.035 * fine)
     b += h[BLOTCH] * (0.22 * coarse + 0.25 * fine)
     return pigment(m, b, h[UNDERTONE])
@@ -207,7 +220,7 @@ def _openings(
     """Return the darkness of nostrils, the lips' seam, lashes and lid rims, 0..1."""
     sx = abs(tx)
     wide = 0.40 + 0.05 * f[NOSTRIL]
-    dark = 0.92 * smoothstep(1.3, 0.55, np.sqrt(((sx - 0.74) / wide) ** 2 + ((ty + 4.4) / 0.17) ** 2))
+    dark = 0.82 * smoothstep(1.35, 0.45, np.sqrt(((sx - 0.74) / wide) ** 2 + ((ty + 4.47) / 0.15) ** 2))
     seam = np.exp(-(((ty - SEAM) / 0.055) ** 2)) * smoothstep(2.75, 2.35, sx)
     dark = max(dark, 0.80 * seam, 0.45 * bell(sx - 2.62, ty - SEAM, 0.13, 0.11))
     half = 1.5
@@ -227,11 +240,10 @@ def _openings(
 @njit(cache=True, fastmath=True)
 def _whiskers(tx: float, ty: float, f: Any) -> float:
     """Return the cover of beard, moustache and stubble, 0..1."""
-    if ty > -2.0:
-        return 0.0
-    growth = _beard(tx, ty, f)
-    hairs = value_noise(tx * 7.0 + ty, ty * 2.2, int(f[DETAIL]) + 3)
-    cover = min(0.93, growth * (0.45 + 0.85 * hairs))
+    cover = 0.0
+    if f[BEARD] + f[MOUSTACHE] > 0.0:
+        hairs = value_noise(tx * 11.0 + ty * 1.5, ty * 2.6, int(f[DETAIL]) + 3)
+        cover = min(0.93, _beard(tx, ty, f) * (0.62 + 0.6 * hairs))
     if f[STUBBLE] > 0.0:
         sx = abs(tx)
         line = -6.0 + 0.95 * (sx - 2.2)
@@ -241,6 +253,6 @@ def _whiskers(tx: float, ty: float, f: Any) -> float:
         if bottom - 0.05 < ty < top + 0.05 and sx < 2.55:
             shade = 0.0
         dots = value_noise(tx * 9.0, ty * 9.0, int(f[DETAIL]) + 5)
-        edge = smoothstep(1.0, 0.85, region(tx, ty))
+        edge = smoothstep(1.0, 0.76, region(tx, ty))
         cover = max(cover, edge * shade * f[STUBBLE] * (0.08 + 0.30 * dots))
     return cover

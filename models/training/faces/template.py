@@ -21,23 +21,23 @@ Array = NDArray[np.float64]
 
 # Per ring: front (y, z), side (half width, y, z), back (y, z), squareness front and back.
 _RINGS = np.array([
-    (11.6, -1.0, 0.02, 11.6, -1.0, 11.6, -1.0, 2.0, 2.0),
-    (11.2, 2.4, 4.1, 11.0, -1.0, 11.0, -4.0, 2.1, 2.0),
-    (10.0, 5.5, 6.1, 9.6, -1.0, 9.4, -7.2, 2.2, 2.1),
-    (8.0, 7.9, 7.2, 7.4, -1.0, 7.0, -9.0, 2.3, 2.2),
-    (5.3, 9.3, 7.5, 4.9, -0.8, 4.3, -9.8, 2.4, 2.2),
+    (11.7, -1.0, 0.02, 11.7, -1.0, 11.7, -1.0, 2.0, 2.0),
+    (11.3, 2.0, 3.2, 11.1, -1.0, 11.1, -4.0, 2.0, 2.0),
+    (10.1, 5.0, 5.3, 9.8, -1.0, 9.4, -7.0, 2.1, 2.1),
+    (8.1, 7.6, 6.8, 7.6, -1.0, 7.0, -8.9, 2.2, 2.2),
+    (5.4, 9.2, 7.35, 5.0, -0.8, 4.3, -9.8, 2.4, 2.2),
     (2.4, 9.75, 7.35, 2.2, -0.2, 1.5, -9.6, 2.45, 2.2),
     (0.0, 9.0, 7.05, 0.0, 0.2, -1.0, -9.0, 2.45, 2.2),
     (-2.5, 9.3, 6.85, -2.2, 0.5, -3.0, -8.0, 2.3, 2.2),
     (-4.5, 9.6, 6.6, -4.1, 0.8, -5.0, -7.2, 2.15, 2.2),
     (-6.5, 9.7, 6.25, -5.8, 1.0, -7.0, -6.6, 2.05, 2.2),
-    (-8.4, 9.35, 5.9, -7.2, 1.0, -9.0, -6.2, 2.0, 2.2),
-    (-10.0, 9.4, 5.55, -8.3, 0.6, -10.5, -6.0, 2.0, 2.2),
-    (-11.3, 8.6, 5.25, -9.2, 0.2, -11.5, -5.9, 2.05, 2.2),
-    (-11.8, 6.4, 4.95, -10.2, -0.5, -12.3, -5.9, 2.1, 2.2),
-    (-12.2, 4.1, 5.0, -11.6, -1.2, -13.3, -6.0, 2.1, 2.2),
-    (-15.0, 3.2, 5.2, -14.5, -1.6, -15.5, -6.4, 2.1, 2.2),
-    (-18.4, 3.5, 6.1, -17.0, -2.0, -17.0, -7.0, 2.1, 2.2),
+    (-8.4, 9.35, 5.75, -7.1, 1.0, -9.0, -6.2, 2.0, 2.2),
+    (-10.0, 9.4, 5.3, -8.1, 0.6, -10.5, -6.0, 2.0, 2.2),
+    (-11.3, 8.6, 4.95, -8.9, 0.2, -11.5, -5.9, 2.05, 2.2),
+    (-11.8, 6.4, 4.65, -10.0, -0.5, -12.3, -5.9, 2.1, 2.2),
+    (-12.2, 4.1, 4.55, -11.6, -1.2, -13.3, -6.0, 2.1, 2.2),
+    (-15.0, 3.2, 4.65, -14.5, -1.6, -15.5, -6.4, 2.1, 2.2),
+    (-18.4, 3.5, 5.6, -17.0, -2.0, -17.0, -7.0, 2.1, 2.2),
     (-20.2, 4.4, 10.0, -18.7, -2.2, -18.5, -8.0, 2.1, 2.2),
     (-22.5, 6.2, 16.5, -21.0, -2.2, -21.0, -9.5, 2.1, 2.2),
     (-27.0, 8.6, 21.0, -25.5, -2.0, -27.0, -10.5, 2.3, 2.2),
@@ -45,6 +45,10 @@ _RINGS = np.array([
     (-75.0, 10.0, 21.0, -75.0, -2.0, -75.0, -11.0, 2.3, 2.3),
 ])  # fmt: skip
 RINGS = len(_RINGS)
+# How late a ring rises from its front to its side: the mouth lies flat, the jaw makes a V.
+_LIFT = np.full(RINGS, 3.5)
+_LIFT[10:15] = (3.0, 2.2, 1.95, 1.95, 2.2)
+_RINGS = np.concatenate([_RINGS, _LIFT[:, None]], axis=1)
 
 
 class Grid(NamedTuple):
@@ -77,19 +81,19 @@ def at_rings(rows: Array, angles: Array) -> Array:
     """Place points on rings.
 
     Args:
-        rows: ring parameters, float64 (N, 9), as in the ring table.
+        rows: ring parameters, float64 (N, 10), as in the ring table.
         angles: radians, float64 (C,); 0 is the front, +-pi the back.
 
     Returns:
         Positions, float64 (N, C, 3), centimetres.
     """
-    fy, fz, w, sy, sz, by, bz, nf, nb = (rows[:, k, None] for k in range(9))
+    fy, fz, w, sy, sz, by, bz, nf, nb, nl = (rows[:, k, None] for k in range(10))
     s, front = np.sin(angles)[None, :], (np.abs(angles) <= np.pi / 2 + 1e-9)[None, :]
     a = np.abs(s)
     # Powers of the sine in place of the angle keep columns even in x, where the face looks.
     n = np.where(front, nf, nb)
     along = np.maximum(1.0 - a**n, 0.0) ** (1.0 / n)
-    lift = 1.0 - np.where(front, a**3.5, a**2.0)
+    lift = 1.0 - np.where(front, a**nl, a**2.0)
     x = w * s
     y = np.where(front, sy + (fy - sy) * lift, sy + (by - sy) * lift)
     z = np.where(front, sz + (fz - sz) * along, sz + (bz - sz) * along)
@@ -97,7 +101,7 @@ def at_rings(rows: Array, angles: Array) -> Array:
 
 
 def head_table(head: HeadPart | None) -> Array:
-    """Return the ring table (RINGS, 9) of a head; None gives the average."""
+    """Return the ring table (RINGS, 10) of a head; None gives the average."""
     t = _RINGS.copy()
     if head is None:
         return t
@@ -110,7 +114,8 @@ def head_table(head: HeadPart | None) -> Array:
     t[:, 2] += 0.38 * head.jaw_width * jaw
     t[:, 3] += -0.35 * head.jaw_height * jaw
     chin = np.exp(-(((i - 11.6) / 1.2) ** 2))
-    t[:, 7] += -0.10 * head.chin_point * chin
+    t[:, 7] += -0.07 * head.chin_point * chin
+    t[:, 9] += -0.22 * head.chin_point * chin
     t[:, 0] -= 0.35 * head.chin_length * np.exp(-(((i - 12.0) / 1.6) ** 2))
     up = np.clip((5.0 - i) / 5.0, 0, 1)
     t[:, [0, 3, 5]] += 0.45 * head.head_height * up[:, None]
