@@ -20,6 +20,10 @@ def _colour(rng: np.random.Generator, low: float = 0.05, high: float = 0.95) -> 
     return np.asarray(np.clip(base + rng.normal(size=3) * 0.13, 0, 1).astype(np.float32))
 
 
+def _soft(picture: Float, sigma: float) -> Float:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.4, sigma)), np.float32)
+
+
 def _scalar(colour: NDArray[Any]) -> tuple[float, float, float]:
     return float(colour[0]), float(colour[1]), float(colour[2])
 
@@ -62,7 +66,7 @@ def _indoor(h: int, w: int, rng: np.random.Generator) -> Float:
         corner = (int(x + ww), int(y + hh))
         cv2.rectangle(out, (int(x), int(y)), corner, _scalar(_colour(rng)), -1)
         cv2.rectangle(out, (int(x), int(y)), corner, _scalar(_colour(rng)), max(1, w // 90))
-    return cv2.GaussianBlur(out, (0, 0), max(0.4, w * rng.uniform(0.001, 0.02)))
+    return _soft(out, w * rng.uniform(0.001, 0.02))
 
 
 def _shelves(h: int, w: int, rng: np.random.Generator) -> Float:
@@ -76,7 +80,7 @@ def _shelves(h: int, w: int, rng: np.random.Generator) -> Float:
             top = y0 + int(rng.uniform(0.05, 0.35) * (y1 - y0))
             cv2.rectangle(out, (x, top), (x + ww - 1, y1), _scalar(_colour(rng)), -1)
             x += ww + int(rng.random() < 0.12) * ww
-    return cv2.GaussianBlur(out, (0, 0), max(0.4, w * rng.uniform(0.001, 0.015)))
+    return _soft(out, w * rng.uniform(0.001, 0.015))
 
 
 def _window(h: int, w: int, rng: np.random.Generator) -> Float:
@@ -87,7 +91,7 @@ def _window(h: int, w: int, rng: np.random.Generator) -> Float:
     for k in range(1, int(rng.integers(2, 5))):
         x = x0 + (x1 - x0) * k // 4
         cv2.line(out, (x, y0), (x, y1), _scalar(_colour(rng)), max(1, w // 60))
-    return cv2.GaussianBlur(out, (0, 0), max(0.4, w * rng.uniform(0.001, 0.02)))
+    return _soft(out, w * rng.uniform(0.001, 0.02))
 
 
 def _bokeh(h: int, w: int, rng: np.random.Generator) -> Float:
@@ -98,7 +102,7 @@ def _bokeh(h: int, w: int, rng: np.random.Generator) -> Float:
         at = (int(rng.integers(0, w)), int(rng.integers(0, h)))
         cv2.circle(layer, at, r, _scalar(_colour(rng, 0.3, 1.0) * rng.uniform(0.2, 0.8)), -1)
         out += layer
-    return cv2.GaussianBlur(out, (0, 0), max(0.5, w * 0.006))
+    return _soft(out, w * 0.006)
 
 
 def _foliage(h: int, w: int, rng: np.random.Generator) -> Float:
@@ -107,8 +111,7 @@ def _foliage(h: int, w: int, rng: np.random.Generator) -> Float:
     leaf = np.array([0.12, rng.uniform(0.35, 0.6), rng.uniform(0.15, 0.5)], np.float32)
     out = leaf * n + np.array([0.03, 0.08, 0.05], np.float32) * (1 - n)
     light = _noise(h, w, rng, 8, 3)[..., None] ** 5
-    soft = cv2.GaussianBlur(np.asarray(out + light, np.float32), (0, 0), rng.uniform(0.4, 3))
-    return np.asarray(soft, np.float32)
+    return _soft(np.asarray(out + light, np.float32), rng.uniform(0.4, 3))
 
 
 def _sky(h: int, w: int, rng: np.random.Generator) -> Float:
@@ -120,7 +123,8 @@ def _sky(h: int, w: int, rng: np.random.Generator) -> Float:
     out = out + (0.97 - out) * clouds
     if rng.random() < 0.6:
         ground = int(h * rng.uniform(0.5, 0.9))
-        out[ground:] = _colour(rng, 0.1, 0.5) * (0.7 + 0.6 * _noise(h, w, rng, 10, 4)[ground:, :, None])
+        soil = 0.7 + 0.6 * _noise(h, w, rng, 10, 4)[ground:, :, None]
+        out[ground:] = _colour(rng, 0.1, 0.5) * soil
     return np.asarray(out, np.float32)
 
 
@@ -156,7 +160,7 @@ def _text(h: int, w: int, rng: np.random.Generator) -> Float:
         letters = "".join(chr(int(c)) for c in rng.integers(65, 123, 40))
         at = (int(rng.integers(-20, 20)), y)
         cv2.putText(out, letters, at, int(rng.integers(0, 8)), step / 42.0, ink, 1, cv2.LINE_AA)
-    return out.astype(np.float32) / 255
+    return np.asarray(out / 255.0, np.float32)
 
 
 def _checker(h: int, w: int, rng: np.random.Generator) -> Float:
@@ -206,5 +210,5 @@ def background(height: int, width: int, seed: int, kind: str = "any") -> Picture
     chosen = draw if kind == "any" else kind
     picture = BACKGROUNDS[chosen](height, width, rng)
     if chosen not in ("gradient", "wall") and rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), max(0.3, width * float(rng.uniform(0, 0.02))))
+        picture = _soft(picture, width * float(rng.uniform(0, 0.02)))
     return np.asarray(np.clip(picture * 255.0 + 0.5, 0, 255), np.uint8)

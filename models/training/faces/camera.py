@@ -29,7 +29,8 @@ def develop(picture: NDArray[np.float32], camera: Camera, seed: int) -> NDArray[
     if camera.motion > 0:
         size = 2 * int(np.ceil(camera.motion / 2)) + 1
         kernel = np.zeros((size, size), np.float32)
-        half = camera.motion / 2 * np.array([np.cos(camera.motion_angle), np.sin(camera.motion_angle)])
+        angle = camera.motion_angle
+        half = camera.motion / 2 * np.array([np.cos(angle), np.sin(angle)])
         a, b = np.round((size // 2 - half) * 16), np.round((size // 2 + half) * 16)
         start, end = (int(a[0]), int(a[1])), (int(b[0]), int(b[1]))
         cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_AA, 4)

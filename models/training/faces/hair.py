@@ -168,9 +168,10 @@ def _wrap(head: HeadPart) -> Mesh:
         y, x = p[..., 1], p[..., 0]
         oval = (np.abs(x) / 6.0) ** 2.2 + (np.abs(y + 2.8) / 9.0) ** 2.2
         margin = np.where((degrees < 82) & (y > -13), (oval - 1) * 4, 4.0)
-        t = 0.55 + 0.5 * _smooth(9, 14, rings)[:, None] + 0.25 * np.sin(degrees * 0.15 + rings[:, None])
+        folds = 0.25 * np.sin(degrees * 0.15 + rings[:, None])
+        t = 0.55 + 0.5 * _smooth(9, 14, rings)[:, None] + folds
     else:
-        low = 4.15 + 1.6 * _smooth(40, 110, degrees) + 0.3 * head.hairline * 0.3
+        low = 4.15 + 1.6 * _smooth(40, 110, degrees) + 0.09 * head.hairline
         margin = (low - rings[:, None]) * _CM_PER_RING
         t = 0.7 + 0.5 * _smooth(3.0, 0.0, rings)[:, None] + 0.25 * (margin < 2.5) + 0 * degrees
     p = p + _outward(p, (0.0, 1.0, -1.0)) * t[..., None]
@@ -187,7 +188,8 @@ def _knot(head: HeadPart) -> Mesh:
     lon = np.linspace(-np.pi, np.pi, 28)[None, :]
     size = 3.0 + 0.8 * head.hair_volume
     centre = np.array([0.0, 12.4, -4.5]) if head.hair_part > 0 else np.array([0.0, 5.0, -12.0])
-    ball = np.stack([np.cos(lat) * np.sin(lon), np.sin(lat) + 0 * lon, np.cos(lat) * np.cos(lon)], -1)
+    c = np.cos(lat)
+    ball = np.stack([c * np.sin(lon), np.sin(lat) + 0 * lon, c * np.cos(lon)], -1)
     uv = np.stack(
         [lon * 3 + lat * 3, lat * 3 + 0 * lon, 3 + 0 * lat * lon, 0.3 + 0 * lat * lon], -1
     )

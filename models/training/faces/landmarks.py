@@ -85,6 +85,6 @@ def dense_points(face: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([*parts, np.array(inner), jaw]).astype(np.float64)
 
 
-BOX_ROWS = (GRID.template[..., 1] < 6.6) & (GRID.template[..., 1] > -11.0) & (
-    GRID.template[..., 2] > 3.4
+BOX_ROWS = (
+    (GRID.template[..., 1] < 6.6) & (GRID.template[..., 1] > -11.0) & (GRID.template[..., 2] > 3.4)
 )

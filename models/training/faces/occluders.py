@@ -109,7 +109,7 @@ def _thing(
         box = np.array([at[0] + offset[0] * 0.12, at[1] + unit * rng.uniform(0.28, 0.5), 0, 0])
         box[2:] = unit * np.array([0.19, 0.27])
         turn, radius = rng.normal() * 0.2, unit * 0.05
-        y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+        x = np.arange(shape[1], dtype=np.float32)[None, :] + np.zeros((shape[0], 1), np.float32)
         tall = np.sqrt(np.clip(1 - ((x - box[0]) / box[2]) ** 2, 0.02, 1)) * box[2]
     elif kind == "phone":
         centre = at + offset * rng.uniform(0.3, 0.5)

@@ -47,7 +47,7 @@ def _region_weights() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     r = np.where(t[..., 2] > 1.5, q ** (1 / 2.6), 9.0)
     s = np.clip((r - 0.8) / 0.17, 0, 1)
     corners = (r < 1.0).ravel()[GRID.triangles]
-    return (1 - s * s * (3 - 2 * s)).astype(np.float32), corners.any(axis=1)
+    return (1 - s * s * (3 - 2 * s)).astype(np.float32), np.asarray(corners.any(axis=1))
 
 
 _INSIDE, _FACE_TRIANGLES = _region_weights()
@@ -115,7 +115,8 @@ def build(identity: Identity, scene: Scene) -> Person:
     five = on_surface(five_points(f), surface)
     dense = on_surface(dense_points(f), surface)
     lips = on_surface(np.array([[0.0, SEAM + 0.035], [0.0, SEAM - 0.035]]), surface)
-    lenses = lens_outlines(identity.head) if identity.head.glasses != "none" else np.zeros((0, 40, 3))
+    bare = identity.head.glasses == "none"
+    lenses = np.zeros((0, 40, 3)) if bare else lens_outlines(identity.head)
     middle = np.array([[0.0, 12.5, -2.0], [0.0, -2.4, 3.0]])
     extra = np.concatenate([eyes, five, dense, lenses.reshape(-1, 3), middle])
     points, normals = posed(whole.points, whole.normals, scene.pose)

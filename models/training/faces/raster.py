@@ -47,8 +47,8 @@ def rasterise(
         screen: float32 (N, 3): column, row and distance of each vertex, in samples and cm.
         tri: int32 (T, 3).
         kind: int32 (T,) material of each triangle.
-        uv: float32 (N, 4) surface coordinates; of `cut_kind` (hair), (across, along, margin, roughness):
-            a sample with a negative margin, roughened by noise, is left out.
+        uv: float32 (N, 4) surface coordinates; of hair (across, along, margin, roughness): a
+            sample with a negative margin, roughened by noise, is left out.
         cut_kind: materials >= this one are cut by their margin.
         owner: int32 (H, W), -1 where empty; written.
         depth: float32 (H, W), inf where empty; written.

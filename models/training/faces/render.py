@@ -102,7 +102,9 @@ def _shadow_maps(person: Person, light: Light) -> tuple[NDArray[Any], NDArray[An
     return axes, maps
 
 
-def _window(frame: tuple[int, int], centre: tuple[float, float], face: float) -> tuple[int, ...]:
+def _window(
+    frame: tuple[int, int], centre: tuple[float, float], face: float
+) -> tuple[int, int, int, int]:
     """Return the part of a frame (height, width) that a person may cover."""
     x0, x1 = int(centre[0] - 2.1 * face), int(centre[0] + 2.1 * face) + 1
     y0, y1 = int(centre[1] - 1.5 * face), int(centre[1] + 4.5 * face) + 1
@@ -168,8 +170,8 @@ def _compose(
     samples = 2 if face_height >= 60 else (3 if face_height >= 30 else 4)
     view = _View(
         centre, face_height * distance / FACE_CM, distance,
-        _window(frame.shape[:2], centre, face_height), samples,
-    )  # type: ignore[arg-type] # fmt: skip
+        _window((frame.shape[0], frame.shape[1]), centre, face_height), samples,
+    )  # fmt: skip
     out = frame.copy()
     alpha = np.zeros(frame.shape[:2], np.float32)
     mask = np.zeros(frame.shape[:2], np.float32)
@@ -181,12 +183,13 @@ def _compose(
         part += colour
         alpha[y0:y1, x0:x1], mask[y0:y1, x0:x1] = cover[..., 0], cover[..., 1]
         _lenses(out, person, identity, view)
+    # An occluder lies on the lens's side of everything, so it leaves the person's alpha whole.
     for occluder in scene.occluders:
         out, hidden = occlude(out, occluder, centre, face_height, scene.light)
         mask *= 1.0 - hidden
     outline = _project(view, person.outline)[:, :2]
     low, high = outline.min(axis=0), outline.max(axis=0)
-    truth = {
+    truth: dict[str, NDArray[Any]] = {
         "landmarks": _project(view, person.five)[:, :2],
         "dense": _project(view, person.dense)[:, :2],
         "box": np.concatenate([low, high - low]).astype(np.float32),

@@ -15,8 +15,9 @@ OCCLUDERS = ("hand", "strands", "mask", "cup", "phone", "bar")
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Head rotation in degrees: yaw > 0 turns to the picture's right, pitch > 0 looks up,
-    roll > 0 leans clockwise.
+    """Head rotation in degrees.
+
+    Yaw > 0 turns to the picture's right, pitch > 0 looks up, roll > 0 leans clockwise.
     """
 
     yaw: float

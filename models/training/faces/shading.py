@@ -8,15 +8,31 @@ import numpy as np
 from numba import njit
 
 from models.training.faces.features import (
-    EYE_X, LID_LEFT, LID_RIGHT, SMILE, aperture, region, smoothstep,
+    LID_LEFT,
+    LID_RIGHT,
+    SMILE,
+    aperture,
+    region,
+    smoothstep,
 )  # fmt: skip
 from models.training.faces.identity import FACE_INDEX as _N
 from models.training.faces.mesh import CURLS, EAR, FRAME, HAIR, MASK, SKIN, WRAP
 from models.training.faces.raster import value_noise
 from models.training.faces.shape import EYE_RADIUS
 from models.training.faces.skin import (
-    CLOTH_R, EYE_HOLE, FRAME_R, HAIR_R, HEMOGLOBIN, MELANIN, MOUTH_HOLE, NECKLINE, PATTERN,
-    UNDERTONE, WRAP_R, pigment, skin,
+    CLOTH_R,
+    EYE_HOLE,
+    FRAME_R,
+    HAIR_R,
+    HEMOGLOBIN,
+    MELANIN,
+    MOUTH_HOLE,
+    NECKLINE,
+    PATTERN,
+    UNDERTONE,
+    WRAP_R,
+    pigment,
+    skin,
 )  # fmt: skip
 
 __all__ = ["MASK_REACH", "shade"]
@@ -176,7 +192,8 @@ def _mouth(tx: float, part: float, gap: float, f: Any, h: Any, e: Any, out: Any)
     out[1] += 0.085 * tongue
     out[2] += 0.075 * tongue
     upper = smoothstep(border + 0.03, border - 0.03, depth) * smoothstep(0.93, 0.8, a)
-    lower = smoothstep(0.16, 0.12, low) * smoothstep(0.5, 0.9, local) * 0.5 * smoothstep(0.75, 0.6, a)
+    lower = 0.5 * smoothstep(0.16, 0.12, low) * smoothstep(0.5, 0.9, local)
+    lower *= smoothstep(0.75, 0.6, a)
     tooth = max(upper, lower)
     gum = abs(np.sin(tx * 3.9)) ** 0.25
     tone = (0.62 + 0.25 * gum) * (1.0 - 0.62 * a * a)
@@ -257,9 +274,17 @@ def shade(
     """Fill the picture.
 
     Args:
-        owner, bary: from `rasterise`.
-        points, normals, uv, openness, tri, kinds: the posed scene.
-        f, h, e: face, head and expression vectors.
+        owner: from `rasterise`.
+        bary: from `rasterise`.
+        points: float32 (N, 3), posed.
+        normals: float32 (N, 3), posed.
+        uv: float32 (N, 4).
+        openness: float32 (N,).
+        tri: int32 (T, 3).
+        kinds: int32 (T,).
+        f: face vector.
+        h: head vector.
+        e: expression vector.
         light: float64 (21,).
         light_axes: float64 (4, 3): the light's right, up and direction, then left, top, scale.
         maps: float32 (2, S, S), distance from the light without the face and of the face.
@@ -305,7 +330,7 @@ def shade(
                 cover[y, x, 1] = 1.0
             cover[y, x, 0] = 1.0
             shadow = _shadow(p, n, light_axes, maps, in_face, light[SHADOW])
-            if kind == HAIR or kind == CURLS:
+            if kind in (HAIR, CURLS):
                 _strand(p, n, eyes[2], tangent)
                 near = 0.45 + 0.55 * smoothstep(-0.5, 1.5, d)
                 _hair(a, b, n, tangent, v, h, light, shadow, near, kind == CURLS, out)

@@ -9,7 +9,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.training.faces.features import (
-    EYE_X, EYE_Y, FROWN, OPEN, RAISE, SEAM, SMILE, bell, region, smoothstep,
+    EYE_X,
+    EYE_Y,
+    FROWN,
+    OPEN,
+    RAISE,
+    SEAM,
+    SMILE,
+    bell,
+    region,
+    smoothstep,
 )  # fmt: skip
 from models.training.faces.identity import FACE_INDEX, FacePart
 

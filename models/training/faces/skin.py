@@ -8,8 +8,20 @@ import numpy as np
 from numba import njit
 
 from models.training.faces.features import (
-    EYE_X, EYE_Y, LID_LEFT, LID_RIGHT, OPEN, RAISE, SEAM, SMILE, aperture, bell, brow_curve,
-    lip_edges, region, smoothstep,
+    EYE_X,
+    EYE_Y,
+    LID_LEFT,
+    LID_RIGHT,
+    OPEN,
+    RAISE,
+    SEAM,
+    SMILE,
+    aperture,
+    bell,
+    brow_curve,
+    lip_edges,
+    region,
+    smoothstep,
 )  # fmt: skip
 from models.training.faces.identity import FACE_INDEX as _N
 from models.training.faces.raster import value_noise
@@ -154,7 +166,9 @@ def skin(tx: float, ty: float, tz: float, f: Any, h: Any, e: Any, front: bool) -
     """Return (red, green, blue, gloss, hole, across hole) of a skin sample.
 
     Args:
-        tx, ty, tz: template coordinates.
+        tx: template coordinate to the picture's right.
+        ty: template coordinate up.
+        tz: template coordinate forward.
         f: face vector.
         h: head vector.
         e: expression vector.
@@ -220,7 +234,8 @@ def _openings(
     """Return the darkness of nostrils, the lips' seam, lashes and lid rims, 0..1."""
     sx = abs(tx)
     wide = 0.40 + 0.05 * f[NOSTRIL]
-    dark = 0.82 * smoothstep(1.35, 0.45, np.sqrt(((sx - 0.74) / wide) ** 2 + ((ty + 4.47) / 0.15) ** 2))
+    away = np.sqrt(((sx - 0.74) / wide) ** 2 + ((ty + 4.47) / 0.15) ** 2)
+    dark = 0.82 * smoothstep(1.35, 0.45, away)
     seam = np.exp(-(((ty - SEAM) / 0.055) ** 2)) * smoothstep(2.75, 2.35, sx)
     dark = max(dark, 0.80 * seam, 0.45 * bell(sx - 2.62, ty - SEAM, 0.13, 0.11))
     half = 1.5
