@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import edge
+from edge.cards import find_card
 from edge.consent.identity import Identity, load_identity
 from edge.consent.ledger import Ledger
 from edge.consent.permit import TargetStatement, permit
 from edge.errors import ConsentError, EdgeError, NoFaceError, PolicyError, UsageError
 from edge.faces.align import align
 from edge.faces.detect import PICTURE_PASSES, open_detector
-from edge.faces.embed import open_embedder
 from edge.faces.select import by_position, by_reference, only_face
 from edge.paste import feather, match_colour, paste
 from edge.provenance.label import Label, default_language, plan_label
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.faces.embed import Embedder
     from edge.records import LabelLanguage, LabelPlace, Medium, ModelUse, Permit, Purpose
 
 CPU_PROVIDERS = ("CPUExecutionProvider",)
@@ -78,6 +79,14 @@ class LabelledFrame:
     frame: NDArray[np.uint8]
     faces: tuple[Face, ...]
     record: SwapRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reference:
+    """The one person to swap, and the recogniser that finds them."""
+
+    embedder: Embedder
+    embedding: NDArray[np.float32]
 
 
 class Swapper:
@@ -139,9 +148,8 @@ class Swapper:
             self.identity = identity if isinstance(identity, Identity) else load_identity(identity)
         self._open_models()
         with self.refusals({}):
-            self._source = self.identity.embedding_for(
-                self._model.recogniser, self._embedder.card.sha256
-            )
+            recogniser = find_card(self._model.recogniser, "recogniser")
+            self._source = self.identity.embedding_for(recogniser.name, recogniser.sha256)
         self._reference = None if match is None else self._reference_of(match)
 
     def _open_models(self) -> None:
@@ -155,21 +163,26 @@ class Swapper:
         # Detector and recogniser are ONNX files whatever the swap model runs on.
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
         self._detector = open_detector(wanted.detector, providers=providers, threads=wanted.threads)
-        self._embedder = open_embedder(
-            self._model.recogniser, providers=providers, threads=wanted.threads
-        )
 
-    def _reference_of(self, path: Path) -> NDArray[np.float32]:
+    def _reference_of(self, path: Path) -> _Reference:
+        """Open the recogniser, which only the search for one person needs, and look at `path`."""
+        from edge.faces.embed import open_embedder
         from edge.media.image import read_picture
 
+        wanted = self._engines
+        providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
+        embedder = open_embedder(
+            self._model.recogniser, providers=providers, threads=wanted.threads
+        )
         frame = read_picture(path).frame
         face = only_face(self._detector.detect(frame), str(path))
-        return self._embedder.embed(frame, face)
+        return _Reference(embedder, embedder.embed(frame, face))
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
-        """Every model that has a part in an output, as it really runs."""
-        return (self._detector.use, self._embedder.use, self._model.use)
+        """Every model that has a part in an output, as it really runs; the swap model last."""
+        recogniser = () if self._reference is None else (self._reference.embedder.use,)
+        return (self._detector.use, *recogniser, self._model.use)
 
     @contextmanager
     def refusals(self, asked: Mapping[str, str]) -> Iterator[None]:
@@ -254,7 +267,8 @@ class Swapper:
             return ()
         try:
             if self._reference is not None:
-                return (by_reference(faces, frame, self._embedder, self._reference),)
+                wanted = self._reference
+                return (by_reference(faces, frame, wanted.embedder, wanted.embedding),)
             if self._position != EVERY_FACE:
                 return (by_position(faces, self._position),)
         except NoFaceError:

@@ -1,0 +1,239 @@
+"""Pictures and folders: what is written, what is left behind, what the ledger says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.errors import ConsentError, EdgeError, NoFaceError, OutputError, UsageError
+from edge.jobs import Done, swap_file, swap_folder
+from edge.media.image import read_picture
+from edge.provenance.verify import verify_file
+from tests.scene import Stage, stage, target, write
+
+
+@pytest.fixture
+def ready(edge_home: Path, tmp_path: Path) -> Stage:
+    return stage(edge_home, tmp_path / "work")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_picture_is_labelled_signed_and_entered(ready: Stage, suffix: str) -> None:
+    source, output = ready.picture(), ready.folder / f"out{suffix}"
+    before = names(ready.folder)
+    swapper = ready.swapper()
+    done = swap_file(swapper, source, output)
+    assert names(ready.folder) == before | {output.name}
+    verdict = verify_file(output)
+    assert verdict.exit_status == 0
+    assert verdict.claims is not None
+    assert verdict.claims.target_sha256 == read_picture(source).sha256
+    entry = swapper.ledger.entries()[-1]
+    assert (entry.kind, entry.state) == ("output", "published")
+    assert entry.fields["output_sha256"] == done.sha256
+    assert done.record is not None
+    region = done.record.label.region
+    seen = read_picture(output).frame
+    plate = seen[region.y : region.y + region.height, region.x : region.x + region.width]
+    assert plate.max() > 200  # white ink
+    assert np.median(plate) < 110  # on a dark plate
+    json.dumps(done.to_dict())
+    assert "manifest signed and verified" in done.describe()
+
+
+def test_alpha_is_kept_and_the_label_is_solid(ready: Stage) -> None:
+    frame = target()
+    clear = np.zeros((*frame.shape[:2], 1), np.uint8)
+    clear[100:300, 100:400] = 255
+    source = ready.folder / "clear.png"
+    cv2.imwrite(str(source), np.concatenate([frame, clear], axis=2))
+    done = swap_file(ready.swapper(), source, ready.folder / "out.png")
+    alpha = read_picture(ready.folder / "out.png").alpha
+    assert alpha is not None
+    assert done.record is not None
+    region = done.record.label.region
+    assert (alpha[region.y : region.y + region.height, region.x : region.x + region.width]).all()
+    assert alpha[0, 0] == 0
+
+
+def test_existing_output_is_not_replaced_unasked(ready: Stage) -> None:
+    source, output = ready.picture(), ready.folder / "out.jpg"
+    output.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="--overwrite"):
+        swap_file(ready.swapper(), source, output)
+    assert output.read_bytes() == b"precious"
+    swap_file(ready.swapper(), source, output, overwrite=True)
+    assert verify_file(output).exit_status == 0
+
+
+def test_output_is_never_the_input(ready: Stage) -> None:
+    source = ready.picture()
+    content = source.read_bytes()
+    link = ready.folder / "link.png"
+    link.symlink_to(source)
+    for output in (source, link):
+        with pytest.raises(UsageError, match="input itself"):
+            swap_file(ready.swapper(), source, output, overwrite=True)
+    assert source.read_bytes() == content
+
+
+def test_no_face_is_an_error_or_skipped(ready: Stage) -> None:
+    source = write(ready.folder / "empty.png", np.full((200, 300, 3), 60, np.uint8))
+    output = ready.folder / "out.jpg"
+    before = names(ready.folder)
+    swapper = ready.swapper()
+    with pytest.raises(NoFaceError):
+        swap_file(swapper, source, output)
+    assert swapper.ledger.entries()[-1].kind == "refusal"
+    done = swap_file(swapper, source, output, skip_without_face=True)
+    assert done.output is None
+    assert "skipped" in done.describe()
+    assert swapper.ledger.entries()[-1].fields["event"] == "skipped-no-face"
+    assert names(ready.folder) == before
+
+
+def test_signing_that_fails_leaves_nothing(ready: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OutputError("no signature today")
+
+    source = ready.picture()
+    before = names(ready.folder)
+    swapper = ready.swapper()
+    monkeypatch.setattr("edge.output.sign", broken)
+    with pytest.raises(OutputError, match="no signature"):
+        swap_file(swapper, source, ready.folder / "out.jpg")
+    assert names(ready.folder) == before
+    assert [entry for entry in swapper.ledger.entries() if entry.kind == "output"] == []
+
+
+def test_ledger_that_cannot_be_written_stops_the_output(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge.errors import LedgerError
+
+    swapper = ready.swapper()
+
+    def full(*_: object) -> int:
+        raise LedgerError("no room for the entry")
+
+    source = ready.picture()
+    before = names(ready.folder)
+    monkeypatch.setattr(swapper.ledger, "begin_output", full)
+    with pytest.raises(LedgerError):
+        swap_file(swapper, source, ready.folder / "out.jpg")
+    assert names(ready.folder) == before
+
+
+def test_name_taken_meanwhile_is_not_replaced(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swapper = ready.swapper()
+    output = ready.folder / "out.jpg"
+    begin = swapper.ledger.begin_output
+
+    def someone_else_first(*arguments: object) -> int:
+        output.write_bytes(b"somebody else's")
+        return begin(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(swapper.ledger, "begin_output", someone_else_first)
+    with pytest.raises(OutputError):
+        swap_file(swapper, ready.picture(), output)
+    assert output.read_bytes() == b"somebody else's"
+    assert swapper.ledger.entries()[-1].state == "missing"
+
+
+def test_interruption_leaves_nothing_but_a_line(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    source = ready.picture()
+    before = names(ready.folder)
+    swapper = ready.swapper()
+    monkeypatch.setattr("edge.output.sign", stop)
+    with pytest.raises(KeyboardInterrupt):
+        swap_file(swapper, source, ready.folder / "out.jpg")
+    assert names(ready.folder) == before
+    assert swapper.ledger.entries()[-1].fields["event"] == "interrupted"
+
+
+def test_folder_keeps_names_and_goes_on_after_a_failure(ready: Stage) -> None:
+    folder = ready.folder / "in"
+    (folder / "deep").mkdir(parents=True)
+    write(folder / "a.png", target())
+    write(folder / "deep" / "b.bmp", target())
+    write(folder / "nobody.png", np.full((200, 300, 3), 60, np.uint8))
+    (folder / "broken.jpg").write_bytes(b"not a picture")
+    (folder / "notes.txt").write_text("hello")
+    (folder / ".hidden.png").write_bytes(b"")
+    out = ready.folder / "out"
+    seen: list[int] = []
+    summary = swap_folder(
+        ready.swapper(),
+        folder,
+        out,
+        skip_without_face=True,
+        progress=lambda done, total, what: seen.append(done),
+    )
+    assert {path.name for path in out.rglob("*") if path.is_file()} == {"a.png", "b.png"}
+    assert verify_file(out / "deep" / "b.png").exit_status == 0
+    assert [path.name for path, _ in summary.failed] == ["broken.jpg"]
+    assert [path.name for path in summary.ignored] == ["notes.txt"]
+    assert [one.source.name for one in summary.done if one.output is None] == ["nobody.png"]
+    assert seen[-1] == 4
+    assert "2 written, 1 without a face, 1 failed" in summary.describe()
+    json.dumps(summary.to_dict())
+
+
+def test_folder_inside_itself_is_refused(ready: Stage) -> None:
+    with pytest.raises(UsageError, match="lies in"):
+        swap_folder(ready.swapper(), ready.folder, ready.folder / "out")
+
+
+def test_two_inputs_with_one_name_are_refused(ready: Stage) -> None:
+    folder = ready.folder / "in"
+    folder.mkdir()
+    write(folder / "a.png", target())
+    write(folder / "a.bmp", target())
+    with pytest.raises(UsageError, match="both become"):
+        swap_folder(ready.swapper(), folder, ready.folder / "out")
+
+
+def test_folder_without_consent_tries_nothing(ready: Stage) -> None:
+    folder = ready.folder / "in"
+    folder.mkdir()
+    write(folder / "a.png", target())
+    with pytest.raises(ConsentError):
+        swap_folder(ready.swapper(purpose="art"), folder, ready.folder / "out")
+    assert not (ready.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"hello", b"\xff\xd8\xff\xe0" + bytes(40)],
+    ids=["missing", "empty", "text", "cut"],
+)
+def test_bad_pictures_are_one_error_and_nothing_else(ready: Stage, content: bytes | None) -> None:
+    source = ready.folder / "bad.jpg"
+    if content is not None:
+        source.write_bytes(content)
+    before = names(ready.folder)
+    with pytest.raises(EdgeError) as caught:
+        swap_file(ready.swapper(), source, ready.folder / "out.jpg")
+    assert "bad.jpg" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert names(ready.folder) == before
+
+
+def test_skipped_has_a_json_form(tmp_path: Path) -> None:
+    shown = Done(tmp_path / "a.png", None, None, "", {}).to_dict()
+    assert shown["skipped"] == "no face"

@@ -1,0 +1,169 @@
+"""The joined stages, on tiny models."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.consent.canonical import utc_now
+from edge.consent.operator import operator_key
+from edge.consent.revocation import install_revocation, new_revocation
+from edge.errors import ConsentError, LabelError, NoFaceError, ProviderError, UsageError
+from edge.swap import Engines, Swapper
+from tests.scene import ENGINES, Stage, stage, target, write
+
+
+@pytest.fixture
+def ready(edge_home: Path, tmp_path: Path) -> Stage:
+    return stage(edge_home, tmp_path / "work")
+
+
+def test_array_is_swapped_labelled_and_entered(ready: Stage) -> None:
+    swapper = ready.swapper()
+    frame = target()
+    before = frame.copy()
+    done = swapper.swap(frame)
+    np.testing.assert_array_equal(frame, before)  # the caller's array is never written to
+    assert done.frame is not frame
+    assert len(done.faces) == 2
+    changed = np.any(done.frame != before, axis=2)
+    region = done.record.label.region
+    inside = np.zeros_like(changed)
+    inside[region.y : region.y + region.height, region.x : region.x + region.width] = True
+    assert changed[inside].mean() > 0.5  # the label's plate
+    assert changed[~inside].any()  # the faces
+    entry = swapper.ledger.entries()[-1]
+    assert entry.fields["event"] == "frame"
+    assert swapper.ledger.verify() == []
+
+
+def test_read_only_and_strided_arrays_are_taken(ready: Stage) -> None:
+    frame = np.repeat(target(), 2, axis=1)[:, ::2]
+    frame.flags.writeable = False
+    assert len(ready.swapper().swap(frame).faces) == 2
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((40, 40), np.uint8),
+        np.zeros((40, 40, 4), np.uint8),
+        np.zeros((40, 40, 3), np.float32),
+        np.zeros((0, 40, 3), np.uint8),
+    ],
+    ids=["grey", "bgra", "float", "empty"],
+)
+def test_what_is_no_frame_is_refused(ready: Stage, frame: Any) -> None:
+    with pytest.raises(UsageError, match="a frame is uint8"):
+        ready.swapper().swap(frame)
+
+
+def test_no_face_is_refused_and_entered(ready: Stage) -> None:
+    swapper = ready.swapper()
+    with pytest.raises(NoFaceError):
+        swapper.swap(np.full((200, 200, 3), 60, np.uint8))
+    assert swapper.ledger.entries()[-1].kind == "refusal"
+
+
+def test_too_small_for_a_label_is_refused(ready: Stage) -> None:
+    with pytest.raises(LabelError):
+        ready.swapper().swap(target((48, 48), ((2, 2),)))
+
+
+@pytest.mark.parametrize(
+    ("faces", "count"), [("all", 2), ("left", 1), ("2", 1), ("330,200", 1), ("largest", 1)]
+)
+def test_choice_of_faces(ready: Stage, faces: str, count: int) -> None:
+    swapper = Swapper(
+        ready.identity, purpose="film", target_is="synthetic", faces=faces, engines=ENGINES
+    )
+    assert len(swapper.swap(target()).faces) == count
+
+
+def test_choice_by_reference_finds_the_person(ready: Stage) -> None:
+    frame = target(cells=((20, 20), (40, 24)))
+    frame[24 * 8 - 20 : 25 * 8 + 20, 40 * 8 - 30 : 40 * 8 - 10] = (250, 60, 10)
+    reference = write(ready.folder / "reference.png", frame[128:312, 224:424])
+    swapper = Swapper(
+        ready.identity, purpose="film", target_is="synthetic", match=reference, engines=ENGINES
+    )
+    found = swapper.swap(frame).faces
+    assert len(found) == 1
+    assert found[0].box[0] > 240
+    assert [use.kind for use in swapper.models] == ["detector", "recogniser", "swapper"]
+
+
+def test_choices_exclude_each_other(ready: Stage) -> None:
+    with pytest.raises(UsageError, match="exclude"):
+        Swapper(
+            ready.identity,
+            purpose="film",
+            target_is="synthetic",
+            faces="left",
+            match=ready.folder / "photo.png",
+            engines=ENGINES,
+        )
+
+
+def test_no_statement_about_the_target_is_refused_and_entered(ready: Stage) -> None:
+    with pytest.raises(ConsentError, match="--target-is"):
+        ready.swapper(target_is=None)
+    from edge.consent.ledger import Ledger
+
+    assert Ledger().entries()[-1].kind == "refusal"
+
+
+def test_purpose_that_is_not_permitted_is_refused(ready: Stage) -> None:
+    swapper = ready.swapper(purpose="game")
+    with pytest.raises(ConsentError, match="game"):
+        swapper.swap(target())
+    assert swapper.ledger.entries()[-1].kind == "refusal"
+
+
+def test_unknown_purpose(ready: Stage) -> None:
+    with pytest.raises(UsageError, match="purpose"):
+        ready.swapper(purpose="fun")  # type: ignore[arg-type]
+
+
+def test_consent_is_asked_for_every_output(ready: Stage) -> None:
+    swapper = ready.swapper()
+    swapper.swap(target())
+    install_revocation(new_revocation(ready.consent, operator_key()))
+    with pytest.raises(ConsentError, match="revoked"):
+        swapper.swap(target())
+
+
+def test_consent_that_ends_meanwhile(edge_home: Path, tmp_path: Path) -> None:
+    soon = utc_now() + datetime.timedelta(days=1)
+    ready = stage(edge_home, tmp_path / "work", until=soon)
+    swapper = ready.swapper()
+    later = soon + datetime.timedelta(seconds=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edge.consent.permit.utc_now", lambda: later)
+        with pytest.raises(ConsentError, match="expired"):
+            swapper.swap(target())
+
+
+def test_provider_that_does_not_run_is_an_error(ready: Stage) -> None:
+    engines = Engines(
+        model="tiny_swapper",
+        detector="tiny_detector",
+        providers=("TensorrtExecutionProvider", "CPUExecutionProvider"),
+    )
+    with pytest.raises(ProviderError):
+        Swapper(ready.identity, purpose="film", target_is="synthetic", engines=engines)
+
+
+def test_label_language_is_kept(ready: Stage) -> None:
+    swapper = Swapper(
+        ready.identity,
+        purpose="film",
+        target_is="synthetic",
+        engines=ENGINES,
+        label_language="zh",
+    )
+    assert swapper.swap(target()).record.label.text == "AI合成"
