@@ -21,6 +21,7 @@ _COPIED = {
 """Codecs that common players take in each container."""
 
 _AAC_FRAME = 1024
+_AAC_LAYOUTS = frozenset({"mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1"})
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 
 
@@ -110,6 +111,13 @@ class AudioCopy:
         self._input.close()
 
 
+def _layout(layout: Any) -> str:
+    """Return the channels that AAC is given: the input's where they have a name, else fewer."""
+    if layout.name in _AAC_LAYOUTS:
+        return str(layout.name)
+    return "mono" if layout.nb_channels == 1 else "stereo"
+
+
 class _Lane:
     """One audio stream: input packets in, output packets out."""
 
@@ -145,7 +153,7 @@ class _Transcoded(_Lane):
         self._ticks = round(shift / source.time_base)
         wanted = source.codec_context.sample_rate
         rate = wanted if wanted in _AAC_RATES else 48000
-        layout = source.codec_context.layout.name
+        layout = _layout(source.codec_context.layout)
         self._target = output.add_stream("aac", rate=rate, layout=layout)
         self._resampler = av.AudioResampler("fltp", layout, rate, frame_size=_AAC_FRAME)
 

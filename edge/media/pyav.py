@@ -6,6 +6,10 @@ from types import ModuleType
 
 from edge.errors import EngineMissing
 
+# SWS_BILINEAR, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INT. Without the last two, grey 20 comes back as
+# (16, 19, 17) from one trip through 4:2:0: a tint that every generation adds to.
+EXACT_COLOURS = 0x2 | 0x40000 | 0x2000
+
 
 def load_av() -> ModuleType:
     """Return the module `av`.

@@ -15,7 +15,7 @@ import numpy as np
 from edge.errors import MediaError
 from edge.media import exif
 from edge.media.limits import VIDEO_LIMITS, Limits
-from edge.media.pyav import load_av, reason
+from edge.media.pyav import EXACT_COLOURS, load_av, reason
 from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
 
 # Playlists and image sequences would open other files, or the network.
@@ -137,6 +137,7 @@ class VideoReader:
             width=info.height if turned else info.width,
             height=info.width if turned else info.height,
             src_colorspace=info.colour.matrix,
+            interpolation=EXACT_COLOURS,
             **_source_range(frame, info.colour.full_range),
         )
         shift = round(info.shift / info.time_base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Mapping
 from fractions import Fraction
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MediaError, OutputError
 from edge.media.audio import AudioCopy
-from edge.media.pyav import load_av, reason
+from edge.media.pyav import EXACT_COLOURS, load_av, reason
 from edge.media.video_info import LIMITED, VideoInfo
 from edge.publish import writing_failed
 
@@ -80,7 +81,7 @@ class VideoWriter:
                 "w",
                 format=container,
                 options={"movflags": "+faststart+use_metadata_tags"},
-                container_options=_track_clock(info.time_base),
+                container_options=_clock(info.time_base),
             )
         except (self._av.FFmpegError, OSError) as error:
             raise writing_failed(path, error) from error
@@ -155,7 +156,10 @@ class VideoWriter:
             frame = np.asarray(padded, np.uint8)
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
         picture = picture.reformat(
-            format="yuv420p", dst_colorspace=info.colour.matrix, dst_color_range=LIMITED
+            format="yuv420p",
+            dst_colorspace=info.colour.matrix,
+            dst_color_range=LIMITED,
+            interpolation=EXACT_COLOURS,
         )
         picture.pts = self._stamp(pts)
         picture.time_base = self._time_base
@@ -228,6 +232,14 @@ class VideoWriter:
             self.abort()
 
 
-def _track_clock(time_base: Fraction) -> dict[str, str]:
-    """Return the option that keeps the input's clock; MP4 would otherwise choose its own."""
-    return {"video_track_timescale": str(time_base.denominator)}
+def _clock(time_base: Fraction) -> dict[str, str]:
+    """Return the options that keep the input's clock; MP4 would otherwise choose its own.
+
+    A track's start is stored in ticks of the whole movie, 1/1000 s by default: too coarse for
+    stamps to stay what they were.
+    """
+    ticks = time_base.denominator
+    return {
+        "video_track_timescale": str(ticks),
+        "movie_timescale": str(ticks * math.ceil(1000 / ticks)),
+    }
