@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from edge.consent.enrol import Photo, Recogniser, enrol
 from edge.consent.identity import Identity, save_identity
 from edge.consent.operator import operator_key
-from edge.consent.record import Consent, Terms, new_consent
+from edge.consent.record import Consent, new_consent
+from edge.consent.terms import Terms
 from edge.consent.trust import load_trust
 from edge.faces.detect import open_detector
 from edge.faces.embed import open_embedder

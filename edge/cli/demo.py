@@ -108,16 +108,9 @@ def _swap(swapper: Swapper, source: Path, output: Path) -> Done:
     from edge.jobs import swap_file
     from edge.progress import bar
 
-    _show(
-        [
-            *["swap", "--identity", output.with_name("demo.identity"), "--input", source],
-            *[
-                "--output",
-                output,
-                *["--purpose", "film", "--target-is", "synthetic", "--overwrite"],
-            ],
-        ]
-    )
+    identity = output.with_name("demo.identity")
+    files: list[str | Path] = ["--identity", identity, "--input", source, "--output", output]
+    _show(["swap", *files, "--purpose", "film", "--target-is", "synthetic", "--overwrite"])
     with bar("swapping", quiet=False) as progress:
         done = swap_file(swapper, source, output, overwrite=True, progress=progress)
     _say(done.describe())

@@ -12,6 +12,7 @@ import pytest
 from edge.consent.canonical import utc_now
 from edge.consent.operator import operator_key
 from edge.consent.revocation import install_revocation, new_revocation
+from edge.consent.trust import load_trust
 from edge.errors import ConsentError, LabelError, NoFaceError, ProviderError, UsageError
 from edge.swap import Engines, Swapper
 from tests.scene import ENGINES, Stage, stage, target, write
@@ -132,7 +133,7 @@ def test_unknown_purpose(ready: Stage) -> None:
 def test_consent_is_asked_for_every_output(ready: Stage) -> None:
     swapper = ready.swapper()
     swapper.swap(target())
-    install_revocation(new_revocation(ready.consent, operator_key()))
+    install_revocation(new_revocation(ready.consent, operator_key(), load_trust()))
     with pytest.raises(ConsentError, match="revoked"):
         swapper.swap(target())
 
