@@ -18,6 +18,7 @@ from edge.faces.align import inverse, scale_of
 from edge.records import Crop, Region
 
 _FADE = 1 / 14  # of the crop's side: how far from the border the mask reaches full strength
+_LEAST_FADE = 3.0  # pixels
 _FEATHER = 1 / 96  # of the crop's side: blur of the mask, so that its own edge is no line
 
 # Colour is compared on a small grid: the correction is low-frequency by intent, and this is fast.
@@ -39,7 +40,7 @@ _ALIASING_SCALE = 0.5  # bilinear sampling skips pixels when it shrinks by more 
 def _border_fade(size: int) -> NDArray[np.float32]:
     """Return float32 (S, S): 0 on the outermost pixels, rising smoothly to 1 inwards."""
     steps = np.minimum(np.arange(size), np.arange(size)[::-1]).astype(np.float32)
-    ramp = np.clip(steps / max(1.0, size * _FADE), 0, 1)
+    ramp = np.clip(steps / max(_LEAST_FADE, size * _FADE), 0, 1)
     smooth = ramp * ramp * (3 - 2 * ramp)
     fade = np.outer(smooth, smooth).astype(np.float32)
     fade.flags.writeable = False

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge.errors import UsageError
+from edge.faces.align import TEMPLATES, align, corners, inverse, scale_of, similarity
+from edge.records import Face
+
+SIZE = 128
+
+
+def _placed(template: str, side: float, degrees: float, x: float, y: float) -> NDArray[np.float32]:
+    """Return the template's points, `side` pixels wide, turned, with the middle at x, y."""
+    turn = np.exp(1j * np.radians(degrees))
+    points = (TEMPLATES[template] - 0.5) @ [1, 1j] * side * turn + complex(x, y)
+    return np.stack([points.real, points.imag], axis=1).astype(np.float32)
+
+
+def _face(landmarks: NDArray[np.float32]) -> Face:
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    box = (*low.tolist(), *(high - low).tolist())
+    return Face(box=box, score=1.0, landmarks=landmarks)
+
+
+def _apply(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_a_template_in_the_frame_comes_back_to_its_place(template: str) -> None:
+    landmarks = _placed(template, 300, 20, 500, 400)
+    matrix = similarity(landmarks, template, SIZE)
+    np.testing.assert_allclose(_apply(matrix, landmarks), TEMPLATES[template] * SIZE, atol=1e-3)
+    assert scale_of(matrix) == pytest.approx(SIZE / 300, rel=1e-5)
+
+
+points = st.lists(
+    st.tuples(st.floats(-4000, 4000, width=32), st.floats(-4000, 4000, width=32)),
+    min_size=5,
+    max_size=5,
+    unique=True,
+)
+
+
+@settings(deadline=None)
+@given(points=points)
+def test_it_is_umeyamas_answer(points: list[tuple[float, float]]) -> None:
+    transform = pytest.importorskip("skimage.transform", reason="scikit-image is not installed")
+    landmarks = np.array(points, np.float32)
+    if np.ptp(landmarks, axis=0).min() < 1:
+        return  # points on a line leave it to rounding whether Umeyama sees a rank of one
+    matrix = similarity(landmarks, "arcface_128", SIZE)
+    goals = TEMPLATES["arcface_128"] * SIZE
+    ours = np.square(_apply(matrix, landmarks) - goals).sum()
+    if hasattr(transform.SimilarityTransform, "from_estimate"):
+        peer = transform.SimilarityTransform.from_estimate(landmarks, goals).params[:2]
+    else:
+        peer = transform.SimilarityTransform()
+        peer.estimate(landmarks, goals)
+        peer = peer.params[:2]
+    theirs = np.square(_apply(peer, landmarks) - goals).sum()
+    # The least sum of squares is the same, even where nearly equal answers differ.
+    assert ours <= theirs * (1 + 1e-6) + 1e-6
+
+
+@settings(deadline=None)
+@given(points=points)
+def test_it_never_mirrors_and_has_a_way_back(points: list[tuple[float, float]]) -> None:
+    landmarks = np.array(points, np.float32)
+    try:
+        matrix = similarity(landmarks, "arcface_128", SIZE)
+    except UsageError:
+        return
+    assert matrix[0, 0] == matrix[1, 1]
+    assert matrix[0, 1] == -matrix[1, 0]
+    if scale_of(matrix) > 1e-6:
+        back = inverse(matrix)
+        there = np.array([[3.0, 4.0], [100.0, 7.0]])
+        np.testing.assert_allclose(_apply(matrix, _apply(back, there)), there, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "landmarks",
+    [
+        np.full((5, 2), 7.0),
+        np.full((5, 2), np.nan),
+        np.array([[0, 0], [np.inf, 0], [1, 1], [0, 2], [2, 2]], float),
+        np.zeros((4, 2)),
+    ],
+)
+def test_landmarks_that_are_no_face_are_refused(landmarks: NDArray[np.float64]) -> None:
+    with pytest.raises(UsageError):
+        similarity(landmarks, "arcface_128", SIZE)
+
+
+def test_an_unknown_template_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"no template 'x'; known: arcface_112_v1"):
+        similarity(_placed("arcface_128", 90, 0, 50, 50), "x", SIZE)
+
+
+def _gradient(height: int, width: int) -> NDArray[np.uint8]:
+    """Return a frame whose colour tells the place: blue by x, green by y."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[..., 0] = np.linspace(0, 250, width)[None]
+    frame[..., 1] = np.linspace(0, 250, height)[:, None]
+    return frame
+
+
+@pytest.mark.parametrize("side", [60, 130, 300, 700, 1900])
+@pytest.mark.parametrize("place", [(600, 600), (40, 1150)])
+def test_a_crop_shows_what_its_matrix_says(side: float, place: tuple[int, int]) -> None:
+    frame = _gradient(1200, 1200)
+    face = _face(_placed("arcface_128", side, 25, *place))
+    crop = align(frame, face, "arcface_128", SIZE)
+    assert crop.picture.shape == (SIZE, SIZE, 3)
+    grid = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), axis=-1).reshape(-1, 2)
+    seen = np.clip(_apply(inverse(crop.matrix), grid.astype(float)), 0, 1199)
+    expected = (seen * 250 / 1199).reshape(SIZE, SIZE, 2)
+    error = np.abs(crop.picture[..., :2] - expected)
+    # At the frame's edge the averaging may drop the last pixels of an odd block.
+    assert np.quantile(error, 0.99) <= 2
+
+
+def test_a_large_face_is_averaged_and_not_skipped_through() -> None:
+    rng = np.random.default_rng(1)
+    frame = rng.integers(0, 2, (1000, 1000, 1), np.uint8).repeat(3, axis=2) * 255
+    face = _face(_placed("arcface_128", 800, 0, 500, 500))
+    ours = align(frame, face, "arcface_128", SIZE).picture
+    matrix = similarity(face.landmarks, "arcface_128", SIZE)
+    plain = cv2.warpAffine(frame, matrix, (SIZE, SIZE))
+    assert ours.std() < 0.5 * plain.std()
+
+
+@pytest.mark.parametrize("place", [(-5000, -5000), (5000, 20), (3, 3)])
+@pytest.mark.parametrize("frame_size", [(1, 1), (2, 3), (50, 1)])
+def test_tiny_frames_and_faces_outside_of_them_give_a_crop(
+    place: tuple[int, int], frame_size: tuple[int, int]
+) -> None:
+    frame = np.full((*frame_size, 3), 90, np.uint8)
+    face = _face(_placed("arcface_128", 900, 10, *place))
+    crop = align(frame, face, "arcface_128", SIZE)
+    assert (crop.picture == 90).all()
+
+
+def test_corners_are_those_of_the_square() -> None:
+    matrix = similarity(_placed("arcface_128", SIZE, 0, SIZE / 2, SIZE / 2), "arcface_128", SIZE)
+    expected = [[-0.5, -0.5], [127.5, -0.5], [127.5, 127.5], [-0.5, 127.5]]
+    np.testing.assert_allclose(corners(SIZE, matrix), expected, atol=1e-4)

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.cards import Card, find_card
+from edge.errors import CardError, ModelError, UsageError
+from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
+from edge.registry import find_file
+from tests import tiny
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+
+@pytest.fixture
+def detector(edge_home: Path) -> Detector:
+    tiny.install(edge_home)
+    return open_detector("tiny_detector", threads=1)
+
+
+def _white(height: int, width: int, x: int, y: int, side: int) -> NDArray[np.uint8]:
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[y : y + side, x : x + side] = 255
+    return frame
+
+
+def test_a_cell_is_decoded_as_the_contract_says(detector: Detector) -> None:
+    (face,) = detector.detect(tiny.white_cells((128, 192), [(10, 6)]))
+    # Centre half a cell in, four cells wide; landmarks from the cell's corner.
+    np.testing.assert_allclose(face.box, (84 - 16, 52 - 16, 32, 32), atol=1e-3)
+    expected = (np.array([10, 6]) + np.array(tiny.LANDMARK_CELLS)) * 8
+    np.testing.assert_allclose(face.landmarks, expected, atol=1e-3)
+    assert face.landmarks.dtype == np.float32
+    assert face.score == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-4)
+
+
+def test_faces_come_largest_first_and_all_of_them(edge_home: Path) -> None:
+    data = tiny.detector(active=(8, 32))
+    tiny.install_one(edge_home, "two_sizes", "detector", tiny.DETECTOR, data)
+    frame = _white(320, 320, 32, 64, 32)
+    frame[256:264, 256:264] = 255
+    faces = open_detector("two_sizes").detect(frame)
+    areas = [face.box[2] * face.box[3] for face in faces]
+    assert areas == sorted(areas, reverse=True)
+    assert areas[0] == pytest.approx(128 * 128, rel=1e-3)
+    assert areas[-1] == pytest.approx(32 * 32, rel=1e-3)
+
+
+def test_boxes_that_overlap_are_one_face(detector: Detector) -> None:
+    frame = tiny.white_cells((128, 128), [(6, 6), (7, 6), (13, 13)])
+    assert len(detector.detect(frame)) == 2
+
+
+def test_nothing_is_found_in_nothing(detector: Detector) -> None:
+    assert detector.detect(np.zeros((100, 100, 3), np.uint8)) == ()
+
+
+def test_the_threshold_is_the_cards_or_the_callers(detector: Detector) -> None:
+    frame = tiny.white_cells((128, 128), [(6, 6)])
+    assert detector.detect(frame, min_score=0.999) == ()
+    assert len(detector.detect(frame, min_score=0.0)) >= 1
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(UsageError, match="min_score"):
+            detector.detect(frame, min_score=wrong)
+
+
+@pytest.mark.parametrize("passes", [(), (8,), (0, 640)])
+def test_passes_that_make_no_sense_are_refused(detector: Detector, passes: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="passes"):
+        detector.detect(np.zeros((64, 64, 3), np.uint8), passes=passes)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (33, 97), (5, 2000), (700, 31), (1000, 1700)])
+def test_any_size_of_frame_is_looked_at(detector: Detector, size: tuple[int, int]) -> None:
+    frame = np.full((*size, 3), 40, np.uint8)
+    assert detector.detect(frame) == ()
+
+
+def test_small_faces_of_a_large_picture_are_found_by_the_finer_pass(detector: Detector) -> None:
+    frame = tiny.white_cells((720, 1280), [(100, 50)])
+    assert detector.detect(frame, passes=VIDEO_PASSES) == ()
+    (face,) = detector.detect(frame, passes=PICTURE_PASSES)
+    np.testing.assert_allclose(face.box, (804 - 16, 404 - 16, 32, 32), atol=0.1)
+
+
+def test_a_face_seen_in_two_passes_is_one(detector: Detector) -> None:
+    # 16 x 16 pixels: one cell at half the size, four at full size.
+    frame = _white(720, 1280, 320, 160, 16)
+    faces = detector.detect(frame)
+    assert len(faces) == 1
+    x, y, width, height = faces[0].box
+    assert (x + width / 2, y + height / 2) == pytest.approx((328, 168), abs=8)
+
+
+class _Fake:
+    """A session that returns what it was told to, for a frame of 96 x 96."""
+
+    inputs: tuple[str, ...] = ("frame",)
+    engine = "ort"
+    engine_version = "0"
+    provider = "CPUExecutionProvider"
+
+    def __init__(self, changes: Mapping[str, NDArray[np.float32]]) -> None:
+        self.results: dict[str, NDArray[np.float32]] = {}
+        for stride in (8, 16, 32):
+            cells = (96 // stride) ** 2
+            self.results[f"score_{stride}"] = np.zeros((1, cells, 1), np.float32)
+            self.results[f"bbox_{stride}"] = np.ones((1, cells, 4), np.float32)
+            self.results[f"kps_{stride}"] = np.zeros((1, cells, 10), np.float32)
+            self.results[f"kps_{stride}"][..., :4] = (-1, -1, 2, -1)
+        self.results.update(changes)
+        self.outputs = tuple(self.results)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        return list(self.results.values())
+
+
+def _fake(card: Card, **changes: NDArray[np.float32]) -> Detector:
+    return Detector(card, _Fake(changes))
+
+
+@pytest.mark.parametrize(
+    ("head", "value"),
+    [("bbox", np.nan), ("bbox", np.inf), ("bbox", 1e30), ("bbox", -50.0), ("kps", np.nan)],
+)
+def test_degenerate_candidates_are_dropped(edge_home: Path, head: str, value: float) -> None:
+    tiny.install(edge_home)
+    width = {"bbox": 4, "kps": 10}[head]
+    scores = np.zeros((1, 9, 1), np.float32)
+    scores[0, 4] = 0.9
+    wrong = np.full((1, 9, width), value, np.float32)
+    detector = _fake(find_card("tiny_detector"), score_32=scores, **{f"{head}_32": wrong})
+    assert detector.detect(np.zeros((96, 96, 3), np.uint8)) == ()
+
+
+def test_scores_that_are_no_numbers_are_no_faces(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    scores = np.full((1, 9, 1), np.nan, np.float32)
+    detector = _fake(find_card("tiny_detector"), score_32=scores)
+    assert detector.detect(np.zeros((96, 96, 3), np.uint8)) == ()
+
+
+@pytest.mark.parametrize(("name", "width"), [("score_8", 1), ("bbox_16", 4), ("kps_32", 10)])
+def test_outputs_of_another_size_do_not_fit(edge_home: Path, name: str, width: int) -> None:
+    tiny.install(edge_home)
+    detector = _fake(find_card("tiny_detector"), **{name: np.zeros((1, 3, width), np.float32)})
+    with pytest.raises(ModelError, match=f"does not fit its card: output {name}"):
+        detector.detect(np.zeros((96, 96, 3), np.uint8))
+
+
+def test_a_model_of_another_kind_is_refused(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    with pytest.raises(CardError, match="is a swapper, but a detector is needed"):
+        open_detector("tiny_swapper")
+
+
+# YuNet, against OpenCV's own decoder of it.
+
+
+@pytest.fixture
+def yunet() -> Detector:
+    if find_file(find_card("yunet")) is None:
+        pytest.skip("the file of yunet is not here (EDGE_MODELS_DIR, edge models add)")
+    return open_detector("yunet", threads=1)
+
+
+@pytest.fixture
+def astronaut() -> NDArray[np.uint8]:
+    data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    return np.ascontiguousarray(data.astronaut()[..., ::-1])
+
+
+def _by_opencv(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    path = find_file(find_card("yunet"))
+    height, width = frame.shape[:2]
+    peer = cv2.FaceDetectorYN.create(str(path), "", (width, height), 0.5, 0.3)
+    found = peer.detect(frame)[1]
+    return np.empty((0, 15), np.float32) if found is None else np.asarray(found, np.float32)
+
+
+@pytest.mark.parametrize("height", [640, 512, 300, 90])
+def test_yunet_is_decoded_as_opencv_does(
+    yunet: Detector, astronaut: NDArray[np.uint8], height: int
+) -> None:
+    # Padded to the model's own size, so that OpenCV sees the very same tensor.
+    small = cv2.resize(astronaut, (height, height), interpolation=cv2.INTER_AREA)
+    frame = np.zeros((640, 640, 3), np.uint8)
+    frame[:height, :height] = small
+    expected = _by_opencv(frame)
+    found = yunet.detect(frame)
+    assert len(found) == len(expected)
+    for face, row in zip(found, expected[np.argsort(-expected[:, 2])], strict=True):
+        np.testing.assert_allclose(face.box, row[:4], atol=0.5)
+        np.testing.assert_allclose(face.landmarks.ravel(), row[4:14], atol=0.5)
+        assert face.score == pytest.approx(row[14], abs=1e-3)
+
+
+def test_yunet_finds_the_astronaut_in_a_picture_of_any_size(
+    yunet: Detector, astronaut: NDArray[np.uint8]
+) -> None:
+    # As measured with OpenCV's FaceDetectorYN on the whole picture.
+    expected = np.array(
+        [[203.4, 103.6], [247.5, 104.4], [224.1, 127.7], [204, 143.1], [242.9, 143.7]]
+    )
+    for factor in (1, 2.5):
+        frame = cv2.resize(astronaut, None, fx=factor, fy=factor).astype(np.uint8)
+        (face,) = yunet.detect(frame)
+        # At another size YuNet itself places them up to 0.15 eye distances (44 px) elsewhere.
+        assert np.abs(face.landmarks / factor - expected).max() < 0.2 * 44
+
+
+def test_the_card_of_yunet_means_the_file_that_is_here(yunet: Detector) -> None:
+    path = find_file(yunet.card)
+    assert path is not None
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == yunet.use.sha256

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge.errors import UsageError
+from edge.faces.align import inverse, scale_of
+from edge.paste import feather, match_colour, paste, put_back
+from edge.records import Crop, Region
+
+SIZE = 64
+
+
+def _smooth(height: int, width: int, seed: int) -> NDArray[np.uint8]:
+    """Return a picture as smooth as faces are."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.float32)
+    soft = cv2.GaussianBlur(noise, (0, 0), 4, borderType=cv2.BORDER_REFLECT)
+    return np.clip((soft - 128) * 6 + 128, 0, 255).astype(np.uint8)
+
+
+def _ellipse(size: int = SIZE) -> NDArray[np.float32]:
+    grid = (np.arange(size) + 0.5) / size - 0.5
+    return ((grid[None] / 0.38) ** 2 + (grid[:, None] / 0.44) ** 2 < 1).astype(np.float32)
+
+
+def _matrix(scale: float, degrees: float, x: float, y: float) -> NDArray[np.float64]:
+    """Return frame -> crop, for a crop `scale` times as large in the frame, centred at x, y."""
+    turn = np.exp(-1j * np.radians(degrees)) / scale
+    middle = (SIZE - 1) / 2
+    shift = complex(middle, middle) - turn * complex(x, y)
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def _reference(
+    frame: NDArray[np.uint8],
+    picture: NDArray[np.uint8],
+    alpha: NDArray[np.float32],
+    matrix: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Paste in float64: sample colour times alpha, and alpha, bilinearly; 0 outside the crop."""
+    height, width = frame.shape[:2]
+    share = alpha.astype(np.float64)
+    share[[0, -1], :] = 0
+    share[:, [0, -1]] = 0
+    layer = np.concatenate([picture * share[..., None], share[..., None]], axis=2)
+    padded = np.pad(layer, ((1, 2), (1, 2), (0, 0)))
+    ys, xs = np.mgrid[:height, :width]
+    u = np.clip(matrix[0, 0] * xs + matrix[0, 1] * ys + matrix[0, 2], -1, SIZE)
+    v = np.clip(matrix[1, 0] * xs + matrix[1, 1] * ys + matrix[1, 2], -1, SIZE)
+    u0, v0 = np.floor(u).astype(int), np.floor(v).astype(int)
+    fu, fv = (u - u0)[..., None], (v - v0)[..., None]
+    top = padded[v0 + 1, u0 + 1] * (1 - fu) + padded[v0 + 1, u0 + 2] * fu
+    low = padded[v0 + 2, u0 + 1] * (1 - fu) + padded[v0 + 2, u0 + 2] * fu
+    sampled = top * (1 - fv) + low * fv
+    return np.asarray(frame * (1 - sampled[..., 3:]) + sampled[..., :3], np.float64)
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.0, 1.6, 3.1])
+@pytest.mark.parametrize("degrees", [0.0, 8.0, -77.0])
+@pytest.mark.parametrize("place", [(120.0, 90.0), (3.5, 170.2), (238.0, 1.0)])
+def test_it_agrees_with_a_paste_in_float64(
+    scale: float, degrees: float, place: tuple[float, float]
+) -> None:
+    frame, picture = _smooth(180, 240, 1), _smooth(SIZE, SIZE, 2)
+    alpha, matrix = feather(_ellipse()), _matrix(scale, degrees, *place)
+    expected = _reference(frame, picture, alpha, matrix)
+    before = frame.copy()
+    region = paste(frame, picture, alpha, matrix)
+    assert np.abs(frame - expected).max() <= 2
+    _assert_untouched_outside(before, frame, region)
+
+
+def _assert_untouched_outside(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], region: Region
+) -> None:
+    inside = np.zeros(before.shape[:2], bool)
+    inside[region.y : region.y + region.height, region.x : region.x + region.width] = True
+    assert (before[~inside] == after[~inside]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scale=st.floats(0.02, 6),
+    degrees=st.floats(-180, 180),
+    x=st.floats(-400, 500),
+    y=st.floats(-400, 500),
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+)
+def test_any_geometry_touches_its_region_alone(
+    scale: float, degrees: float, x: float, y: float, height: int, width: int
+) -> None:
+    frame = _smooth(height, width, 3)
+    before = frame.copy()
+    matrix = _matrix(scale, degrees, x, y)
+    region = paste(
+        frame, _smooth(SIZE, SIZE, 4), feather(np.ones((SIZE, SIZE), np.float32)), matrix
+    )
+    _assert_untouched_outside(before, frame, region)
+    assert 0 <= region.x <= region.x + region.width <= width
+    assert 0 <= region.y <= region.y + region.height <= height
+    # What does not show in the crop leaves the frame as it is, inside the region too.
+    ys, xs = np.mgrid[:height, :width]
+    u = matrix[0, 0] * xs + matrix[0, 1] * ys + matrix[0, 2]
+    v = matrix[1, 0] * xs + matrix[1, 1] * ys + matrix[1, 2]
+    outside = (u < -0.6) | (v < -0.6) | (u > SIZE - 0.4) | (v > SIZE - 0.4)
+    if scale > 0.5:
+        assert (frame[outside] == before[outside]).all()
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.2, 0.4])
+def test_a_crop_that_shrinks_is_averaged(scale: float) -> None:
+    rng = np.random.default_rng(5)
+    picture = (rng.integers(0, 2, (SIZE, SIZE, 1)) * 255).astype(np.uint8).repeat(3, axis=2)
+    frame = np.full((60, 60, 3), 128, np.uint8)
+    paste(frame, picture, feather(_ellipse()), _matrix(scale, 0, 30, 30))
+    middle = frame[28:33, 28:33].astype(float)
+    assert np.abs(middle - 128).mean() < 128 * scale * 1.3
+    assert (frame != 128).any()
+
+
+def test_a_shrunk_crop_stays_in_its_place() -> None:
+    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
+    frame = np.full((90, 90, 3), 255, np.uint8)
+    paste(frame, picture, feather(_ellipse()), _matrix(0.3, 0, 41.0, 52.0))
+    dark = 255.0 - frame[..., 0]
+    ys, xs = np.mgrid[:90, :90]
+    assert (dark * xs).sum() / dark.sum() == pytest.approx(41.0, abs=0.1)
+    assert (dark * ys).sum() / dark.sum() == pytest.approx(52.0, abs=0.1)
+
+
+def test_an_empty_mask_changes_nothing() -> None:
+    frame = _smooth(80, 80, 6)
+    before = frame.copy()
+    zero = np.zeros((SIZE, SIZE), np.float32)
+    region = paste(frame, _smooth(SIZE, SIZE, 7), zero, _matrix(1, 0, 40, 40))
+    assert (region.width, region.height) == (0, 0)
+    assert (frame == before).all()
+
+
+def test_a_frame_that_is_not_ours_to_write_is_refused() -> None:
+    picture, alpha = _smooth(SIZE, SIZE, 1), feather(_ellipse())
+    frozen = _smooth(80, 80, 1)
+    frozen.flags.writeable = False
+    for frame in (frozen, _smooth(80, 160, 1)[:, ::2]):
+        with pytest.raises(UsageError, match="contiguous, writable uint8"):
+            paste(frame, picture, alpha, _matrix(1, 0, 40, 40))
+
+
+@pytest.mark.parametrize("size", [16, 64, 128, 256])
+def test_a_feathered_mask_ends_before_the_border(size: int) -> None:
+    alpha = feather(np.ones((size, size), np.float32))
+    edge = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
+    assert (edge == 0).all()
+    assert alpha[size // 2, size // 2] == 1
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
+    assert np.abs(np.diff(alpha, axis=0)).max() < 0.5
+
+
+def test_a_shift_of_light_leaves_no_seam_and_the_face_keeps_its_own_colours() -> None:
+    target = _smooth(SIZE * 2, SIZE * 2, 8)
+    picture = np.clip(target + np.array([25, -20, 15]), 0, 255).astype(np.uint8)
+    picture[60:68, 60:68] = (10, 200, 60)  # a mark that only this face has
+    alpha = feather(_ellipse(SIZE * 2))
+    matched = match_colour(picture, alpha, target)
+    rim = (alpha > 0.2) & (alpha < 0.8)
+    before = np.abs(picture[rim].astype(int) - target[rim]).mean()
+    after = np.abs(matched[rim].astype(int) - target[rim]).mean()
+    assert after < 0.3 * before
+    middle = np.s_[56:72, 56:72]
+    moved = np.abs(matched[middle].astype(int) - picture[middle]).mean()
+    assert moved < 0.35 * before
+
+
+def test_equal_colours_are_left_alone() -> None:
+    picture = _smooth(SIZE, SIZE, 9)
+    assert (match_colour(picture, feather(_ellipse()), picture) == picture).all()
+
+
+def test_a_hand_at_the_seam_does_not_dye_the_face() -> None:
+    picture = np.full((128, 128, 3), 120, np.uint8)
+    target = picture.copy()
+    target[:, :30] = 0
+    matched = match_colour(picture, feather(_ellipse(128)), target)
+    assert np.abs(matched.astype(int) - picture).max() <= 48
+    assert np.abs(matched[:, 64:].astype(int) - 120).max() <= 6
+
+
+def test_put_back_of_the_target_itself_is_nearly_nothing() -> None:
+    frame = _smooth(200, 200, 10)
+    before = frame.copy()
+    matrix = _matrix(1.5, 12, 100, 100)
+    crop = Crop(picture=cv2.warpAffine(frame, matrix, (SIZE, SIZE)).astype(np.uint8), matrix=matrix)
+    region = put_back(frame, crop, crop.picture, _ellipse())
+    assert region.width > 0
+    assert np.abs(frame.astype(int) - before).max() <= 6
+    assert scale_of(inverse(matrix)) == pytest.approx(1.5)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.backends.base import Session
+from edge.cards import find_card
+from edge.errors import BackendError, CardError, IdentityError, ModelError
+from edge.records import Crop
+from edge.swapmodel import SwapModel, open_swap_model
+from tests import tiny
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+
+@pytest.fixture
+def model(edge_home: Path) -> SwapModel:
+    tiny.install(edge_home)
+    return open_swap_model("tiny_swapper", threads=1)
+
+
+def _crop(size: int = 128) -> Crop:
+    picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    return Crop(picture=picture, matrix=np.eye(2, 3))
+
+
+def _embedding(length: float = 1.0) -> NDArray[np.float32]:
+    values = np.random.default_rng(1).standard_normal(512)
+    return (values / np.linalg.norm(values) * length).astype(np.float32)
+
+
+def test_it_says_what_it_needs_and_how_it_runs(model: SwapModel) -> None:
+    assert (model.recogniser, model.template, model.size) == ("tiny_embedder", "arcface_128", 128)
+    use = model.use
+    assert (use.name, use.kind, use.backend) == ("tiny_swapper", "swapper", "ort")
+    assert (use.provider, use.precision) == ("CPUExecutionProvider", "fp32")
+    assert use.sha256 == model.card.sha256
+    assert use.licence == "Apache-2.0"
+
+
+def test_colours_keep_their_places(model: SwapModel) -> None:
+    crop = _crop()
+    picture, mask = model.swap_crop(crop, _embedding())
+    assert (picture.dtype, picture.shape) == (np.uint8, (128, 128, 3))
+    assert (mask.dtype, mask.shape) == (np.float32, (128, 128))
+    assert mask[64, 64] == 1
+    assert mask[0, 0] == 0
+    # output = (target + colour of the source) / 2, channel by channel
+    tint = picture.astype(float) * 2 - crop.picture
+    assert (np.ptp(tint, axis=(0, 1)) <= 3).all()
+    assert np.ptp(tint.mean(axis=(0, 1))) > 1
+
+
+def test_the_source_is_brought_to_unit_length(model: SwapModel) -> None:
+    first, _ = model.swap_crop(_crop(), _embedding())
+    second, _ = model.swap_crop(_crop(), _embedding(30.0))
+    assert np.abs(first.astype(int) - second).max() <= 1
+
+
+@pytest.mark.parametrize("embedding", [np.zeros(512), np.full(512, np.nan), np.ones(256)])
+def test_an_embedding_that_cannot_be_used_is_refused(
+    model: SwapModel, embedding: NDArray[np.float64]
+) -> None:
+    with pytest.raises(IdentityError):
+        model.swap_crop(_crop(), embedding.astype(np.float32))
+
+
+class _Fake:
+    """A session that returns what it was told to."""
+
+    inputs: tuple[str, ...] = ("target", "source")
+    outputs: tuple[str, ...] = ("output", "mask")
+    engine = "ort"
+    engine_version = "0"
+    provider = "CPUExecutionProvider"
+
+    def __init__(self, *results: NDArray[np.float32]) -> None:
+        self._results = list(results)
+
+    def run(self, feeds: object) -> list[NDArray[np.float32]]:
+        return self._results
+
+
+def _fake(edge_home: Path, output: NDArray[np.float32], mask: NDArray[np.float32]) -> SwapModel:
+    tiny.install(edge_home)
+    session: Session = _Fake(output, mask)
+    return SwapModel(find_card("tiny_swapper"), session)
+
+
+def test_values_that_are_no_numbers_are_an_error_and_not_a_black_face(edge_home: Path) -> None:
+    output = np.full((1, 3, 128, 128), np.nan, np.float32)
+    model = _fake(edge_home, output, np.ones((1, 1, 128, 128), np.float32))
+    with pytest.raises(BackendError, match="no numbers on CPUExecutionProvider"):
+        model.swap_crop(_crop(), _embedding())
+
+
+def test_values_out_of_range_are_clipped(edge_home: Path) -> None:
+    output = np.full((1, 3, 128, 128), 1.7, np.float32)
+    output[:, :, :64] = -0.7
+    model = _fake(edge_home, output, np.full((1, 1, 128, 128), 3, np.float32))
+    picture, mask = model.swap_crop(_crop(), _embedding())
+    assert (picture[:64] == 0).all()
+    assert (picture[64:] == 255).all()
+    assert (mask == 1).all()
+
+
+def test_outputs_of_another_shape_do_not_fit(edge_home: Path) -> None:
+    output = np.zeros((1, 3, 64, 64), np.float32)
+    model = _fake(edge_home, output, np.ones((1, 1, 64, 64), np.float32))
+    with pytest.raises(ModelError, match="does not fit its card: output 'output' has shape"):
+        model.swap_crop(_crop(), _embedding())
+
+
+def test_a_model_without_a_mask_shows_all_of_its_crop(edge_home: Path) -> None:
+    body = tiny.SWAPPER.replace('mask = "mask"\n', "")
+    tiny.install_one(edge_home, "bare", "swapper", body, tiny.swapper())
+    _, mask = open_swap_model("bare").swap_crop(_crop(), _embedding())
+    assert (mask == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('name = "target"', 'name = "picture"', "inputs are target, source, the card says"),
+        ('mask = "mask"', 'mask = "blend"', "no output 'blend'"),
+    ],
+)
+def test_a_card_that_its_model_does_not_fit_is_refused(
+    edge_home: Path, old: str, new: str, words: str
+) -> None:
+    body = tiny.SWAPPER.replace(old, new)
+    tiny.install_one(edge_home, "odd", "swapper", body, tiny.swapper())
+    with pytest.raises(ModelError, match=words):
+        open_swap_model("odd")
+
+
+def test_a_model_of_another_kind_is_refused(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    with pytest.raises(CardError, match="is a detector, but a swapper is needed"):
+        open_swap_model("tiny_detector")
