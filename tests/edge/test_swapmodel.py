@@ -44,8 +44,10 @@ def test_it_says_what_it_needs_and_how_it_runs(model: SwapModel) -> None:
 def test_colours_keep_their_places(model: SwapModel) -> None:
     crop = _crop()
     picture, mask = model.swap_crop(crop, _embedding())
-    assert (picture.dtype, picture.shape) == (np.uint8, (128, 128, 3))
-    assert (mask.dtype, mask.shape) == (np.float32, (128, 128))
+    assert picture.dtype == np.uint8
+    assert picture.shape == (128, 128, 3)
+    assert mask.dtype == np.float32
+    assert mask.shape == (128, 128)
     assert mask[64, 64] == 1
     assert mask[0, 0] == 0
     # output = (target + colour of the source) / 2, channel by channel

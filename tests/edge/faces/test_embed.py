@@ -33,7 +33,8 @@ def _frame(seed: int) -> NDArray[np.uint8]:
 
 def test_an_embedding_has_512_numbers_and_unit_length(embedder: Embedder) -> None:
     embedding = embedder.embed(_frame(0), _face(60, 60))
-    assert (embedding.shape, embedding.dtype) == ((512,), np.float32)
+    assert embedding.dtype == np.float32
+    assert embedding.shape == (512,)
     assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-6)
     assert embedder.use.kind == "recogniser"
     assert embedder.match_threshold == 0.35
