@@ -107,7 +107,14 @@ def build(identity: Identity, scene: Scene) -> Person:
     """Build the person of a scene."""
     expression = expression_vector(scene.expression)
     head, eyes, surface = _head_mesh(identity, expression)
-    meshes = [head, *ears(identity.head), *hair_meshes(identity.head), *glasses(identity.head)]
+    # Hair that hangs beside the face, or a scarf, lies over the ears.
+    bare_ears = identity.head.hair not in ("long", "bob", "scarf")
+    meshes = [
+        head,
+        *(ears(identity.head) if bare_ears else ()),
+        *hair_meshes(identity.head),
+        *glasses(identity.head),
+    ]
     if any(o.kind == "mask" for o in scene.occluders):
         meshes.append(face_mask(identity.head))
     whole = joined(meshes)

@@ -13,6 +13,7 @@ from models.training.faces.background import background
 from models.training.faces.camera import develop
 from models.training.faces.features import expression_vector
 from models.training.faces.identity import Identity
+from models.training.faces.light import light_vector
 from models.training.faces.mesh import HAIR
 from models.training.faces.occluders import occlude
 from models.training.faces.person import Person, build
@@ -68,13 +69,6 @@ def _project(view: _View, points: NDArray[Any]) -> NDArray[np.float32]:
     x = view.centre[0] + points[:, 0] * scale
     y = view.centre[1] - points[:, 1] * scale
     return np.stack([x, y, depth], axis=1).astype(np.float32)
-
-
-def _light_vector(light: Light) -> NDArray[np.float64]:
-    return np.array(
-        [*light.key, *light.key_colour, *light.fill, *light.fill_colour, *light.sky, *light.ground,
-         light.specular, light.shadow, light.rim]
-    )  # fmt: skip
 
 
 def _shadow_maps(person: Person, light: Light) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -134,7 +128,7 @@ def _draw(
     shade(
         owner, bary, mesh.points, mesh.normals, mesh.uv, mesh.open, mesh.triangles, mesh.kinds,
         identity.face.vector(), head_vector(identity.head), expression_vector(scene.expression),
-        _light_vector(scene.light), axes, maps, person.eyes, person.gaze, view.distance,
+        light_vector(scene.light), axes, maps, person.eyes, person.gaze, view.distance,
         person.gap, scene.camera.exposure, colour, cover,
     )  # fmt: skip
     size = (x1 - x0, y1 - y0)

@@ -8,17 +8,13 @@ import numpy as np
 from numba import njit
 
 from models.training.faces.features import (
-    LID_LEFT,
-    LID_RIGHT,
-    SMILE,
-    aperture,
     region,
     smoothstep,
 )  # fmt: skip
-from models.training.faces.identity import FACE_INDEX as _N
+from models.training.faces.light import FILL, FILL_RGB, GROUND, KEY, KEY_RGB, RIM, SHADOW, SKY, SPEC
 from models.training.faces.mesh import CURLS, EAR, FRAME, HAIR, MASK, SKIN, WRAP
+from models.training.faces.openings import eye, glint, mouth
 from models.training.faces.raster import value_noise
-from models.training.faces.shape import EYE_RADIUS
 from models.training.faces.skin import (
     CLOTH_R,
     EYE_HOLE,
@@ -37,12 +33,9 @@ from models.training.faces.skin import (
 
 __all__ = ["MASK_REACH", "shade"]
 
-IRIS_R, PUPIL = _N["iris_r"], _N["pupil"]
 MASK_REACH = 1.02
 # Display value of linear light; the table's start is fine enough after the noise of a sensor.
 _GAMMA = (np.arange(4096) / 4095.0) ** 0.4545
-# Layout of the light vector.
-KEY, KEY_RGB, FILL, FILL_RGB, SKY, GROUND, SPEC, SHADOW, RIM = 0, 3, 6, 9, 12, 15, 18, 19, 20
 
 
 @njit(cache=True, fastmath=True, inline="always")
@@ -106,102 +99,6 @@ def _shadow(p: Any, n: Any, light_axes: Any, maps: Any, use_face: bool, strength
             gap = d - near - 0.25
             total += wx * wy * (1.0 - min(1.0, max(0.0, gap / 0.5)))
     return 1.0 - strength * (1.0 - total / 9.0)
-
-
-@njit(cache=True, fastmath=True)
-def _eye(
-    p: Any, eye: Any, axes: Any, camera: float, f: Any, e: Any, lx: float, ty: float, k: int,
-    light: Any, shadow: float, albedo: Any, n: Any,
-) -> float:  # fmt: skip
-    """Write albedo and normal of the eyeball behind a sample; return its openness 0..1."""
-    dx, dy, dz = p[0], p[1], p[2] - camera
-    inv = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz)
-    dx, dy, dz = dx * inv, dy * inv, dz * inv
-    ox, oy, oz = -eye[0], -eye[1], camera - eye[2]
-    b = ox * dx + oy * dy + oz * dz
-    c = ox * ox + oy * oy + oz * oz - EYE_RADIUS * EYE_RADIUS
-    disc = b * b - c
-    t = -b - np.sqrt(disc) if disc > 0.0 else -b
-    nx, ny, nz = ox + t * dx, oy + t * dy, oz + t * dz
-    inv = 1.0 / (np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9)
-    n[0], n[1], n[2] = nx * inv, ny * inv, nz * inv
-    # Angle between the surface point and the gaze, in iris radii.
-    gx = n[0] * axes[0, 0] + n[1] * axes[0, 1] + n[2] * axes[0, 2]
-    gy = n[0] * axes[1, 0] + n[1] * axes[1, 1] + n[2] * axes[1, 2]
-    r = np.sqrt(gx * gx + gy * gy) * EYE_RADIUS / 0.635
-    if n[0] * axes[2, 0] + n[1] * axes[2, 1] + n[2] * axes[2, 2] < 0.0:
-        r = 9.0
-    white = (0.66, 0.60, 0.56)
-    red = smoothstep(0.75, 1.45, abs(lx)) * 0.5
-    for ch in range(3):
-        albedo[ch] = white[ch] * (1.0 - red * (0.15 if ch == 0 else 0.42))
-    corner = smoothstep(-1.14, -1.36, lx)
-    for ch in range(3):
-        albedo[ch] += corner * ((0.50, 0.22, 0.19)[ch] - albedo[ch])
-    turn = np.arctan2(gy, gx)
-    fibre = value_noise(turn * 9.0 + 40.0, r * 2.0, 17 + k)
-    inside = smoothstep(1.06, 0.94, r)
-    pupil = 0.36 + 0.04 * f[PUPIL]
-    black = smoothstep(pupil + 0.06, pupil - 0.03, r)
-    limbus = smoothstep(0.72, 1.0, r)
-    for ch in range(3):
-        iris = f[IRIS_R + ch] * (0.65 + 0.9 * fibre) * (1.0 - 0.72 * limbus)
-        iris += f[IRIS_R + ch] * 0.5 * smoothstep(0.7, 0.4, r)
-        iris = iris * (1.0 - black) + 0.004 * black
-        albedo[ch] = albedo[ch] * (1.0 - inside) + iris * inside
-    lid = e[LID_LEFT] if k == 0 else e[LID_RIGHT]
-    upper, lower = aperture(lx, f, lid, max(0.0, e[SMILE]))
-    under = 1.0 - 0.62 * np.exp(-max(0.0, upper - ty) / 0.17)
-    above = 1.0 - 0.25 * np.exp(-max(0.0, ty - lower) / 0.09)
-    return float(under * above * (1.0 - 0.35 * smoothstep(0.9, 1.5, abs(lx))))
-
-
-@njit(cache=True, fastmath=True)
-def _glint(n: Any, v: Any, axes: Any, light: Any, shadow: float) -> float:
-    """Return the cornea's mirror image of the key and of a window above, linear."""
-    # The cornea bulges: its normal turns faster than the eyeball's near the gaze axis.
-    gx = n[0] * axes[0, 0] + n[1] * axes[0, 1] + n[2] * axes[0, 2]
-    gy = n[0] * axes[1, 0] + n[1] * axes[1, 1] + n[2] * axes[1, 2]
-    bulge = 0.55 * smoothstep(0.62, 0.4, np.sqrt(gx * gx + gy * gy))
-    x = n[0] + bulge * (gx * axes[0, 0] + gy * axes[1, 0])
-    y = n[1] + bulge * (gx * axes[0, 1] + gy * axes[1, 1])
-    z = n[2] + bulge * (gx * axes[0, 2] + gy * axes[1, 2])
-    inv = 1.0 / np.sqrt(x * x + y * y + z * z)
-    x, y, z = x * inv, y * inv, z * inv
-    d = 2.0 * (x * v[0] + y * v[1] + z * v[2])
-    rx, ry, rz = d * x - v[0], d * y - v[1], d * z - v[2]
-    key = rx * light[KEY] + ry * light[KEY + 1] + rz * light[KEY + 2]
-    spot = smoothstep(0.93, 0.97, key) * (0.3 + 0.7 * shadow)
-    window = smoothstep(0.25, 0.5, ry) * smoothstep(0.9, 0.6, ry) * max(0.0, rz)
-    return float(0.9 * spot + 0.05 * window)
-
-
-@njit(cache=True, fastmath=True)
-def _mouth(tx: float, part: float, gap: float, f: Any, h: Any, e: Any, out: Any) -> float:
-    """Write the colour inside the mouth; return its openness 0..1."""
-    a = abs(tx) / 2.5
-    local = gap * np.sqrt(max(0.02, 1.0 - a * a))
-    depth = part * local
-    teeth = 0.30 + 0.30 * max(0.0, e[SMILE]) + 0.10 * min(1.0, gap)
-    border = teeth - 0.06 * (abs(np.sin(tx * 4.2)) < 0.12)
-    low = local - depth
-    out[0], out[1], out[2] = 0.055, 0.014, 0.012
-    bright = 0.5
-    tongue = smoothstep(0.75, 0.35, low) * smoothstep(0.5, 1.1, local) * smoothstep(1.0, 0.6, a)
-    out[0] += 0.26 * tongue
-    out[1] += 0.085 * tongue
-    out[2] += 0.075 * tongue
-    upper = smoothstep(border + 0.03, border - 0.03, depth) * smoothstep(0.93, 0.8, a)
-    lower = 0.5 * smoothstep(0.16, 0.12, low) * smoothstep(0.5, 0.9, local)
-    lower *= smoothstep(0.75, 0.6, a)
-    tooth = max(upper, lower)
-    gum = abs(np.sin(tx * 3.9)) ** 0.25
-    tone = (0.62 + 0.25 * gum) * (1.0 - 0.62 * a * a)
-    for c in range(3):
-        white = (0.72, 0.66, 0.56)[c] * tone
-        out[c] += tooth * (white - out[c])
-    bright += 0.35 * tooth
-    return bright * (0.55 + 0.45 * min(1.0, depth / 0.2))
 
 
 @njit(cache=True, fastmath=True)
@@ -382,18 +279,18 @@ def _skin_sample(
     if hole == EYE_HOLE:
         k = 0 if a < 0.0 else 1
         ball = np.empty(3)
-        near = _eye(p, eyes[k], gaze[k], camera, f, e, across, b, k, light, shadow, albedo, ball)
+        near = eye(p, eyes[k], gaze[k], camera, f, e, across, b, k, light, shadow, albedo, ball)
         # The white scatters light: its shading follows the lids about as much as the sphere.
         soft = np.empty(3)
         for c in range(3):
             soft[c] = 0.5 * ball[c] + 0.5 * n[c]
         _lit(soft, v, albedo, light, 0.4 + 0.6 * shadow, near * open_, 0.3, 0.0, 20.0, out)
-        glint = _glint(ball, v, gaze[k], light, shadow) * smoothstep(0.3, 0.75, near)
+        gleam = glint(ball, v, gaze[k], light, shadow) * smoothstep(0.3, 0.75, near)
         for c in range(3):
-            out[c] = out[c] * (0.35 + 0.65 * near) + glint
+            out[c] = out[c] * (0.35 + 0.65 * near) + gleam
         return
     if hole == MOUTH_HOLE:
-        near = _mouth(a, across, gap, f, h, e, albedo)
+        near = mouth(a, across, gap, f, h, e, albedo)
         n[0], n[1], n[2] = 0.15 * a, 0.0, 1.0
         _lit(n, v, albedo, light, 0.3 + 0.7 * shadow, near, 0.3, 0.25 * near, 30.0, out)
         return

@@ -208,7 +208,13 @@ def skin(tx: float, ty: float, tz: float, f: Any, h: Any, e: Any, front: bool) -
     keep = 1.0 - dark
     # Light that leaves a crease has crossed blood: red survives longest.
     r, g, b = r * keep**0.8, g * keep * keep**0.15, b * keep * keep**0.2
-    hair = _whiskers(tx, ty, f) if ty < -2.0 else _brow(tx, ty, f)
+    hair = 0.0
+    if ty < -2.0:
+        hair, stubble = _whiskers(tx, ty, f)
+        # Stubble under the skin's surface darkens and cools it, whatever its own colour.
+        r, g, b = r * (1.0 - 0.80 * stubble), g * (1.0 - 0.72 * stubble), b * (1.0 - 0.66 * stubble)
+    else:
+        hair = _brow(tx, ty, f)
     r = r * (1 - hair) + f[BROW_R] * hair
     g = g * (1 - hair) + f[BROW_R + 1] * hair
     b = b * (1 - hair) + f[BROW_R + 2] * hair
@@ -253,9 +259,9 @@ def _openings(
 
 
 @njit(cache=True, fastmath=True)
-def _whiskers(tx: float, ty: float, f: Any) -> float:
-    """Return the cover of beard, moustache and stubble, 0..1."""
-    cover = 0.0
+def _whiskers(tx: float, ty: float, f: Any) -> tuple[float, float]:
+    """Return the cover of beard and moustache, and of stubble, each 0..1."""
+    cover = stubble = 0.0
     if f[BEARD] + f[MOUSTACHE] > 0.0:
         hairs = value_noise(tx * 11.0 + ty * 1.5, ty * 2.6, int(f[DETAIL]) + 3)
         cover = min(0.93, _beard(tx, ty, f) * (0.62 + 0.6 * hairs))
@@ -269,5 +275,5 @@ def _whiskers(tx: float, ty: float, f: Any) -> float:
             shade = 0.0
         dots = value_noise(tx * 9.0, ty * 9.0, int(f[DETAIL]) + 5)
         edge = smoothstep(1.0, 0.76, region(tx, ty))
-        cover = max(cover, edge * shade * f[STUBBLE] * (0.08 + 0.30 * dots))
-    return cover
+        stubble = edge * shade * f[STUBBLE] * (0.12 + 0.40 * dots)
+    return cover, stubble
