@@ -16,6 +16,7 @@ Event = Literal[
     "revoke",
     "trust",
     "key-rotation",
+    "frame",  # handed to a caller of the API as an array
     "interrupted",
     "skipped-no-face",
     "torn-line",
