@@ -29,3 +29,18 @@ def reason(error: BaseException) -> str:
     """Return an FFmpeg error as half a sentence, without the file name that PyAV adds."""
     said = getattr(error, "strerror", None) or str(error)
     return said[:1].lower() + said[1:]
+
+
+def working_matrix(av: ModuleType, matrix: int) -> int:
+    """Return the YCbCr matrix that this PyAV can convert with, nearest to the wanted one.
+
+    PyAV before 18 does not know BT.2020 and would take BT.601 one way and BT.2020 the other. Any
+    matrix gives the stored numbers back as long as both ways use the same one.
+
+    Args:
+        av: The module.
+        matrix: H.273 code point of the stream.
+    """
+    known = {int(entry) for entry in av.video.reformatter.Colorspace}
+    bt709, bt2020 = 1, 9
+    return bt709 if matrix == bt2020 and bt2020 not in known else matrix

@@ -15,7 +15,7 @@ import numpy as np
 from edge.errors import MediaError
 from edge.media import exif
 from edge.media.limits import VIDEO_LIMITS, Limits
-from edge.media.pyav import EXACT_COLOURS, load_av, reason
+from edge.media.pyav import EXACT_COLOURS, load_av, reason, working_matrix
 from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
 
 # Playlists and image sequences would open other files, or the network.
@@ -67,7 +67,6 @@ class VideoReader:
         self._av = load_av()
         self._path = path
         self._ended_early = False
-        self._read = 0
         self.broken = 0
         self._container: Any = _open(self._av, path)
         try:
@@ -114,34 +113,34 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Yield the frames, upright, in the order they are shown."""
-        frame, self._first = self._first, None
-        while frame is not None:
-            yield self._hand_out(frame)
-            frame = next(self._decoded, None)
+        return self.sampled(1)
 
     def sampled(self, step: int) -> Iterator[VideoFrame]:
-        """Yield every `step`-th frame; the others are decoded, but not made into pictures."""
+        """Yield every `step`-th frame; the others are decoded, but not made into pictures.
+
+        Args:
+            step: At least 1; the first frame always comes.
+        """
         frame, self._first = self._first, None
-        number = 0
+        index = 0
         while frame is not None:
-            if number % step == 0:
-                yield self._hand_out(frame)
-            number += 1
+            if index % step == 0:
+                yield self._hand_out(frame, index)
+            index += 1
             frame = next(self._decoded, None)
 
-    def _hand_out(self, frame: Any) -> VideoFrame:
+    def _hand_out(self, frame: Any, index: int) -> VideoFrame:
         info = self.info
         turned = info.orientation >= 5
         pixels = frame.to_ndarray(
             format="bgr24",
             width=info.height if turned else info.width,
             height=info.width if turned else info.height,
-            src_colorspace=info.colour.matrix,
+            src_colorspace=working_matrix(self._av, info.colour.matrix),
             interpolation=EXACT_COLOURS,
             **_source_range(frame, info.colour.full_range),
         )
         shift = round(info.shift / info.time_base)
-        index, self._read = self._read, self._read + 1
         return VideoFrame(
             frame=exif.upright(np.ascontiguousarray(pixels), info.orientation),
             pts=None if frame.pts is None else frame.pts - shift,

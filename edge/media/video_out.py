@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MediaError, OutputError
 from edge.media.audio import AudioCopy
-from edge.media.pyav import EXACT_COLOURS, load_av, reason
+from edge.media.pyav import EXACT_COLOURS, load_av, reason, working_matrix
 from edge.media.video_info import LIMITED, VideoInfo
 from edge.publish import writing_failed
 
@@ -74,6 +74,7 @@ class VideoWriter:
         self._info = info
         self.frames = 0
         self._last: int | None = None
+        self._matrix = working_matrix(self._av, info.colour.matrix)
         self._notes: list[str] = []
         try:
             self._output: Any = self._av.open(
@@ -157,7 +158,7 @@ class VideoWriter:
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
         picture = picture.reformat(
             format="yuv420p",
-            dst_colorspace=info.colour.matrix,
+            dst_colorspace=self._matrix,
             dst_color_range=LIMITED,
             interpolation=EXACT_COLOURS,
         )

@@ -32,13 +32,6 @@ class Clip:
     full_range: bool = False
 
 
-def slack(matrix: int) -> int:
-    """Return how far colours may be off: PyAV below 18 takes BT.2020 (9) for BT.601."""
-    import av
-
-    return 16 if matrix == 9 and int(av.__version__.split(".")[0]) < 18 else 6
-
-
 def colour_of(index: int) -> tuple[int, int, int]:
     """Return the BGR of the left half of frame `index`."""
     return (40 + 15 * (index % 12), 30, 220 - 15 * (index % 12))
@@ -71,6 +64,8 @@ def _add_audio(container: Any, av: Any, clip: Clip) -> tuple[Any, list[Any]]:
 def _make(path: Path, clip: Clip) -> Path:
     import av
 
+    from edge.media.pyav import working_matrix
+
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(clip.codec, rate=25, options=dict(clip.options))
         context = stream.codec_context
@@ -89,7 +84,7 @@ def _make(path: Path, clip: Clip) -> Path:
             )
             frame = frame.reformat(
                 format=clip.pixel_format,
-                dst_colorspace=5 if clip.matrix == 2 else clip.matrix,
+                dst_colorspace=5 if clip.matrix == 2 else working_matrix(av, clip.matrix),
                 dst_color_range=2 if clip.full_range else 1,
                 interpolation=0x42002,  # accurate rounding
             )
