@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def ready(edge_home: Path, tmp_path: Path) -> Stage:
     return stage(edge_home, tmp_path / "work")
 
 
-def write_video(path: Path, cells: list[tuple[tuple[int, int], ...]], rate: int = 10) -> Path:
+def write_video(path: Path, cells: Sequence[Sequence[tuple[int, int]]], rate: int = 10) -> Path:
     """Write one frame for each entry of `cells`, with a sound track."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=rate, options={"global_quality": "118"})
@@ -34,7 +35,7 @@ def write_video(path: Path, cells: list[tuple[tuple[int, int], ...]], rate: int 
         sound = container.add_stream("aac", rate=16000)
         sound.layout = "mono"
         for where in cells:
-            frame = av.VideoFrame.from_ndarray(target(SIZE, where), format="bgr24")
+            frame = av.VideoFrame.from_ndarray(target(SIZE, tuple(where)), format="bgr24")
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         for start in range(0, 16000 * len(cells) // rate, 1024):
@@ -85,7 +86,7 @@ def test_video_is_swapped_labelled_signed_and_entered(ready: Stage) -> None:
 
 def test_label_keeps_off_faces_that_come_later(ready: Stage) -> None:
     # The face sits in the bottom right corner, where the label goes by default, from 2 s on.
-    cells: list[tuple[tuple[int, int], ...]] = [((8, 8),)] * 20 + [((35, 26),)] * 20
+    cells = [((8, 8),)] * 20 + [((35, 26),)] * 20
     source = write_video(ready.folder / "in.mp4", cells)
     done = swap_file(ready.swapper(), source, ready.folder / "out.mp4")
     assert done.record is not None
@@ -136,7 +137,7 @@ def test_ctrl_c_in_the_middle_leaves_only_a_line(ready: Stage, edge_home: Path) 
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         limit = time.monotonic() + 30
         while time.monotonic() < limit and process.poll() is None:
-            if any(path.stat().st_size > 20_000 for path in ready.folder.glob(".*.part.mp4")):
+            if any(ready.folder.glob(".*.part.mp4")):
                 break
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
