@@ -5,20 +5,19 @@ No network is used unless the caller asks for a manifest behind a URL to be fetc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edge.errors import MediaError
 from edge.provenance.anchors import THIS_DEVICE, Anchor, anchors
 from edge.provenance.claims import active_signature, claims_of, optional_text
-from edge.provenance.container import Kind, has_c2pa, problem, sniff
+from edge.provenance.container import Kind, problem, sniff
 from edge.provenance.decoding import undecodable
-from edge.provenance.engine import context
 from edge.provenance.findings import Integrity, failure_codes, integrity_of, other_codes
 from edge.provenance.implicit import read_implicit
+from edge.provenance.reading import Reading, anchor_of, read_manifest
 from edge.provenance.verdict import (
     NO_MANIFEST,
     NOT_MEDIA,
@@ -28,27 +27,11 @@ from edge.provenance.verdict import (
     Agreement,
     Claims,
     Ingredient,
-    ManifestState,
     Signer,
     Verdict,
 )
 
 __all__ = ["Verdict", "verify_file"]
-
-_MAX_SIDECAR = 64 << 20
-_URL_HINT = "must fetch remote manifests from url "
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """How reading the manifest went: a parsed store, or the reason why there is none."""
-
-    state: ManifestState
-    source: Literal["embedded", "sidecar", "fetched"] | None = None
-    store: Mapping[str, Any] | None = None
-    url: str | None = None
-    reason: str | None = None
-    unsupported: bool = False
 
 
 def verify_file(path: Path | str, *, fetch_remote: bool = False) -> Verdict:
@@ -93,7 +76,7 @@ def _open(path: Path) -> tuple[Kind | None, str | None]:
 
 def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
     known, notes = anchors()
-    reading = _read(path, kind, known, fetch_remote)
+    reading = read_manifest(path, kind, known, fetch_remote)
     broken = problem(path, kind)
     if reading.store is None and broken is None:
         broken = undecodable(path, kind) or _parser_complaint(reading)
@@ -129,7 +112,7 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
 def _without_manifest(
     path: Path,
     kind: Kind,
-    reading: _Reading,
+    reading: Reading,
     broken: str | None,
     label: dict[str, str] | None,
     notes: list[str],
@@ -144,9 +127,11 @@ def _without_manifest(
         status = NOT_MEDIA
         broken = f"{kind.media_type} cannot carry a C2PA manifest; nothing can be verified"
     elif reading.state == "remote":
-        notes.append("its manifest is behind a URL and was not read; --fetch-remote fetches it")
-        if reading.reason:
-            notes.append(f"fetching it failed: {reading.reason}")
+        notes.append(
+            f"its manifest is behind a URL, and fetching it failed: {reading.reason}"
+            if reading.reason
+            else "its manifest is behind a URL and was not read; --fetch-remote fetches it"
+        )
     else:
         notes.append("no manifest: where it comes from is unknown; that does not make it genuine")
     if label is not None:
@@ -163,66 +148,7 @@ def _without_manifest(
     )
 
 
-def _read(path: Path, kind: Kind, known: tuple[Anchor, ...], fetch_remote: bool) -> _Reading:
-    import c2pa
-
-    trusted = context((a.pem for a in known), fetch_remote=fetch_remote)
-    try:
-        store, embedded, url = _store(path, kind.media_type, trusted)
-        return _Reading("present", "embedded" if embedded else "fetched", store, url)
-    except c2pa.C2paError as error:
-        failure = _failure(path, error, fetch_remote)
-    except (ValueError, RecursionError) as error:  # the report is not the JSON that it should be
-        return _Reading("unreadable", reason=str(error))
-    beside = _sidecar(path)
-    if failure.state == "unreadable" or beside is None:
-        return failure
-    try:
-        store, _, _ = _store(path, kind.media_type, trusted, beside)
-    except (c2pa.C2paError, ValueError, RecursionError) as error:
-        return _Reading("unreadable", reason=f"in the .c2pa file beside it: {error}")
-    return _Reading("present", "sidecar", store, failure.url)
-
-
-def _failure(path: Path, error: Exception, fetch_remote: bool) -> _Reading:
-    """Return what an error of the library means; the bytes decide, not the kind of error."""
-    import c2pa
-
-    text = str(error)
-    if _URL_HINT in text:
-        return _Reading("remote", url=text.split(_URL_HINT, 1)[1].strip()[:500])
-    if has_c2pa(path):
-        return _Reading("unreadable", reason=text)
-    if isinstance(error, c2pa.C2paError.RemoteManifest) and fetch_remote:
-        return _Reading("remote", reason=text)
-    unsupported = isinstance(error, c2pa.C2paError.NotSupported)
-    silent = unsupported or isinstance(error, c2pa.C2paError.ManifestNotFound)
-    return _Reading("absent", reason=None if silent else text, unsupported=unsupported)
-
-
-def _store(
-    path: Path, media_type: str, trusted: Any, sidecar: bytes | None = None
-) -> tuple[Mapping[str, Any], bool, str | None]:
-    """Return the library's report, whether the manifest was in the file, and its URL if any."""
-    import c2pa
-
-    with (
-        path.open("rb") as stream,
-        c2pa.Reader(media_type, stream, manifest_data=sidecar, context=trusted) as reader,
-    ):
-        store = json.loads(reader.json())
-        return store, bool(reader.is_embedded()), reader.get_remote_url() or None
-
-
-def _sidecar(path: Path) -> bytes | None:
-    """Return the content of `NAME.c2pa` or `NAME.EXT.c2pa` beside the file."""
-    for beside in (path.with_name(f"{path.name}.c2pa"), path.with_suffix(".c2pa")):
-        if beside != path and beside.is_file() and beside.stat().st_size <= _MAX_SIDECAR:
-            return beside.read_bytes()
-    return None
-
-
-def _parser_complaint(reading: _Reading) -> str | None:
+def _parser_complaint(reading: Reading) -> str | None:
     return reading.reason if reading.state == "absent" else None
 
 
@@ -250,7 +176,7 @@ def _integrity(store: Mapping[str, Any]) -> Integrity:
 def _signer(
     path: Path,
     kind: Kind,
-    reading: _Reading,
+    reading: Reading,
     known: tuple[Anchor, ...],
     fetch_remote: bool,
 ) -> Signer:
@@ -260,7 +186,7 @@ def _signer(
     trusted = {"signingCredential.trusted", "claimSignature.validated"} <= set(
         other_codes(reading.store)
     )
-    anchor = _anchor(path, kind, reading, known, fetch_remote) if trusted else None
+    anchor = anchor_of(path, kind, reading, known, fetch_remote) if trusted else None
     return Signer(
         name=optional_text(signature.get("common_name")),
         issuer=optional_text(signature.get("issuer")),
@@ -268,30 +194,6 @@ def _signer(
         trusted=trusted,
         anchor=anchor,
     )
-
-
-def _anchor(
-    path: Path,
-    kind: Kind,
-    reading: _Reading,
-    known: tuple[Anchor, ...],
-    fetch_remote: bool,
-) -> str | None:
-    """Return the anchor that the signer's chain ends at: the one that suffices alone."""
-    import c2pa
-
-    if len(known) == 1:
-        return known[0].name
-    beside = _sidecar(path) if reading.source == "sidecar" else None
-    for anchor in known:
-        alone = context([anchor.pem], fetch_remote=fetch_remote)
-        try:
-            store, _, _ = _store(path, kind.media_type, alone, beside)
-        except c2pa.C2paError:
-            continue
-        if "signingCredential.trusted" in other_codes(store):
-            return anchor.name
-    return None
 
 
 def _implicit(path: Path) -> tuple[dict[str, str] | None, str | None]:
@@ -314,7 +216,7 @@ def _agreement(label: dict[str, str] | None, claims: Claims) -> Agreement:
 
 
 def _remarks(
-    reading: _Reading,
+    reading: Reading,
     broken: str | None,
     claims: Claims,
     agreement: Agreement,
