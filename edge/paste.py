@@ -27,9 +27,12 @@ _REACH = 3.0  # cells of the grid that a difference at the seam is felt inwards 
 # Of the strongest weight: where the seam is farther away than the reach, nothing is corrected, and
 # the face keeps the colours that the model gave it.
 _FORGET = 0.15
-_MOST = 48.0  # uint8 steps: a larger difference is hair or a hand at the seam, not a shift of light
+# In uint8 steps. Light and skin shift colours alike all along the seam; where the difference is
+# another than the usual one by more than the tolerance, there is hair, a hand or the background.
+_TOLERANCE = 16.0
+_MOST = 48.0
 
-_NO_SEAM = 1e-4
+_SEAM = 0.3  # of the strongest weight: what counts as seam when the usual difference is found
 
 _NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
@@ -83,18 +86,25 @@ def match_colour(
     wanted = cv2.resize(target, grid, interpolation=cv2.INTER_AREA)
     given = cv2.resize(picture, grid, interpolation=cv2.INTER_AREA)
     share = cv2.resize(alpha, grid, interpolation=cv2.INTER_AREA)
-    seam = 4 * share * (1 - share)  # 1 where both show equally, 0 where only one does
+    # 1 where a third of the target still shows, 0 where only one of the two does: a little inside
+    # the middle of the seam, where both are most likely skin.
+    seam = 6.75 * share * share * (1 - share)
+    rows = seam > _SEAM
+    if not rows.any():
+        return picture  # the mask is empty or has no edge
     planes = np.empty((*seam.shape, 4), np.float32)
-    planes[..., :3] = cv2.subtract(wanted, given, dtype=cv2.CV_32F)
-    np.clip(planes[..., :3], -_MOST, _MOST, out=planes[..., :3])
-    planes[..., :3] *= seam[..., None]
+    difference = cv2.subtract(wanted, given, dtype=cv2.CV_32F)
+    ordered = np.sort(difference[rows], axis=0)
+    usual = ordered[len(ordered) // 2]  # the median, per channel
+    blue, green, red = cv2.split(np.abs(difference - usual))
+    unusual = np.maximum(np.maximum(blue, green), red) / _TOLERANCE
+    seam /= 1 + unusual * unusual
+    np.clip(difference, -_MOST, _MOST, out=difference)
+    np.multiply(difference, seam[..., None], out=planes[..., :3])
     planes[..., 3] = seam
     spread = cv2.GaussianBlur(planes, (0, 0), _REACH)
     weight = spread[..., 3:]
-    strongest = float(weight.max())
-    if strongest < _NO_SEAM:
-        return picture  # the mask is empty or has no edge
-    correction = spread[..., :3] / (weight + _FORGET * strongest)
+    correction = spread[..., :3] / (weight + _FORGET * weight.max())
     full = cv2.resize(correction, (size, size), interpolation=cv2.INTER_LINEAR)
     return cast(NDArray[np.uint8], cv2.add(picture, full, dtype=cv2.CV_8U))
 

@@ -21,20 +21,20 @@ MIN_SIDE = 80.0
 MIN_EYES = 24.0
 """Eye to eye, pixels. 35 fill the recogniser's crop; a turned face has less at the same size."""
 
-MIN_SHARPNESS = 0.02
-"""See `PhotoQuality.sharpness`. Photos in focus have 0.1 and more; blurred over 3 px of the
-112-pixel crop, 0.01."""
+MIN_SHARPNESS = 0.012
+"""See `PhotoQuality.sharpness`. Measured: 0.03 to 0.2 in focus; a photo with 0.053 falls to 0.024,
+0.014 and 0.008 when blurred by a Gaussian of 1, 1.5 and 2 pixels."""
 
 MAX_TURN = 0.45
-"""See `PhotoQuality.turn`: about 40 degrees to the side."""
+"""See `PhotoQuality.turn`: 0.1 for every 10 degrees, so about 45 degrees to the side."""
 
 TILT_RANGE = (0.25, 0.85)
-"""See `PhotoQuality.tilt`: 0.55 from the front; these are about 35 degrees up and down."""
+"""See `PhotoQuality.tilt`: 0.5 to 0.6 from the front; these are about 35 degrees up and down."""
 
 LIGHT_RANGE = (35.0, 225.0)
 """Mean grey of the face, 0..255."""
 
-MIN_CONTRAST = 12.0
+MIN_CONTRAST = 8.0
 """Spread (standard deviation) of grey over the face."""
 
 _TEMPLATE, _SIZE = "arcface_112_v2", 112
