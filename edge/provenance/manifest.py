@@ -18,6 +18,7 @@ from edge.provenance.engine import context
 from edge.provenance.findings import integrity_of
 from edge.provenance.signer import CallbackSigner, FileKey, SigningKey, root_pem
 from edge.provenance.xmp import COMPOSITE_WITH_AI
+from edge.publish import writing_failed
 
 if TYPE_CHECKING:
     import datetime
@@ -192,13 +193,18 @@ def sign(
         if isinstance(error, OSError):
             failures.append(error)
         if failures:
-            where = failures[0].filename or destination
-            raise OutputError(f"{where}: signing failed: {failures[0].strerror}") from error
+            raise _file_error(failures[0], (source, parent), destination) from error
         if isinstance(error, c2pa.C2paError):
             why = callback.failure or error
-            raise ProvenanceError(f"{destination}: could not be signed: {why}") from error
+            raise ProvenanceError(f"the output could not be signed: {why}") from error
         raise
     return Signed(parent=state if ours else "unreadable")
+
+
+def _file_error(error: OSError, inputs: tuple[Path, ...], destination: Path) -> OutputError:
+    if error.filename in {str(path) for path in inputs}:
+        return OutputError(f"{error.filename}: cannot be read: {error.strerror}")
+    return writing_failed(destination, error)
 
 
 class _Watched:
@@ -262,13 +268,13 @@ def _verified(path: Path, media_type: str, record: SwapRecord, trusted: Any) -> 
     if state != "Trusted":
         failures = content.get("validation_results", {}).get("activeManifest", {}).get("failure")
         codes = ", ".join(str(f.get("code")) for f in failures or ()) or "no code given"
-        raise ProvenanceError(f"{path}: the signed file does not verify ({state}: {codes})")
+        raise ProvenanceError(f"the signed output does not verify ({state}: {codes})")
     swaps = [a["data"] for a in active["assertions"] if a["label"] == SWAP]
     if len(swaps) != 1 or swaps[0].get("outputId") != record.output_id:
-        raise ProvenanceError(f"{path}: the signed file does not carry the manifest of this swap")
+        raise ProvenanceError("the signed output does not carry the manifest of this swap")
     parents = [i for i in active.get("ingredients", ()) if i.get("relationship") == "parentOf"]
     if len(parents) != 1:
-        raise ProvenanceError(f"{path}: the signed file does not name its target")
+        raise ProvenanceError("the signed output does not name its target")
     if not parents[0].get("active_manifest"):
         return "absent"
     return "intact" if integrity_of(parents[0]) == "intact" else "tampered"
