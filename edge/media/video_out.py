@@ -213,7 +213,10 @@ class VideoWriter:
             )
 
     def abort(self) -> None:
-        """Close the file as it is; the caller removes it."""
+        """Give up: remove the file and close it."""
+        # Removed first: FFmpeg would write the whole file a second time to move its index ahead.
+        with contextlib.suppress(OSError):
+            self._path.unlink()
         for thing in (self._audio, self._output):
             with contextlib.suppress(self._av.FFmpegError, OSError, ValueError):
                 thing.close()

@@ -9,13 +9,14 @@ from edge.media import exif
 from edge.media.formats import FormatError, Header, rgb_profile
 from edge.media.limits import MAX_ICC_BYTES, MAX_JPEG_SCANS
 
-_EOI, _SOS, _APP0, _APP1, _APP2 = 0xD9, 0xDA, 0xE0, 0xE1, 0xE2
+_TEM, _EOI, _SOS = 0x01, 0xD9, 0xDA
+_APP0, _APP1, _APP2 = 0xE0, 0xE1, 0xE2
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0-15 without DHT, JPG, DAC
 _EXIF = b"Exif\x00\x00"
 _ICC = b"ICC_PROFILE\x00"
 _ICC_ROOM = 65_533 - len(_ICC) - 2
 
-# The next marker inside entropy-coded data: not a stuffed zero, a restart or a fill byte.
+# The next marker that is no stuffed zero, restart or fill byte.
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -23,28 +24,21 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and body of every segment up to the end-of-image marker."""
     at = 2
     while True:
-        if data[at : at + 1] != b"\xff":
-            raise FormatError("is truncated or damaged: a JPEG marker is missing")
-        while data[at + 1 : at + 2] == b"\xff":  # fill bytes
-            at += 1
-        if at + 1 >= len(data):
+        # Entropy-coded data, and stray bytes between segments, which decoders skip too.
+        found = _NEXT_MARKER.search(data, at)
+        if found is None:
             raise FormatError("is truncated: the end of the JPEG is missing")
-        marker = data[at + 1]
+        at = found.end()
+        marker = data[at - 1]
         if marker == _EOI:
             return
-        if marker == 0x01 or 0xD0 <= marker <= 0xD7:  # stand-alone markers
-            at += 2
+        if marker == _TEM:
             continue
-        size = int.from_bytes(data[at + 2 : at + 4], "big")
-        if size < 2 or at + 2 + size > len(data):
+        size = int.from_bytes(data[at : at + 2], "big")
+        if size < 2 or at + size > len(data):
             raise FormatError("is truncated: the end of the JPEG is missing")
-        yield marker, data[at + 4 : at + 2 + size]
-        at += 2 + size
-        if marker == _SOS:
-            found = _NEXT_MARKER.search(data, at)
-            if found is None:
-                raise FormatError("is truncated: the end of the JPEG is missing")
-            at = found.start()
+        yield marker, data[at + 2 : at + size]
+        at += size
 
 
 def parse(data: bytes) -> Header:

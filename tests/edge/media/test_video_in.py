@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from edge.errors import EngineMissing, MediaError
@@ -138,7 +141,7 @@ def _packets(path: Path) -> list[tuple[int, int]]:
         return [(p.pos, p.size) for p in container.demux(video=0) if p.size]
 
 
-def test_broken_frame_in_the_middle_is_skipped(make_clip: Make) -> None:
+def test_broken_frame_in_the_middle_is_skipped(make_clip: Make, capfd: Any) -> None:
     path = make_clip(stamps=range(16), options=(("crf", "8"), ("g", "1")))
     data = bytearray(path.read_bytes())
     place, size = _packets(path)[7]
@@ -150,6 +153,7 @@ def test_broken_frame_in_the_middle_is_skipped(make_clip: Make) -> None:
         assert "broken frames were skipped" in video.notes[0]
     expected = [Fraction(index, 25) for index in range(16) if index != 7]
     assert stamps == expected
+    assert capfd.readouterr() == ("", "")
 
 
 def test_noise_in_the_middle_is_survived(make_clip: Make) -> None:
@@ -236,6 +240,26 @@ def test_zero_frames(make_clip: Make) -> None:
     path = make_clip(stamps=[], audio="aac")
     with pytest.raises(MediaError, match=r"without a frame|has no video stream|is no video"):
         open_video(path)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_mutated_videos_raise_nothing_but_media_errors(
+    make_clip: Make, data: st.DataObject
+) -> None:
+    path = make_clip(stamps=range(4))
+    changed = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = len(changed) - 1 - data.draw(st.integers(0, min(len(changed), 1000) - 1))
+        changed[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(changed))
+    with contextlib.suppress(MediaError), open_video(path) as video:
+        for frame in video:
+            assert frame.frame.shape[2] == 3
+            if frame.index > 20:
+                break
 
 
 def test_all_frames_broken(make_clip: Make) -> None:
