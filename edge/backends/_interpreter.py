@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.backends.base import CPU_PROVIDER
+from edge.backends.base import CPU_PROVIDER, first_line
 from edge.errors import BackendError, ModelError, ProviderError
 
 _IDENTIFIER = slice(4, 8)  # a flatbuffer's file identifier stands after its root offset
@@ -104,7 +104,9 @@ class InterpreterSession:
             self._interpreter.invoke()
             return [self._fetch(tensor) for tensor in self._outputs]
         except (RuntimeError, ValueError) as error:
-            raise BackendError(f"{self.path.name}: {self.engine} failed: {error}") from error
+            raise BackendError(
+                f"{self.path.name}: {self.engine} failed: {first_line(error)}"
+            ) from error
 
     def _feed(self, feeds: Mapping[str, NDArray[Any]]) -> None:
         arrays = []
@@ -173,7 +175,7 @@ def open_interpreter(
         opened.allocate_tensors()
         inputs, outputs = _by_signature(opened) or _by_tensor(opened)
     except (RuntimeError, ValueError, SystemError) as error:
-        raise ModelError(f"{path}: {engine} cannot load it: {error}") from error
+        raise ModelError(f"{path}: {engine} cannot load it: {first_line(error)}") from error
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return InterpreterSession(

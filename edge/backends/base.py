@@ -11,6 +11,12 @@ CPU_PROVIDER = "CPUExecutionProvider"
 """Name of the CPU path in every engine, so that one default serves all of them."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an engine's message: what follows it is for the engine's makers."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 class Session(Protocol):
     """A model, opened in an engine and ready to run.
 

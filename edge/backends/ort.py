@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge.backends._onnx_file import check_onnx_file
-from edge.backends.base import CPU_PROVIDER
+from edge.backends.base import CPU_PROVIDER, first_line
 from edge.errors import BackendError, EngineMissing, ModelError, ProviderError
 
 _PACKAGES = (
@@ -72,11 +72,6 @@ def _engine_errors() -> tuple[type[Exception], ...]:
     return (*own, RuntimeError, ValueError)
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
 def _available(ort: Any, wanted: Sequence[str], strict: bool) -> list[str]:
     """Return the wanted providers that this build has.
 
@@ -130,7 +125,7 @@ class OrtSession:
             return list(self._session.run(list(self.outputs), dict(feeds)))
         except self._errors as error:
             raise BackendError(
-                f"{self.path.name}: onnxruntime failed on {self.provider}: {_first_line(error)}"
+                f"{self.path.name}: onnxruntime failed on {self.provider}: {first_line(error)}"
             ) from error
 
 
@@ -149,7 +144,7 @@ def open_session(
     try:
         session = ort.InferenceSession(str(path), _options(ort, threads), providers=usable)
     except errors as error:
-        raise ModelError(f"{path}: onnxruntime cannot load it: {_first_line(error)}") from error
+        raise ModelError(f"{path}: onnxruntime cannot load it: {first_line(error)}") from error
     running = session.get_providers()[0]
     if strict and running != wanted[0]:
         raise ProviderError(
