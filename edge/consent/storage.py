@@ -33,13 +33,15 @@ def read_record(path: Path, what: str, error: type[EdgeError]) -> bytes:
         raise error(f"no {what} at {path}: check the path") from cause
     except (OSError, ValueError) as cause:
         raise error(f"cannot read the {what} {path}: {reason(cause)}") from cause
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise error(f"{path} is not a file, so it is no {what}")
-        try:
+        with os.fdopen(os.dup(handle), "rb") as file:
             data = file.read(MAX_RECORD + 1)
-        except OSError as cause:
-            raise error(f"cannot read the {what} {path}: {reason(cause)}") from cause
+    except OSError as cause:
+        raise error(f"cannot read the {what} {path}: {reason(cause)}") from cause
+    finally:
+        os.close(handle)
     if not data:
         raise error(f"{path} is empty, so it is no {what}")
     if len(data) > MAX_RECORD:
