@@ -118,12 +118,12 @@ def remove_stale(folder: Path) -> tuple[Path, ...]:
     """
     removed = []
     with contextlib.suppress(OSError):
-        for path in sorted(folder.iterdir()):
-            match = _TEMPORARY.match(path.name)
+        for name in os.listdir(folder):  # quick: it is asked again for every file of a folder
+            match = _TEMPORARY.match(name)
             if match and match["host"] == _host() and not _alive(int(match["pid"])):
                 with contextlib.suppress(OSError):
-                    path.unlink()
-                    removed.append(path)
+                    (folder / name).unlink()
+                    removed.append(folder / name)
     return tuple(removed)
 
 
@@ -232,12 +232,23 @@ class Publication:
         except OSError as error:
             raise writing_failed(self._destination, error) from error
         enter(digest)
+        mine = signed.stat()
         try:
             self._rename(signed)
             _sync_folder(self._destination.parent)
-        except OSError as error:
-            raise writing_failed(self._destination, error) from error
+        except BaseException as error:
+            # Ctrl-C in these lines: the ledger is told that there is no output, so there is none.
+            self._withdraw(mine)
+            if isinstance(error, OSError):
+                raise writing_failed(self._destination, error) from error
+            raise
         return digest
+
+    def _withdraw(self, mine: os.stat_result) -> None:
+        """Take the name away again if it is our file that has it."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(mine, self._destination.lstat()):
+                self._destination.unlink()
 
     def _mode(self) -> int:
         """Return the file mode: that of the file replaced, or what the umask leaves."""

@@ -210,6 +210,21 @@ def test_old_file_stays_after_an_error(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["out.jpg"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EIO, "Input/output error")])
+def test_name_is_withdrawn_when_the_last_step_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, overwrite: bool
+) -> None:
+    def fail(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(publish, "_sync_folder", fail)
+    expected = OutputError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        publish_file(b"x", tmp_path / "out.jpg", sign=_sign, enter=_enter, overwrite=overwrite)
+    assert _names(tmp_path) == []
+
+
 def test_folder_that_vanished_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"out\.jpg: cannot be written: the folder is not there"):
         publish_file(b"x", tmp_path / "gone" / "out.jpg", sign=_sign, enter=_enter)
