@@ -20,8 +20,9 @@ Event = Literal[
     "interrupted",
     "skipped-no-face",
     "torn-line",
+    "frame",
 ]
-"""Things worth a line that are neither an output nor a refusal."""
+"""Things worth a line that are neither an output file nor a refusal; a frame is one in memory."""
 
 _MAX_TEXT = 1000
 """Longest free text in an entry, in characters: an error message, a path."""

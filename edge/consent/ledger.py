@@ -92,6 +92,7 @@ class Ledger:
         self._lock = self.path.with_suffix(".lock")
         self._mark = self.path.with_suffix(".mark")
         self._inflight = Inflight(self.path.with_suffix(".inflight"))
+        self._mine: dict[int, tuple[Path, str]] = {}
 
     # Writing ---------------------------------------------------------------------------------
 
@@ -112,6 +113,7 @@ class Ledger:
         fields = output_fields(record, output_path, output_sha256)
         with self._locked():
             seq = self._append("output", fields, hold=True)
+        self._mine[seq] = (Path(os.path.abspath(output_path)), output_sha256)
         return seq
 
     def finish_output(self, seq: int) -> None:
@@ -120,19 +122,24 @@ class Ledger:
         Raises:
             LedgerError: The entry cannot be written. The output is there; recovery will close it.
         """
-        with self._locked():
-            self._append("published", {"entry": seq})
-            self._inflight.release(seq)
+        self._close(seq, "published", {})
 
     def abandon_output(self, seq: int, why: str) -> None:
-        """Close the entry `seq`: its file will never appear.
+        """Close the entry `seq` after a failure: as missing, unless its file has its name already.
 
         Raises:
             LedgerError: The entry cannot be written; recovery will close it.
         """
+        path, digest = self._mine.get(seq, (None, ""))
+        # Ctrl-C can come between the file's name and the end of the step that gave it.
+        named = path is not None and file_sha256(path) == digest
+        self._close(seq, "published" if named else "missing", {"reason": short_text(why)})
+
+    def _close(self, seq: int, kind: str, fields: Mapping[str, object]) -> None:
         with self._locked():
-            self._append("missing", {"entry": seq, "reason": short_text(why)})
+            self._append(kind, {"entry": seq, **fields})
             self._inflight.release(seq)
+        self._mine.pop(seq, None)
 
     @contextlib.contextmanager
     def output(self, record: SwapRecord, output_path: Path, output_sha256: str) -> Iterator[int]:

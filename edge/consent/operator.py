@@ -10,7 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge import resources
 from edge.consent.signing import load_private_key, private_pem, public_hex
-from edge.consent.storage import make_private_dir, readable_by_others, write_private
+from edge.consent.storage import (
+    make_private_dir,
+    readable_by_others,
+    writable_by_others,
+    write_private,
+)
 from edge.errors import KeyStoreError, OutputError
 
 
@@ -56,8 +61,11 @@ def _make(path: Path) -> None:
 def _load(path: Path) -> Ed25519PrivateKey:
     try:
         exposed = readable_by_others(path)
+        open_folder = writable_by_others(path.parent)
     except OSError as error:
         raise KeyStoreError(f"cannot read the operator's key {path}") from error
     if exposed:
         raise KeyStoreError(f"others may read the operator's key {path}: run 'chmod 600' on it")
+    if open_folder:
+        raise KeyStoreError(f"others may write to {path.parent}: run 'chmod 700' on it")
     return load_private_key(path)

@@ -114,6 +114,17 @@ def test_an_output_that_fails_is_missing(ledger: Ledger, tmp_path: Path) -> None
     assert "KeyboardInterrupt" in _lines(ledger)[-1]["reason"]
 
 
+def test_an_output_that_has_its_name_is_not_missing(ledger: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "out.jpg"
+    with pytest.raises(KeyboardInterrupt), ledger.output(_record(), path, DIGEST):
+        path.write_bytes(CONTENT)
+        raise KeyboardInterrupt
+    assert ledger.entries()[0].state == "published"
+    with pytest.raises(OSError, match="later"), ledger.output(_record(), path, "00" * 32):
+        raise OSError("later")
+    assert ledger.entries()[1].state == "missing"
+
+
 def test_refusals_are_entered(ledger: Ledger) -> None:
     with pytest.raises(ConsentError), recording_refusals(ledger, {"purpose": "game"}):
         raise ConsentError("refused: no")

@@ -30,6 +30,13 @@ def test_a_key_that_others_may_read_is_not_used() -> None:
         operator_key()
 
 
+def test_a_folder_that_others_may_write_to_is_not_used() -> None:
+    operator_key()
+    operator_key_path().parent.chmod(0o777)
+    with pytest.raises(KeyStoreError, match="chmod 700"):
+        operator_key()
+
+
 def test_a_damaged_key_is_not_replaced() -> None:
     operator_key()
     operator_key_path().write_bytes(b"x")

@@ -41,7 +41,7 @@ def test_a_disk_without_links_works_too(tmp_path: Path, monkeypatch: pytest.Monk
     def no_links(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(storage.os, "link", no_links)
+    monkeypatch.setattr(os, "link", no_links)
     write_private(tmp_path / "c.json", b"one")
     assert (tmp_path / "c.json").read_bytes() == b"one"
     assert len(list(tmp_path.iterdir())) == 1
@@ -51,7 +51,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="no space left"):
         write_private(tmp_path / "c.json", b"one")
     assert list(tmp_path.iterdir()) == []
