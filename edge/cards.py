@@ -6,25 +6,36 @@ shows as wrong pictures later.
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from edge import resources
+from edge.contracts import (
+    KINDS,
+    Card,
+    CropSpec,
+    DetectorSpec,
+    EmbeddingSpec,
+    Kind,
+    Licence,
+    PictureSpec,
+    SourceSpec,
+    TensorSpec,
+    Triple,
+)
 from edge.errors import CardError
+from edge.tables import Table
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-Kind = Literal["detector", "recogniser", "swapper"]
+__all__ = ["Card", "Kind", "all_cards", "card_names", "find_card", "load_card"]
 
-KINDS: tuple[Kind, ...] = ("detector", "recogniser", "swapper")
 DECODERS = ("points", "yunet")
 PRECISIONS = ("fp32", "fp16", "int8", "w8")
 COMMERCIAL = ("yes", "no", "unknown")
@@ -34,260 +45,8 @@ _MAX_CARD_BYTES = 64 * 1024
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-Triple = tuple[float, float, float]
 
-
-@dataclass(frozen=True, slots=True)
-class Licence:
-    """Terms of a model.
-
-    Attributes:
-        name: Licence of the weights, an SPDX id where there is one.
-        commercial: Whether commercial use is allowed: yes, no or unknown.
-        training_data: What it was trained on, and on what terms.
-    """
-
-    name: str
-    commercial: str
-    training_data: str
-
-
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """The picture that goes in: value = (uint8 * scale - mean) / std, per channel in its order.
-
-    Attributes:
-        name: Name of the graph input.
-        shape: (1, 3, H, W); 0 where it is dynamic.
-        channels: RGB or BGR.
-        scale: Factor on the uint8 value.
-        mean: Taken away after scaling.
-        std: Divided by after that.
-    """
-
-    name: str
-    shape: tuple[int, int, int, int]
-    channels: str
-    scale: float
-    mean: Triple
-    std: Triple
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorSpec:
-    """How a detector's outputs are read.
-
-    Attributes:
-        decoder: points (score_s, bbox_s, kps_s) or yunet (cls_s, obj_s, bbox_s, kps_s).
-        strides: Pixels per cell of each output level.
-        score_threshold: Faces below this score are dropped unless the caller says otherwise.
-        nms_iou: Of two boxes that overlap by more than this, one is dropped.
-    """
-
-    decoder: str
-    strides: tuple[int, ...]
-    score_threshold: float
-    nms_iou: float
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingSpec:
-    """What a recogniser gives.
-
-    Attributes:
-        name: Name of the graph output.
-        length: Numbers in an embedding.
-        normalised: Whether the graph gives unit vectors itself.
-        match_threshold: Cosine from which two faces count as one person.
-    """
-
-    name: str
-    length: int
-    normalised: bool
-    match_threshold: float
-
-
-@dataclass(frozen=True, slots=True)
-class PictureSpec:
-    """The picture a swapper gives.
-
-    Attributes:
-        name: Name of the graph output.
-        range: Values that stand for black and for white.
-        channels: RGB or BGR.
-        mask: Name of the output with the blend mask in [0, 1], or empty where there is none.
-    """
-
-    name: str
-    range: tuple[float, float]
-    channels: str
-    mask: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSpec:
-    """How a swapper is told who to show.
-
-    Attributes:
-        name: Name of the graph input.
-        kind: embedding: the numbers of a recogniser.
-        recogniser: Card name of that recogniser.
-        normalise: Whether the embedding is brought to unit length first.
-        length: Numbers in an embedding.
-    """
-
-    name: str
-    kind: str
-    recogniser: str
-    normalise: bool
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class CropSpec:
-    """The aligned square a model sees: a template of `edge.faces.align` and a side in pixels."""
-
-    template: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One model's contract.
-
-    Attributes:
-        name: Lower-case name that commands and records use.
-        kind: detector, recogniser or swapper.
-        title: One line for people.
-        file: File name of the model, without a folder.
-        sha256: Hex digest of that file.
-        size: Bytes of that file.
-        precision: fp32, fp16, int8 or w8.
-        home: Where the model comes from; empty for our own.
-        licence: Terms.
-        input: The picture that goes in.
-        detector: For detectors.
-        embedding: For recognisers.
-        picture: For swappers.
-        source: For swappers.
-        crop: For recognisers and swappers.
-    """
-
-    name: str
-    kind: Kind
-    title: str
-    file: str
-    sha256: str
-    size: int
-    precision: str
-    home: str
-    licence: Licence
-    input: TensorSpec
-    detector: DetectorSpec | None = None
-    embedding: EmbeddingSpec | None = None
-    picture: PictureSpec | None = None
-    source: SourceSpec | None = None
-    crop: CropSpec | None = None
-
-
-class _Table:
-    """One table of a card; remembers what was asked for, so that the rest is unknown."""
-
-    def __init__(self, card: str, where: str, values: Mapping[str, Any]) -> None:
-        self._card = card
-        self._where = where
-        self._values = values
-        self._asked: set[str] = set()
-
-    def error(self, text: str) -> CardError:
-        place = f"[{self._where}] " if self._where else ""
-        return CardError(f"card {self._card}: {place}{text}")
-
-    def _get(self, key: str, default: Any) -> Any:
-        self._asked.add(key)
-        if key in self._values:
-            return self._values[key]
-        if default is None:
-            raise self.error(f"'{key}' is missing")
-        return default
-
-    def text(self, key: str, *, default: str | None = None) -> str:
-        value = self._get(key, default)
-        if not isinstance(value, str):
-            raise self.error(f"'{key}' must be text, not {value!r}")
-        if default is None and not value.strip():
-            raise self.error(f"'{key}' must not be empty")
-        return value
-
-    def choice(self, key: str, choices: tuple[str, ...], *, default: str | None = None) -> str:
-        value = self.text(key, default=default)
-        if value not in choices:
-            raise self.error(f"'{key}' must be one of {', '.join(choices)}, not '{value}'")
-        return value
-
-    def whole(self, key: str, *, low: int = 1, default: int | None = None) -> int:
-        value = self._get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise self.error(f"'{key}' must be a whole number of at least {low}, not {value!r}")
-        return value
-
-    def number(self, key: str, *, default: float | None = None) -> float:
-        return self._finite(key, self._get(key, default))
-
-    def share(self, key: str, *, default: float | None = None) -> float:
-        value = self.number(key, default=default)
-        if not 0 <= value <= 1:
-            raise self.error(f"'{key}' must lie between 0 and 1, not {value:g}")
-        return value
-
-    def switch(self, key: str) -> bool:
-        value = self._get(key, None)
-        if not isinstance(value, bool):
-            raise self.error(f"'{key}' must be true or false, not {value!r}")
-        return value
-
-    def numbers(self, key: str, count: int) -> tuple[float, ...]:
-        values = self._list(key)
-        if len(values) != count:
-            raise self.error(f"'{key}' must hold {count} numbers, not {len(values)}")
-        return tuple(self._finite(key, value) for value in values)
-
-    def wholes(self, key: str, *, low: int) -> tuple[int, ...]:
-        values = self._list(key)
-        for value in values:
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise self.error(f"'{key}' must hold whole numbers of at least {low}")
-        if not values:
-            raise self.error(f"'{key}' must not be empty")
-        return tuple(values)
-
-    def table(self, key: str) -> _Table:
-        value = self._get(key, None)
-        if not isinstance(value, dict):
-            raise self.error(f"'{key}' must be a table, [{key}]")
-        return _Table(self._card, key, value)
-
-    def end(self) -> None:
-        """Refuse keys that nobody asked for."""
-        unknown = sorted(set(self._values) - self._asked)
-        if unknown:
-            known = ", ".join(sorted(self._asked))
-            raise self.error(f"unknown key '{unknown[0]}'; known here: {known}")
-
-    def _list(self, key: str) -> list[Any]:
-        value = self._get(key, None)
-        if not isinstance(value, list):
-            raise self.error(f"'{key}' must be a list, not {value!r}")
-        return value
-
-    def _finite(self, key: str, value: Any) -> float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise self.error(f"'{key}' must be a number, not {value!r}")
-        return float(value)
-
-
-def _licence(table: _Table) -> Licence:
+def _licence(table: Table) -> Licence:
     licence = Licence(
         name=table.text("name"),
         commercial=table.choice("commercial", COMMERCIAL),
@@ -297,12 +56,12 @@ def _licence(table: _Table) -> Licence:
     return licence
 
 
-def _triple(table: _Table, key: str) -> Triple:
+def _triple(table: Table, key: str) -> Triple:
     first, second, third = table.numbers(key, 3)
     return first, second, third
 
 
-def _input(table: _Table) -> TensorSpec:
+def _input(table: Table) -> TensorSpec:
     shape = table.wholes("shape", low=0)
     if len(shape) != 4 or shape[:2] != (1, 3):
         raise table.error(f"'shape' must be [1, 3, height, width] (0 = dynamic), not {list(shape)}")
@@ -320,7 +79,7 @@ def _input(table: _Table) -> TensorSpec:
     return spec
 
 
-def _detector(table: _Table) -> DetectorSpec:
+def _detector(table: Table) -> DetectorSpec:
     spec = DetectorSpec(
         decoder=table.choice("decoder", DECODERS),
         strides=table.wholes("strides", low=1),
@@ -331,7 +90,7 @@ def _detector(table: _Table) -> DetectorSpec:
     return spec
 
 
-def _embedding(table: _Table) -> EmbeddingSpec:
+def _embedding(table: Table) -> EmbeddingSpec:
     spec = EmbeddingSpec(
         name=table.text("name"),
         length=table.whole("length"),
@@ -344,7 +103,7 @@ def _embedding(table: _Table) -> EmbeddingSpec:
     return spec
 
 
-def _picture(table: _Table) -> PictureSpec:
+def _picture(table: Table) -> PictureSpec:
     black, white = table.numbers("range", 2)
     if black >= white:
         raise table.error(f"'range' must be [black, white] with black below white, not {black:g}..")
@@ -358,7 +117,7 @@ def _picture(table: _Table) -> PictureSpec:
     return spec
 
 
-def _source(table: _Table) -> SourceSpec:
+def _source(table: Table) -> SourceSpec:
     spec = SourceSpec(
         name=table.text("name"),
         kind=table.choice("kind", ("embedding",)),
@@ -370,13 +129,13 @@ def _source(table: _Table) -> SourceSpec:
     return spec
 
 
-def _crop(table: _Table) -> CropSpec:
+def _crop(table: Table) -> CropSpec:
     spec = CropSpec(template=table.text("template"), size=table.whole("size", low=16))
     table.end()
     return spec
 
 
-def _name(table: _Table, key: str) -> str:
+def _name(table: Table, key: str) -> str:
     name = table.text(key)
     if not _NAME.fullmatch(name):
         raise table.error(
@@ -385,7 +144,7 @@ def _name(table: _Table, key: str) -> str:
     return name
 
 
-def _file_name(table: _Table) -> str:
+def _file_name(table: Table) -> str:
     name = table.text("file")
     if name in {".", ".."} or any(mark in name for mark in ("/", "\\", "\0")):
         raise table.error(f"'file' must be a file name without a folder, not '{name}'")
@@ -393,7 +152,7 @@ def _file_name(table: _Table) -> str:
 
 
 def _parse(card: str, values: Mapping[str, Any]) -> Card:
-    top = _Table(card, "", values)
+    top = Table(f"card {card}", values, CardError)
     kind = top.choice("kind", KINDS)
     sha256 = top.text("sha256")
     if not _SHA256.fullmatch(sha256):
@@ -420,7 +179,7 @@ def _parse(card: str, values: Mapping[str, Any]) -> Card:
     return record
 
 
-def _check_crop(top: _Table, card: Card) -> None:
+def _check_crop(top: Table, card: Card) -> None:
     if card.crop is None:
         return
     from edge.faces.templates import TEMPLATE_POINTS

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.backends import Session
 from edge.backends.base import CPU_PROVIDER
-from edge.cards import Card
+from edge.contracts import Card
 from edge.errors import BackendError, CardError, IdentityError, ModelError
 from edge.loading import check_fit, open_card, use_of
 from edge.records import Crop, ModelUse

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.cards import PictureSpec, TensorSpec
+from edge.contracts import PictureSpec, TensorSpec
 
 
 def to_tensor(picture: NDArray[np.uint8], spec: TensorSpec) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge.backends import Session
 from edge.backends.base import CPU_PROVIDER
-from edge.cards import Card, DetectorSpec
+from edge.contracts import Card, DetectorSpec
 from edge.errors import CardError, ModelError, UsageError
 from edge.loading import check_fit, open_card, use_of
 from edge.records import Face, ModelUse
@@ -257,19 +257,15 @@ class Detector:
         tensor = to_tensor(canvas, self.card.input)
         results = self._session.run({self.card.input.name: tensor})
         outputs = dict(zip(self._session.outputs, results, strict=True))
+        widths = {"bbox": 4, "kps": 10}
         for stride in self._spec.strides:
             cells = (canvas.shape[0] // stride) * (canvas.shape[1] // stride)
-            for name, width in (("bbox", 4), ("kps", 10)):
-                if outputs[f"{name}_{stride}"].size != cells * width:
+            for head in _HEADS[self._spec.decoder]:
+                name = f"{head}_{stride}"
+                if outputs[name].size != cells * widths.get(head, 1):
                     raise ModelError(
-                        f"model {self.card.name}: does not fit its card: output {name}_{stride} "
-                        f"has shape {outputs[f'{name}_{stride}'].shape} for {cells} cells"
-                    )
-            for name in _HEADS[self._spec.decoder][:-2]:
-                if outputs[f"{name}_{stride}"].size != cells:
-                    raise ModelError(
-                        f"model {self.card.name}: does not fit its card: output {name}_{stride} "
-                        f"has shape {outputs[f'{name}_{stride}'].shape} for {cells} cells"
+                        f"model {self.card.name}: does not fit its card: output {name} has shape "
+                        f"{outputs[name].shape} for {cells} cells"
                     )
         return outputs
 

@@ -1,0 +1,165 @@
+"""The records that a card is made of: what a model takes, what it gives, and on what terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["detector", "recogniser", "swapper"]
+
+KINDS: tuple[Kind, ...] = ("detector", "recogniser", "swapper")
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """Terms of a model.
+
+    Attributes:
+        name: Licence of the weights, an SPDX id where there is one.
+        commercial: Whether commercial use is allowed: yes, no or unknown.
+        training_data: What it was trained on, and on what terms.
+    """
+
+    name: str
+    commercial: str
+    training_data: str
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """The picture that goes in: value = (uint8 * scale - mean) / std, per channel in its order.
+
+    Attributes:
+        name: Name of the graph input.
+        shape: (1, 3, H, W); 0 where it is dynamic.
+        channels: RGB or BGR.
+        scale: Factor on the uint8 value.
+        mean: Taken away after scaling.
+        std: Divided by after that.
+    """
+
+    name: str
+    shape: tuple[int, int, int, int]
+    channels: str
+    scale: float
+    mean: Triple
+    std: Triple
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """How a detector's outputs are read.
+
+    Attributes:
+        decoder: points (score_s, bbox_s, kps_s) or yunet (cls_s, obj_s, bbox_s, kps_s).
+        strides: Pixels per cell of each output level.
+        score_threshold: Faces below this score are dropped unless the caller says otherwise.
+        nms_iou: Of two boxes that overlap by more than this, one is dropped.
+    """
+
+    decoder: str
+    strides: tuple[int, ...]
+    score_threshold: float
+    nms_iou: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpec:
+    """What a recogniser gives.
+
+    Attributes:
+        name: Name of the graph output.
+        length: Numbers in an embedding.
+        normalised: Whether the graph gives unit vectors itself.
+        match_threshold: Cosine from which two faces count as one person.
+    """
+
+    name: str
+    length: int
+    normalised: bool
+    match_threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSpec:
+    """The picture a swapper gives.
+
+    Attributes:
+        name: Name of the graph output.
+        range: Values that stand for black and for white.
+        channels: RGB or BGR.
+        mask: Name of the output with the blend mask in [0, 1], or empty where there is none.
+    """
+
+    name: str
+    range: tuple[float, float]
+    channels: str
+    mask: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """How a swapper is told who to show.
+
+    Attributes:
+        name: Name of the graph input.
+        kind: embedding: the numbers of a recogniser.
+        recogniser: Card name of that recogniser.
+        normalise: Whether the embedding is brought to unit length first.
+        length: Numbers in an embedding.
+    """
+
+    name: str
+    kind: str
+    recogniser: str
+    normalise: bool
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """The aligned square a model sees: a template of `edge.faces.align` and a side in pixels."""
+
+    template: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One model's contract.
+
+    Attributes:
+        name: Lower-case name that commands and records use.
+        kind: detector, recogniser or swapper.
+        title: One line for people.
+        file: File name of the model, without a folder.
+        sha256: Hex digest of that file.
+        size: Bytes of that file.
+        precision: fp32, fp16, int8 or w8.
+        home: Where the model comes from; empty for our own.
+        licence: Terms.
+        input: The picture that goes in.
+        detector: For detectors.
+        embedding: For recognisers.
+        picture: For swappers.
+        source: For swappers.
+        crop: For recognisers and swappers.
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    file: str
+    sha256: str
+    size: int
+    precision: str
+    home: str
+    licence: Licence
+    input: TensorSpec
+    detector: DetectorSpec | None = None
+    embedding: EmbeddingSpec | None = None
+    picture: PictureSpec | None = None
+    source: SourceSpec | None = None
+    crop: CropSpec | None = None

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.errors import BackendError, CardError, ModelError, ProviderError
+from edge.loading import open_card, use_of
+from tests import tiny
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+
+def test_a_model_is_opened_by_the_name_of_its_card(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    card, session = open_card("tiny_embedder", "recogniser", threads=1)
+    assert card.name == "tiny_embedder"
+    use = use_of(card, session)
+    assert (use.sha256, use.backend, use.provider) == (card.sha256, "ort", "CPUExecutionProvider")
+    assert use.engine_version == session.engine_version
+
+
+def test_a_changed_file_is_never_opened(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    path = edge_home / "data" / "models" / "tiny_embedder.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(ModelError, match="SHA-256"):
+        open_card("tiny_embedder", "recogniser")
+
+
+def test_every_way_to_fail_is_an_error_of_ours(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    with pytest.raises(CardError):
+        open_card("tiny_embedder", "swapper")
+    with pytest.raises(ProviderError):
+        open_card("tiny_embedder", "recogniser", providers=("CUDAExecutionProvider",))
+    with pytest.raises(BackendError):
+        open_card("tiny_embedder", "recogniser", backend="tpu")

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge.errors import CardError, PolicyError
+from edge.tables import Table
+
+
+def _table(**values: Any) -> Table:
+    return Table("policy policy.toml", values, PolicyError)
+
+
+def test_values_of_the_right_kind_come_back() -> None:
+    table = _table(a="text", b=3, c=0.5, d=True, e=[1.0, 2], f=[4], g={"h": "deep"})
+    assert table.text("a") == "text"
+    assert table.choice("a", ("text", "other")) == "text"
+    assert table.whole("b") == 3
+    assert table.number("b") == 3.0
+    assert table.share("c") == 0.5
+    assert table.switch("d") is True
+    assert table.numbers("e", 2) == (1.0, 2.0)
+    assert table.wholes("f", low=1) == (4,)
+    assert table.table("g").text("h") == "deep"
+    table.end()
+
+
+def test_defaults_stand_in_for_absent_keys_only() -> None:
+    table = _table(a=7)
+    assert table.text("missing", default="") == ""
+    assert table.whole("other", default=5) == 5
+    with pytest.raises(PolicyError, match="'a' must be text, not 7"):
+        table.text("a", default="")
+
+
+def test_the_message_names_file_and_table() -> None:
+    inner = Table("card x.toml", {"crop": {"size": "big"}}, CardError).table("crop")
+    with pytest.raises(CardError, match=r"^card x\.toml: \[crop\] 'size' must be a whole number"):
+        inner.whole("size")
+
+
+def test_what_nobody_asked_for_is_unknown() -> None:
+    table = _table(a=1, b=2)
+    table.whole("a")
+    with pytest.raises(PolicyError, match="unknown key 'b'; known here: a"):
+        table.end()
