@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         ("leaf", f"sha256 {facts['leaf_sha256']}"),
         ("root", f"sha256 {facts['root_sha256']}"),
         ("key file", facts["key_file"]),
-        ("root file", f"{facts['root_file']} (give this one to whoever shall trust this device)"),
+        ("root file", f"{facts['root_file']} (give this one to those who shall trust this device)"),
         *(("retired", path) for path in facts["retired"]),
     ]
     for name, value in lines:
@@ -68,7 +68,8 @@ def _facts(current: DeviceKeys) -> dict[str, Any]:
     from edge.provenance.manifest import timestamp
 
     root = certificates.fingerprint(current.root)
-    root_file = keys.anchors_dir() / f"{root}.pem"
+    anchors = keys.device_anchors()
+    root_file = next((path for path in anchors if path.stem.endswith(root)), None)
     return {
         "subject": certificates.common_name(current.leaf.subject),
         "issuer": certificates.common_name(current.leaf.issuer),
@@ -78,6 +79,6 @@ def _facts(current: DeviceKeys) -> dict[str, Any]:
         "leaf_sha256": certificates.fingerprint(current.leaf),
         "root_sha256": root,
         "key_file": str(current.path),
-        "root_file": str(root_file),
-        "retired": [str(path) for path in keys.device_anchors() if path != root_file],
+        "root_file": str(root_file) if root_file is not None else None,
+        "retired": [str(path) for path in anchors if path != root_file],
     }

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import KeyStoreError
-from edge.provenance.certificates import chain_pem, parse_chain
-from edge.provenance.keys import device_anchors
+from edge.provenance.certificates import chain_pem, common_name, parse_chain
+from edge.provenance.keys import IMPORTED, device_anchors
 from edge.resources import config_dir
 
 THIS_DEVICE = "this device"
@@ -18,7 +18,7 @@ class Anchor:
     """Roots from one place.
 
     Attributes:
-        name: "this device", or the file's name.
+        name: "this device", the subject of an imported chain's root, or the file's name.
         pem: Certificates, PEM text.
     """
 
@@ -36,17 +36,28 @@ def anchors() -> tuple[tuple[Anchor, ...], tuple[str, ...]]:
     found: list[Anchor] = []
     notes: list[str] = []
     own: list[str] = []
+    imported: list[Anchor] = []
     for path in device_anchors():
-        _collect(path, own, notes)
+        if path.name.startswith(IMPORTED):
+            pems: list[str] = []
+            _collect(path, pems, notes)
+            imported += [Anchor(f"imported chain: {_subject(pem)}", pem) for pem in pems]
+        else:
+            _collect(path, own, notes)
     if own:
         found.append(Anchor(THIS_DEVICE, "".join(own)))
+    found += imported
     folder = trusted_dir()
     for path in sorted(folder.glob("*.pem")) if folder.is_dir() else ():
-        pems: list[str] = []
+        pems = []
         _collect(path, pems, notes)
         if pems:
             found.append(Anchor(path.name, "".join(pems)))
     return tuple(found), tuple(notes)
+
+
+def _subject(pem: str) -> str:
+    return common_name(parse_chain(pem.encode("ascii"), "anchor")[0].subject)
 
 
 def _collect(path: Path, pems: list[str], notes: list[str]) -> None:

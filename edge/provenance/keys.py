@@ -5,7 +5,8 @@ config/keys/            0700
   lock                  held while anything here is made or replaced
   claim.pem             signing key and chain, leaf first: one file, so they cannot disagree
   operator.pem          Ed25519 key of the operator, for consents and the ledger
-  anchors/<sha256>.pem  root of every chain ever used here: old outputs stay trusted
+  anchors/<sha256>.pem  root of every chain ever made here: old outputs stay trusted
+  anchors/imported-<sha256>.pem  last certificate of an imported chain: others may sign under it
 ```
 """
 
@@ -16,7 +17,7 @@ import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from edge.provenance.certificates import PrivateKey
+
+IMPORTED = "imported-"
+"""What the names of imported anchors begin with: unlike our own roots they may have signed the
+certificates of others, so that they do not stand for this device."""
 
 _DIR_MODE = 0o700
 _FILE_MODE = 0o600
@@ -81,7 +86,7 @@ def device_keys() -> DeviceKeys:
     if not path.exists():
         with _locked():
             if not path.exists():  # another process may have been first
-                _store(*certificates.make_chain())
+                _store(*certificates.make_chain(), prefix="")
     return _load(path)
 
 
@@ -94,7 +99,7 @@ def rotate() -> DeviceKeys:
         KeyStoreError: The store cannot be written, or others have rights to it.
     """
     with _locked():
-        _store(*certificates.make_chain())
+        _store(*certificates.make_chain(), prefix="")
     return _load(keys_dir() / "claim.pem")
 
 
@@ -131,7 +136,7 @@ def import_keys(key_file: Path, chain_file: Path) -> DeviceKeys:
     pair = read_pair(key_file, chain_file)
     try_key(FileKey(pair))
     with _locked():
-        _store(pair.key, pair.chain)
+        _store(pair.key, pair.chain, prefix=IMPORTED)
     return _load(keys_dir() / "claim.pem")
 
 
@@ -161,9 +166,9 @@ def device_anchors() -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("*.pem"))) if folder.is_dir() else ()
 
 
-def _store(key: PrivateKey, chain: list[x509.Certificate] | tuple[x509.Certificate, ...]) -> None:
+def _store(key: PrivateKey, chain: Sequence[x509.Certificate], *, prefix: str) -> None:
     # The anchor first: a chain without its anchor would make outputs that do not verify here.
-    anchor = anchors_dir() / f"{certificates.fingerprint(chain[-1])}.pem"
+    anchor = anchors_dir() / f"{prefix}{certificates.fingerprint(chain[-1])}.pem"
     _write(anchor, certificates.chain_pem(chain[-1:]))
     _write(keys_dir() / "claim.pem", certificates.key_pem(key) + certificates.chain_pem(chain))
 
@@ -172,8 +177,14 @@ def _load(path: Path) -> DeviceKeys:
     _check_rights(keys_dir())
     _check_rights(path)
     content = _read(path)
-    key = certificates.parse_key(content, str(path))
-    chain = certificates.parse_chain(content, str(path))
+    try:
+        key = certificates.parse_key(content, str(path))
+        chain = certificates.parse_chain(content, str(path))
+    except KeyStoreError as error:
+        raise KeyStoreError(
+            f"{error}; restore it, or remove it to have a new key made (what the old one signed "
+            "stays trusted here)"
+        ) from error
     return DeviceKeys(key=key, chain=tuple(chain), path=path)
 
 

@@ -33,7 +33,7 @@ class Signer:
         issuer: Organisation in it.
         algorithm: Of the signature.
         trusted: Whether the chain ends at an anchor of this device.
-        anchor: Which: "this device", or the anchor's file name.
+        anchor: Which: "this device", "imported chain: NAME", or the anchor's file name.
     """
 
     name: str | None

@@ -101,7 +101,9 @@ def test_import(tmp_path: Path) -> None:
     after = keys.import_keys(key_file, chain_file)
     assert certificates.chain_pem(after.chain) == chain_file.read_text()
     assert keys.device_keys().leaf == after.leaf
-    assert certificates.fingerprint(before.root) in {p.stem for p in keys.device_anchors()}
+    imported = f"imported-{certificates.fingerprint(after.root)}"
+    own = certificates.fingerprint(before.root)
+    assert {p.stem for p in keys.device_anchors()} == {imported, own}
 
 
 def test_import_of_what_does_not_fit_changes_nothing(tmp_path: Path) -> None:

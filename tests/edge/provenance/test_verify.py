@@ -173,6 +173,17 @@ def test_retired_keys_stay_trusted_here(signed: Maker) -> None:
     assert verdict.signer.anchor == "this device"
 
 
+def test_signed_with_an_imported_key(signed: Maker, tmp_path: Path) -> None:
+    key, chain = certificates.make_chain()
+    (tmp_path / "k.pem").write_text(certificates.key_pem(key))
+    (tmp_path / "c.pem").write_text(certificates.chain_pem(chain))
+    keys.import_keys(tmp_path / "k.pem", tmp_path / "c.pem")
+    verdict = verify_file(signed("jpg"))
+    assert verdict.exit_status == 0
+    assert verdict.signer is not None
+    assert (verdict.signer.anchor or "").startswith("imported chain: ")
+
+
 def test_verifying_makes_no_keys(target: Path, edge_home: Path) -> None:
     verify_file(target)
     assert not edge_home.exists()
