@@ -278,7 +278,9 @@ def _read_embedding(fields: Fields, name: str) -> Embedding:
     if len(data) != 4 * dim or base64.b64encode(data).decode("ascii") != text:
         raise FormError(f"the embedding of {name} does not hold {dim} numbers")
     vector = np.frombuffer(data, dtype="<f4").astype(np.float32)
-    if not np.isfinite(vector).all() or abs(float(np.linalg.norm(vector)) - 1) > _UNIT_TOLERANCE:
+    # In float64, for the square of a changed float32 can overflow.
+    finite = bool(np.isfinite(vector).all())
+    if not finite or abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) > _UNIT_TOLERANCE:
         raise FormError(f"the embedding of {name} is not of unit length")
     vector.setflags(write=False)
     return Embedding(model, vector)

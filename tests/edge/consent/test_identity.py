@@ -170,6 +170,7 @@ def test_only_a_key_that_the_consent_names_enrols(
         (np.zeros(512, np.float32), "unit length"),
         (np.full(512, np.nan, np.float32), "unit length"),
         (np.ones(512, np.float32), "unit length"),
+        (np.full(512, 3e38, np.float32), "unit length"),
         (np.zeros(0, np.float32), "0 numbers"),
     ],
 )

@@ -116,9 +116,13 @@ def test_an_output_that_fails_is_missing(ledger: Ledger, tmp_path: Path) -> None
 
 def test_an_output_that_has_its_name_is_not_missing(ledger: Ledger, tmp_path: Path) -> None:
     path = tmp_path / "out.jpg"
-    with pytest.raises(KeyboardInterrupt), ledger.output(_record(), path, DIGEST):
+
+    def interrupted() -> None:
         path.write_bytes(CONTENT)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), ledger.output(_record(), path, DIGEST):
+        interrupted()
     assert ledger.entries()[0].state == "published"
     with pytest.raises(OSError, match="later"), ledger.output(_record(), path, "00" * 32):
         raise OSError("later")
