@@ -136,8 +136,9 @@ def _picture_problem(path: Path, media_type: str) -> str | None:
         return "over 1 GB"
     data = path.read_bytes()
     if media_type == "image/jpeg":
-        list(xmp.jpeg_segments(data))
-        return None if b"\xff\xd9" in data[-65536:] else "the end of the picture is missing"
+        # Looked for after the headers: the thumbnail in an Exif segment has an end of its own.
+        headers = 2 + sum(4 + len(body) for _, body in xmp.jpeg_segments(data))
+        return None if data.rfind(b"\xff\xd9") >= headers else "the end of the picture is missing"
     if media_type == "image/png":
         list(xmp.png_chunks(data))
         return None
