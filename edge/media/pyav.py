@@ -6,6 +6,9 @@ from types import ModuleType
 
 from edge.errors import EngineMissing
 
+OLDEST = 17
+"""Earlier ones convert BT.709 and full-range pictures with the wrong matrix or range."""
+
 # SWS_BILINEAR, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INT. Without the last two, grey 20 comes back as
 # (16, 19, 17) from one trip through 4:2:0: a tint that every generation adds to.
 EXACT_COLOURS = 0x2 | 0x40000 | 0x2000
@@ -15,12 +18,16 @@ def load_av() -> ModuleType:
     """Return the module `av`.
 
     Raises:
-        EngineMissing: PyAV is not installed.
+        EngineMissing: PyAV is not installed, or too old.
     """
     try:
         import av
     except ImportError as error:
         raise EngineMissing("videos need PyAV: pip install 'edge-swap[video]'") from error
+    if int(av.__version__.split(".")[0]) < OLDEST:
+        raise EngineMissing(
+            f"PyAV {av.__version__} is too old for videos: pip install -U 'edge-swap[video]'"
+        )
     module: ModuleType = av
     return module
 
