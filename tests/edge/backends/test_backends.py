@@ -37,7 +37,7 @@ def test_negative_threads_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", backend_names())
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x00" * 64, b"\x1c\0\0\0TFL3\x07\xff\xff"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x00" * 64, b"\x1c\0\0\0TFL2\x07\xff\xff"])
 def test_a_file_that_is_no_model_is_one_line(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.bin"
     path.write_bytes(content)

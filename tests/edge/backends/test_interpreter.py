@@ -97,7 +97,7 @@ def test_a_missing_file_is_one_line(backend: str, tmp_path: Path) -> None:
         open_session(tmp_path / "missing.tflite", backend=backend)
 
 
-@pytest.mark.parametrize("keep", [9, 40, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("keep", [8, 9, 40, 0.3, 0.6, 0.9])
 def test_a_truncated_model_is_one_line(backend: str, keep: float, tmp_path: Path) -> None:
     if backend == "tflite":
         pytest.skip("tflite-runtime crashes on it; the registry's hash check stands before")
