@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _enrol(consent: Consent, arguments: argparse.Namespace) -> Identity:
-    from edge.consent.enrol import Recogniser, check_may_enrol, enrol
+    from edge.consent.enrol import CLEARLY_DIFFERENT, Recogniser, check_may_enrol, enrol
     from edge.consent.operator import operator_key
     from edge.consent.trust import load_trust
 
@@ -77,7 +77,9 @@ def _enrol(consent: Consent, arguments: argparse.Namespace) -> Identity:
     from edge.faces.quality import check_photo
 
     embedder = open_embedder(arguments.recogniser)
-    recogniser = Recogniser(embedder.card.name, embedder.card.sha256, embedder)
+    # Never stricter than the recogniser itself, which knows best what it counts as one person.
+    below = min(CLEARLY_DIFFERENT, embedder.match_threshold)
+    recogniser = Recogniser(embedder.card.name, embedder.card.sha256, embedder, below)
     detector = open_detector(arguments.detector)
     return enrol(
         consent, photos, recogniser, detector=detector, check=check_photo, key=key, trust=trust

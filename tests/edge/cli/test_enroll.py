@@ -24,6 +24,7 @@ class _Models:
     """Stands in for detector and recogniser; the picture's first pixel says what they find."""
 
     card = SimpleNamespace(name="ref_embedder", sha256=MODEL)
+    match_threshold = 0.4
 
     def detect(self, frame: NDArray[np.uint8], /) -> tuple[Face, ...]:
         count = int(frame[0, 0, 0]) // 100
