@@ -200,7 +200,7 @@ def _stages(
     engines: Engines, frame_size: tuple[int, int], folder: Path
 ) -> tuple[dict[str, Stage], Swapper, int]:
     """Open everything, and return the stages, the swapper, and the number of faces."""
-    from edge.jobs import swap_file
+    from edge.jobs.file import swap_file
     from edge.provenance.manifest import sign
 
     sample = _sample()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.jobs import Done
+    from edge.jobs.results import Done
     from edge.swap import Swapper
 
 HELP = "enrol, swap, label, sign and verify, on shipped pictures of nobody"
@@ -105,7 +105,7 @@ def _swapper(identity: Path) -> tuple[Swapper, float]:
 
 
 def _swap(swapper: Swapper, source: Path, output: Path) -> Done:
-    from edge.jobs import swap_file
+    from edge.jobs.file import swap_file
     from edge.progress import bar
 
     identity = output.with_name("demo.identity")

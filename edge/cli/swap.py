@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edge.records import LABEL_LANGUAGES, PURPOSES
 
 if TYPE_CHECKING:
-    from edge.jobs import Done, FolderSummary
+    from edge.jobs.results import Done, FolderSummary
     from edge.swap import Swapper
 
 HELP = "swap a consented identity into a picture, a video or a folder"
@@ -71,7 +71,8 @@ def _configure_engines(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Swap and print what was made."""
-    from edge.jobs import swap_file, swap_folder
+    from edge.jobs.file import swap_file
+    from edge.jobs.folder import swap_folder
     from edge.progress import bar
 
     swapper = _swapper(arguments)

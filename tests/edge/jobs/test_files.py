@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from edge.errors import ConsentError, EdgeError, NoFaceError, OutputError, UsageError
-from edge.jobs import Done, swap_file, swap_folder
+from edge.jobs.file import swap_file
+from edge.jobs.folder import swap_folder
+from edge.jobs.results import Done
 from edge.media.image import read_picture
 from edge.provenance.verify import verify_file
 from tests.scene import Stage, stage, target, write
@@ -107,7 +109,7 @@ def test_signing_that_fails_leaves_nothing(ready: Stage, monkeypatch: pytest.Mon
     source = ready.picture()
     before = names(ready.folder)
     swapper = ready.swapper()
-    monkeypatch.setattr("edge.output.sign", broken)
+    monkeypatch.setattr("edge.jobs.deliver.sign", broken)
     with pytest.raises(OutputError, match="no signature"):
         swap_file(swapper, source, ready.folder / "out.jpg")
     assert names(ready.folder) == before
@@ -159,7 +161,7 @@ def test_interruption_leaves_nothing_but_a_line(
     source = ready.picture()
     before = names(ready.folder)
     swapper = ready.swapper()
-    monkeypatch.setattr("edge.output.sign", stop)
+    monkeypatch.setattr("edge.jobs.deliver.sign", stop)
     with pytest.raises(KeyboardInterrupt):
         swap_file(swapper, source, ready.folder / "out.jpg")
     assert names(ready.folder) == before

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ConsentError, NoFaceError
-from edge.jobs import swap_file
+from edge.jobs.file import swap_file
 from edge.provenance.verify import verify_file
 from tests.scene import ARGUMENTS, Stage, stage, target
 

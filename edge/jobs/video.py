@@ -6,10 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from edge.errors import NoFaceError
-from edge.jobs import Done, Stopwatch
+from edge.jobs.deliver import deliver
+from edge.jobs.results import Done, Stopwatch
 from edge.media.video_in import open_video
 from edge.media.video_out import VideoWriter
-from edge.output import deliver
 from edge.provenance.implicit import implicit_json, mp4_metadata
 from edge.provenance.label import Label
 from edge.publish import Publication
@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 def swap_video(
     swapper: Swapper, source: Path, output: Path, *, overwrite: bool, progress: Progress
 ) -> Done:
-    """Swap the faces of a video; see `edge.jobs.swap_file`.
+    """Swap the faces of a video; see `edge.jobs.file.swap_file`.
 
     The video is read twice: once here and there to find the corner where the label covers least
     of the faces, once in full. The consent is checked before, and again before the output is

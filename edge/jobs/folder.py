@@ -1,0 +1,109 @@
+"""Swap every picture and video of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import EdgeError, OutputError, UsageError
+from edge.jobs.file import swap_file
+from edge.jobs.results import Done, FolderSummary
+from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES, VIDEO_TYPES
+from edge.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from edge.swap import Swapper
+
+_UNWRITTEN = {".bmp": ".png", ".tif": ".png", ".tiff": ".png", ".avif": ".jpg"}
+"""Suffix that an input of a kind we do not write gets in an output folder; videos get .mp4."""
+
+
+def swap_folder(
+    swapper: Swapper,
+    source: Path,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    skip_without_face: bool = False,
+    progress: Progress = silent,
+) -> FolderSummary:
+    """Swap every picture and video of a folder and its subfolders; one that fails stops no other.
+
+    Args:
+        swapper: Who is swapped in, and how.
+        source: The folder to read. Hidden files are left alone.
+        output: The folder to write, made if need be; names and subfolders are kept.
+        overwrite: Replace existing outputs.
+        skip_without_face: List a source without a face instead of counting it as failed.
+        progress: Told after each file.
+
+    Raises:
+        UsageError: The output folder lies in the input folder, or is the same, or two inputs
+            would get one name.
+        ConsentError: There is no valid consent; nothing was tried.
+        OutputError: The output folder cannot be made.
+    """
+    if output.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{output}: lies in the input folder {source}; choose another output")
+    with swapper.refusals({"input": str(source), "output": str(output)}):
+        swapper.permit_for("picture")
+    wanted, ignored = _inputs(source)
+    pairs = [(path, output / _output_name(path.relative_to(source))) for path in wanted]
+    _check_names(pairs)
+    done: list[Done] = []
+    failed: list[tuple[Path, str]] = []
+    for number, (path, destination) in enumerate(pairs):
+        progress(number, len(pairs), path.name)
+        try:
+            _make_folder(destination.parent)
+            done.append(
+                swap_file(
+                    swapper,
+                    path,
+                    destination,
+                    overwrite=overwrite,
+                    skip_without_face=skip_without_face,
+                )
+            )
+        except EdgeError as error:
+            failed.append((path, str(error)))
+        progress(number + 1, len(pairs), path.name)
+    return FolderSummary(tuple(done), tuple(failed), tuple(ignored))
+
+
+def _inputs(folder: Path) -> tuple[list[Path], list[Path]]:
+    wanted: list[Path] = []
+    ignored: list[Path] = []
+    known = INPUT_PICTURE_SUFFIXES | INPUT_VIDEO_SUFFIXES
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or not path.is_file():
+            continue
+        (wanted if path.suffix.lower() in known else ignored).append(path)
+    return wanted, ignored
+
+
+def _output_name(path: Path) -> Path:
+    suffix = path.suffix.lower()
+    if suffix in _UNWRITTEN:
+        return path.with_suffix(_UNWRITTEN[suffix])
+    if suffix in INPUT_VIDEO_SUFFIXES and suffix not in VIDEO_TYPES:
+        return path.with_suffix(".mp4")
+    return path
+
+
+def _check_names(pairs: list[tuple[Path, Path]]) -> None:
+    taken: dict[Path, Path] = {}
+    for source, destination in pairs:
+        other = taken.setdefault(destination, source)
+        if other != source:
+            raise UsageError(
+                f"{source} and {other} would both become {destination}: rename one of them"
+            )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
