@@ -25,8 +25,8 @@ from edge.consent.permit import TargetStatement, permit
 from edge.errors import ConsentError, EdgeError, NoFaceError, PolicyError, UsageError
 from edge.faces.align import align
 from edge.faces.detect import PICTURE_PASSES, open_detector
-from edge.faces.select import by_position, by_reference, only_face
-from edge.paste import feather, match_colour, paste
+from edge.faces.select import by_position, by_reference, check_position, only_face
+from edge.paste import put_back
 from edge.provenance.label import Label, default_language, plan_label
 from edge.records import PURPOSES, Face, Region, SwapRecord
 from edge.swapmodel import open_swap_model
@@ -142,6 +142,8 @@ class Swapper:
             raise UsageError(f"unknown purpose '{purpose}'; known: {', '.join(PURPOSES)}")
         if faces != EVERY_FACE and match is not None:
             raise UsageError("--faces and --match exclude each other: choose one")
+        if faces != EVERY_FACE:
+            check_position(faces)
         self._position = faces
         with self.refusals({"identity": _named(identity)}):
             self._target = TargetStatement.from_options(target_is, target_consent)
@@ -289,9 +291,7 @@ class Swapper:
         for face in faces:
             crop = align(frame, face, self._model.template, self._model.size)
             picture, mask = self._model.swap_crop(crop, self._source)
-            alpha = feather(mask)
-            matched = match_colour(picture, alpha, crop.picture)
-            regions.append(paste(frame, matched, alpha, crop.matrix))
+            regions.append(put_back(frame, crop, picture, mask))
         return regions
 
     def record(

@@ -45,6 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         current = keys.device_keys()
     facts = _facts(current)
+    if arguments.action != "show":
+        from edge.consent.ledger import Ledger
+
+        details = {"what": arguments.action, "leaf_sha256": facts["leaf_sha256"]}
+        Ledger().event("key-rotation", details)
     if arguments.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return 0
@@ -57,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         ("key file", facts["key_file"]),
         ("root file", f"{facts['root_file']} (give this one to those who shall trust this device)"),
         *(("retired", path) for path in facts["retired"]),
+        ("operator", f"{facts['operator_key'] or 'no key yet'} (signs consents and identities)"),
     ]
     for name, value in lines:
         sys.stdout.write(f"{name:<10} {one_line(value)}\n")
@@ -64,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _facts(current: DeviceKeys) -> dict[str, Any]:
+    from edge.consent.operator import operator_public_key
     from edge.provenance import certificates, keys
     from edge.provenance.manifest import timestamp
 
@@ -80,5 +87,6 @@ def _facts(current: DeviceKeys) -> dict[str, Any]:
         "root_sha256": root,
         "key_file": str(current.path),
         "root_file": str(root_file) if root_file is not None else None,
+        "operator_key": operator_public_key(),
         "retired": [str(path) for path in anchors if path != root_file],
     }

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from edge.errors import NoFaceError
+from edge.faces.detect import VIDEO_PASSES
 from edge.jobs.deliver import deliver
 from edge.jobs.results import Done, Stopwatch
 from edge.media.video_in import open_video
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from edge.progress import Progress
     from edge.records import Face, LabelPlace
     from edge.swap import Swapper
-
-VIDEO_PASSES = (640,)
-"""Longest side in pixels at which a video's frames are searched: one look a frame."""
 
 LOOKS_PER_SECOND = 2
 """How many frames a second of the video are searched beforehand, to place the label."""

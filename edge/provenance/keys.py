@@ -4,7 +4,6 @@
 config/keys/            0700
   lock                  held while anything here is made or replaced
   claim.pem             signing key and chain, leaf first: one file, so they cannot disagree
-  operator.pem          Ed25519 key of the operator, for consents and the ledger
   anchors/<sha256>.pem  root of every chain ever made here: old outputs stay trusted
   anchors/imported-<sha256>.pem  last certificate of an imported chain: others may sign under it
 ```
@@ -21,8 +20,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from edge.errors import KeyStoreError
 from edge.provenance import certificates
@@ -138,26 +135,6 @@ def import_keys(key_file: Path, chain_file: Path) -> DeviceKeys:
     with _locked():
         _store(pair.key, pair.chain, prefix=IMPORTED)
     return _load(keys_dir() / "claim.pem")
-
-
-def operator_key() -> ed25519.Ed25519PrivateKey:
-    """Return the operator's Ed25519 key, which signs consents; make it at first use.
-
-    Raises:
-        KeyStoreError: The store cannot be read or written, or others have rights to it.
-    """
-    path = keys_dir() / "operator.pem"
-    if not path.exists():
-        with _locked():
-            if not path.exists():
-                made = certificates.key_pem(ed25519.Ed25519PrivateKey.generate())
-                _write(path, made)
-    _check_rights(keys_dir())
-    _check_rights(path)
-    key = certificates.parse_key(_read(path), str(path))
-    if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise KeyStoreError(f"{path}: not an Ed25519 key")
-    return key
 
 
 def device_anchors() -> tuple[Path, ...]:

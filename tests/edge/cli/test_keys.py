@@ -62,3 +62,14 @@ def test_action_is_needed() -> None:
     with pytest.raises(SystemExit) as caught:
         main(["keys"])
     assert caught.value.code == 2
+
+
+def test_rotation_is_entered_and_the_operator_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    from edge.consent.ledger import Ledger
+    from edge.consent.operator import operator_key
+    from edge.consent.signing import public_hex
+
+    key = public_hex(operator_key())
+    assert main(["keys", "rotate"]) == 0
+    assert Ledger().entries()[-1].fields["event"] == "key-rotation"
+    assert key in capsys.readouterr().out

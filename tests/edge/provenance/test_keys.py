@@ -26,9 +26,8 @@ def test_made_at_first_use_and_kept(edge_home: Path) -> None:
 
 def test_only_the_owner_may_read(edge_home: Path) -> None:
     keys.device_keys()
-    keys.operator_key()
     everything = [keys.keys_dir(), *keys.keys_dir().rglob("*")]
-    assert len(everything) >= 6
+    assert len(everything) >= 5
     for path in everything:
         assert _mode(path) == (0o700 if path.is_dir() else 0o600), path
 
@@ -119,24 +118,10 @@ def test_import_of_what_does_not_fit_changes_nothing(tmp_path: Path) -> None:
     assert keys.device_keys().leaf == before.leaf
 
 
-def test_operator_key_is_kept() -> None:
-    first, second = keys.operator_key(), keys.operator_key()
-    assert first.private_bytes_raw() == second.private_bytes_raw()
-
-
-def test_operator_key_of_another_kind_is_refused(tmp_path: Path) -> None:
-    keys.operator_key()
-    key_file, _ = _pair(tmp_path)
-    (keys.keys_dir() / "operator.pem").write_text(key_file.read_text())
-    with pytest.raises(KeyStoreError, match="not an Ed25519 key"):
-        keys.operator_key()
-
-
 def test_processes_that_start_at_once_agree() -> None:
     script = (
         "from edge.provenance import certificates, keys;"
-        "print(certificates.fingerprint(keys.device_keys().leaf),"
-        " keys.operator_key().public_key().public_bytes_raw().hex())"
+        "print(certificates.fingerprint(keys.device_keys().leaf))"
     )
     command = [sys.executable, "-c", script]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
