@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -115,6 +116,9 @@ def main(argv: list[str] | None = None) -> int:
         return _unknown(name)
     parser = argparse.ArgumentParser(prog=f"edge {name}", description=command.HELP)
     command.configure(parser)
+    if argv is None:
+        # A service that is stopped gets SIGTERM: clean up as for Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return command.run(parser.parse_args(arguments[1:]))
     except EdgeError as error:

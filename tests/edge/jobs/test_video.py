@@ -128,7 +128,8 @@ def test_consent_that_ends_while_the_video_runs(
     assert swapper.ledger.entries()[-1].kind == "refusal"
 
 
-def test_ctrl_c_in_the_middle_leaves_only_a_line(ready: Stage, edge_home: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_in_the_middle_leaves_only_a_line(ready: Stage, stop: signal.Signals) -> None:
     source = write_video(ready.folder / "in.mp4", [((8, 8),)] * 400)
     before = {path.name for path in ready.folder.iterdir()}
     command = [sys.executable, "-m", "edge", "swap", "--identity", str(ready.identity_file)]
@@ -140,7 +141,7 @@ def test_ctrl_c_in_the_middle_leaves_only_a_line(ready: Stage, edge_home: Path) 
             if any(ready.folder.glob(".*.part.mp4")):
                 break
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     assert errors.count("\n") == 1
