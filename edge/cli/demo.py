@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; return the exit status."""
-    from edge.errors import OutputError
+    from edge.errors import MediaError, OutputError
     from edge.resources import samples_dir
 
     folder: Path = arguments.output
@@ -43,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
     samples = samples_dir()
+    for name in (PICTURE, VIDEO, SOURCES):
+        if not any(samples.glob(name)):
+            raise MediaError(f"{samples / name}: the shipped sample is missing; install again")
     start = time.perf_counter()
     _say("edge-swap demo: every person in it was rendered and is nobody.\n")
     seconds = {"enrol": _enrol(folder, sorted(samples.glob(SOURCES)))}

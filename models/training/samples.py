@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import av
 import cv2
 import numpy as np
-from models.training.faces.background import background
-from models.training.faces.render import render, render_onto
 from rich.console import Console
 
+from models.training.faces.background import background
 from models.training.faces.identity import sample_identity
+from models.training.faces.render import render, render_onto
 from models.training.faces.scene import Expression, Pose, sample_scene
 
 if TYPE_CHECKING:
