@@ -33,10 +33,10 @@ def view(store: Store, index: int, rng: np.random.Generator, hard: bool) -> Pixe
     landmarks = jittered(store.landmarks[index], rng.uniform(0.0, 0.035), rng)
     crop = warp(store.pictures[index], crop_matrix(landmarks, TEMPLATE, SIZE), SIZE)
     if hard:
-        if rng.random() < 0.15:
+        if rng.random() < 0.08:
             crop = occluded(crop, rng)
-        if rng.random() < 0.9:
-            crop = sample_photometric(rng)(crop)
+        if rng.random() < 0.75:
+            crop = sample_photometric(rng, 0.7)(crop)
     return crop
 
 

@@ -55,6 +55,8 @@ class Embedder(nn.Module):
         self.places = nn.Conv2d(192, 192, 7, groups=192, bias=False)
         self.settle: nn.Module = nn.BatchNorm1d(192)
         self.project = nn.Linear(192, LENGTH)
+        # Without it all embeddings share one long common part, and classes part slowly.
+        self.centre: nn.Module = nn.BatchNorm1d(LENGTH, affine=False)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Feature maps at 56, 28, 14 and 7 pixels, for perceptual losses."""
@@ -67,7 +69,7 @@ class Embedder(nn.Module):
         """The last feature map to the unit vector."""
         x = functional.relu(self.spread(x))
         x = self.settle(self.places(x).flatten(1))
-        vector = self.project(x).float()
+        vector = self.centre(self.project(x)).float()
         # functional.normalize would export an Expand, which some accelerators lack.
         return vector / torch.linalg.vector_norm(vector, dim=1, keepdim=True).clamp(min=1e-6)
 
@@ -95,4 +97,12 @@ def folded(net: Embedder) -> Embedder:
         still.project.bias.copy_(still.project.bias + still.project.weight @ shift)
         still.project.weight.mul_(scale[None])
         still.settle = nn.Identity()
+    last = still.centre
+    if isinstance(last, nn.BatchNorm1d):
+        assert last.running_mean is not None
+        assert last.running_var is not None
+        scale = 1.0 / torch.sqrt(last.running_var + last.eps)
+        still.project.bias.copy_((still.project.bias - last.running_mean) * scale)
+        still.project.weight.mul_(scale[:, None])
+        still.centre = nn.Identity()
     return still

@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader
 from models.training.embedder.data import Views
 from models.training.embedder.evaluate import verification
 from models.training.embedder.net import LENGTH, Embedder
-from models.training.faces.identity import FACE_INDEX, sample_identity
 from models.training.pairs import Store
 from models.training.runs import (
     Average,
@@ -29,9 +28,10 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
+from models.training.traits import trait_table
 
 CHECKPOINT = "embedder.pt"
-TRAITS = 10.0  # weight of reading the traits beside telling the faces apart
+TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
 console = Console()
 
 
@@ -58,11 +58,9 @@ class Traits(nn.Module):
 
     def __init__(self, identities: int) -> None:
         super().__init__()
-        rows = [sample_identity(seed).face.vector() for seed in range(identities)]
-        table = np.delete(np.stack(rows), FACE_INDEX["detail"], axis=1)  # a seed is no trait
-        table = (table - table.mean(axis=0)) / (table.std(axis=0) + 1e-6)
+        table = trait_table(identities)
         self.table: Tensor
-        self.register_buffer("table", torch.from_numpy(table).float(), persistent=False)
+        self.register_buffer("table", torch.from_numpy(table), persistent=False)
         self.read = nn.Linear(LENGTH, table.shape[1])
 
     def forward(self, embedding: Tensor, label: Tensor) -> Tensor:
@@ -126,7 +124,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = self.clock.rate(self.step, self.options.rate)
         # The margin comes in slowly: at full size from the start it only slows a cold network.
-        margin = 0.35 * min(1.0, self.clock.progress(self.step) / 0.3)
+        margin = 0.25 * min(1.0, self.clock.progress(self.step) / 0.6)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             embedding = self.net(pictures.to(memory_format=torch.channels_last))
         embedding = embedding.float()

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 from models.training.crops import Floats, Pixels, crop_matrix, jittered, warp
 from models.training.pairs import Indices, Store
 from models.training.photometric import sample_photometric
-from models.training.swapper.net import SIZE
+from models.training.swapper.net import LENGTH, SIZE
+from models.training.traits import trait_table
 
 TEMPLATE = "arcface_128"
 SELF_SWAPS = 0.1
@@ -105,10 +106,34 @@ class Sources:
         return unit(mean)
 
 
+class TraitSources:
+    """Sources that say a face part's traits outright, in the place of an embedding.
+
+    A swapper can learn from them while the recogniser is still learning; `adopt` then turns its
+    first layer over to embeddings. There is no `centre` to be near to.
+    """
+
+    def __init__(self, store: Store, indices: Indices) -> None:
+        self.faces = store.plan.faces
+        self.indices = indices
+        table = trait_table(int(self.faces.max()) + 1)
+        self.table = np.zeros((len(table), LENGTH), np.float32)
+        self.table[:, : table.shape[1]] = table / LENGTH**0.5
+        nowhere = np.zeros(LENGTH, np.float32)
+        self.centres = dict.fromkeys(range(len(table)), nowhere)
+
+    def draw(self, truth: int, rng: np.random.Generator) -> Floats:
+        """The traits of a picture's face part, float32 (512,), padded with noughts."""
+        row: Floats = self.table[self.faces[truth]]
+        return row
+
+
 class Swaps(Dataset[dict[str, Tensor]]):
     """Pairs from the groups that a store has ready; one epoch takes each picture as target once."""
 
-    def __init__(self, store: Store, sources: Sources, indices: Indices, seed: int) -> None:
+    def __init__(
+        self, store: Store, sources: Sources | TraitSources, indices: Indices, seed: int
+    ) -> None:
         self.store = store
         self.sources = sources
         self.indices = indices

@@ -24,7 +24,7 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
-from models.training.swapper.data import Swaps
+from models.training.swapper.data import Sources, Swaps, TraitSources
 from models.training.swapper.evaluate import measure, of_network, sheet
 from models.training.swapper.losses import SwapLoss
 from models.training.swapper.net import Swapper
@@ -41,7 +41,11 @@ class Run:
         seeded(options.seed)
         self.options = options
         self.store = Store("train")
-        self.sources = make_bank(self.store, options.workers)
+        self.sources: Sources | TraitSources = (
+            TraitSources(self.store, self.store.ready())
+            if options.traits
+            else make_bank(self.store, options.workers)
+        )
         self.net = Swapper().to(memory_format=torch.channels_last)
         self.average = Average(self.net, 0.999)
         self.loss = SwapLoss(frozen_embedder())
@@ -96,7 +100,8 @@ class Run:
         return {"loss": total.item(), **{k: v.item() for k, v in terms.items()}}
 
     def report(self, losses: dict[str, list[float]]) -> None:
-        scores = measure(of_network(self.average.net), pairs=60)
+        traits = self.options.traits  # held-out sources are embeddings
+        scores = {} if traits else measure(of_network(self.average.net), pairs=60)
         means = {k: float(np.mean(v)) for k, v in losses.items()}
         values = {"step": self.step, "minutes": self.clock.spent() / 60, **means, **scores}
         log_line("swapper", **values)
@@ -118,7 +123,8 @@ def train(options: argparse.Namespace) -> None:
             if run.step % options.every == 0:
                 run.report(losses)
                 run.save()
-                sheet(of_network(run.average.net), data_folder() / "sheets" / "swapper.png")
+                if not options.traits:
+                    sheet(of_network(run.average.net), data_folder() / "sheets" / "swapper.png")
                 losses.clear()
             if run.clock.progress(run.step) >= 1.0:
                 break
@@ -137,6 +143,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--every", type=int, default=1000, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--traits", action="store_true", help="from traits, before embeddings")
     parser.add_argument("--fresh", action="store_true", help="do not resume")
     train(parser.parse_args())
 
