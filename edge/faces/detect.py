@@ -24,10 +24,13 @@ from edge.tensors import to_tensor
 
 Floats = NDArray[np.float32]
 
-PICTURE_PASSES = (640, 1280, 1920)
-"""Longest sides, in pixels, at which a picture is looked at; a frame is never enlarged."""
+PICTURE_PASSES = (320, 640, 1280, 1920)
+"""Longest sides, in pixels, at which a picture is looked at; a frame is never enlarged.
 
-VIDEO_PASSES = (640,)
+The first one is for a face that fills the picture, the last for a crowd in the distance.
+"""
+
+VIDEO_PASSES = (320, 640)
 """The same for a frame of a video or a camera, where time matters more than faces far away."""
 
 _MIN_SIDE = 96  # a smaller frame is padded to this: the largest stride needs some cells to work on
