@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 import edge
 from edge.errors import EdgeError
@@ -94,6 +94,19 @@ def one_line(text: str) -> str:
     return "".join(safe)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a call in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_ERROR, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+def _system_error(error: OSError) -> str:
+    """Return what the system refused, and where: a folder that may not be entered, a full disk."""
+    why = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {why}" if error.filename is not None else why
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status.
 
@@ -101,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process by default.
 
     Returns:
-        The command's own status; 2 for any `EdgeError`, 130 after Ctrl-C.
+        The command's own status; 2 for any `EdgeError` and for what the system refuses, 130 after
+        Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
@@ -114,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     command = _load(name)
     if command is None:
         return _unknown(name)
-    parser = argparse.ArgumentParser(prog=f"edge {name}", description=command.HELP)
+    parser = _Parser(prog=f"edge {name}", description=command.HELP)
     command.configure(parser)
     if argv is None:
         # A service that is stopped gets SIGTERM: clean up as for Ctrl-C.
@@ -132,3 +146,10 @@ def main(argv: list[str] | None = None) -> int:
         # complain about it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # The last net: each room words its own refusals, but paths can be refused anywhere.
+        sys.stderr.write(f"edge {name}: {one_line(_system_error(error))}\n")
+        return EXIT_ERROR
+    except MemoryError:
+        sys.stderr.write(f"edge {name}: there is not enough memory for this\n")
+        return EXIT_ERROR

@@ -87,7 +87,56 @@ def test_a_wrong_option_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leave:
         main(["doctor", "--jsom"])
     assert leave.value.code == EXIT_ERROR
-    assert "--jsom" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert shown == "edge doctor: unrecognized arguments: --jsom; see edge doctor --help\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["swap", "--purpose", "advertising"],
+        ["swap"],
+        ["consent"],
+        ["consent", "new"],
+        ["consent", "trust"],
+        ["identity", "erase"],
+        ["keys", "import", "--key", "k"],
+        ["ledger", "show", "--limit", "many"],
+        ["verify"],
+    ],
+    ids=" ".join,
+)
+def test_every_wrong_call_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leave:
+        main(words)
+    assert leave.value.code == EXIT_ERROR
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert shown.err.startswith(f"edge {words[0]}")
+    assert shown.err.endswith("--help\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(13, "Permission denied", "/secret/a"), "/secret/a: Permission denied"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (MemoryError(), "there is not enough memory for this"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: BaseException,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refused(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(some_command, "run", refused)
+    assert main(["doctor"]) == EXIT_ERROR
+    assert capsys.readouterr().err == f"edge doctor: {line}\n"
 
 
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
