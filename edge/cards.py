@@ -211,9 +211,12 @@ def load_card(path: Path) -> Card:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CardError(f"card {path.name}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, too many digits
         raise CardError(f"card {path.name}: not valid TOML: {error}") from error
-    return _parse(path.name, values)
+    try:
+        return _parse(path.name, values)
+    except ValueError as error:  # a number of so many digits that no message can show it
+        raise CardError(f"card {path.name}: {error}") from error
 
 
 def _card_files() -> list[Path]:

@@ -162,7 +162,7 @@ def _digest_cached(path: Path) -> str:
 def _read_cache(cache: Path) -> dict[str, Any]:
     try:
         values = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # a cache that cannot be read is an empty one
     return values if isinstance(values, dict) else {}
 

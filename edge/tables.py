@@ -126,6 +126,10 @@ class Table:
 
     def _finite(self, key: str, value: Any) -> float:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        try:
+            wide = float(value) if number else math.nan
+        except OverflowError as error:  # a whole number of more than 308 digits
+            raise self.error(f"'{key}' is too large a number") from error
+        if not math.isfinite(wide):
             raise self.error(f"'{key}' must be a number, not {value!r}")
-        return float(value)
+        return wide

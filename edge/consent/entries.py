@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import unicodedata
 from collections.abc import Mapping
@@ -20,7 +21,6 @@ Event = Literal[
     "interrupted",
     "skipped-no-face",
     "torn-line",
-    "frame",
 ]
 """Things worth a line that are neither an output file nor a refusal; a frame is one in memory."""
 
@@ -97,5 +97,6 @@ def path_of(fields: Mapping[str, object]) -> Path:
     """Return the path in an output's entry."""
     exact = fields.get("path_bytes")
     if isinstance(exact, str):
-        return Path(os.fsdecode(bytes.fromhex(exact)))
+        with contextlib.suppress(ValueError):  # not ours: somebody edited the line
+            return Path(os.fsdecode(bytes.fromhex(exact)))
     return Path(str(fields.get("path", "")))

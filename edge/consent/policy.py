@@ -60,7 +60,7 @@ def load_policy() -> Policy:
     try:
         text = read_record(path, "policy", PolicyError).decode("utf-8")
         data = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, too many digits
         raise PolicyError(f"the policy {path} is not valid TOML: {error}") from error
     return _policy_from(data, path)
 

@@ -52,6 +52,15 @@ def test_a_swappers_contract_arrives_whole(tmp_path: Path) -> None:
 
 
 BROKEN = {
+    "too many digits": ("detector", "size = 1", "size = " + "9" * 5000, "not valid TOML"),
+    "too many hex digits": (
+        "recogniser",
+        "shape = [1, 3, 112, 112]",
+        f"shape = [1, 3, 0x{'f' * 9000}, 112]",
+        "card some.toml: ",
+    ),
+    "a number beyond all": ("detector", "nms_iou = 0.3", "nms_iou = 1" + "0" * 400, "too large"),
+    "nested too deep": ("detector", "size = 1", "size = " + "[" * 9999, "not valid TOML"),
     "unknown key": ("detector", "size = 1", "size = 1\ncolour = 1", "unknown key 'colour'"),
     "unknown key in a table": ("detector", "nms_iou", "nms_iuo", "'nms_iou' is missing"),
     "extra key in a table": ("detector", "nms_iou", "nms = 1\nnms_iou", "unknown key 'nms'"),

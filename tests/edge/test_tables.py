@@ -40,6 +40,12 @@ def test_the_message_names_file_and_table() -> None:
         inner.whole("size")
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), True, "1", 10**400])
+def test_what_is_no_number(value: Any) -> None:
+    with pytest.raises(PolicyError, match="'a' "):
+        _table(a=value).number("a")
+
+
 def test_what_nobody_asked_for_is_unknown() -> None:
     table = _table(a=1, b=2)
     table.whole("a")

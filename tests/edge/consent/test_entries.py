@@ -18,6 +18,11 @@ def test_every_path_is_read_back_exactly(name: bytes) -> None:
     assert path_of(parse_object(canonical_bytes(path_fields(path)))) == path
 
 
+@pytest.mark.parametrize("exact", ["zz", "0", "00ff0", 7, None])
+def test_a_path_that_somebody_edited_is_no_crash(exact: object) -> None:
+    assert path_of({"path": "/data/a", "path_bytes": exact}) == Path("/data/a")
+
+
 @pytest.mark.parametrize("text", ["x" * 5000, "\udcff", "e\u0301", ""])
 def test_every_text_fits(text: str) -> None:
     assert len(short_text(text)) <= 1000

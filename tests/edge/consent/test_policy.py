@@ -27,6 +27,8 @@ def test_a_level_can_be_required(level: str) -> None:
     ("text", "message"),
     [
         ("x = ", "not valid TOML"),
+        ("x = " + "[" * 9999, "not valid TOML"),
+        ("x = " + "9" * 9999, "not valid TOML"),
         ("allow_unlabelled = true", "no key 'allow_unlabelled'"),
         ('require_assurance = "verified"', "not one of"),
         ("require_assurance = 3", "not one of"),
