@@ -20,9 +20,9 @@ import numpy as np
 import edge
 from edge.cards import find_card
 from edge.consent.identity import Identity, load_identity
-from edge.consent.ledger import Ledger
+from edge.consent.ledger import REFUSALS, Ledger
 from edge.consent.permit import TargetStatement, permit
-from edge.errors import ConsentError, EdgeError, NoFaceError, PolicyError, UsageError
+from edge.errors import EdgeError, NoFaceError, UsageError
 from edge.faces.align import align
 from edge.faces.detect import PICTURE_PASSES, open_detector
 from edge.faces.select import by_position, by_reference, check_position, only_face
@@ -145,6 +145,7 @@ class Swapper:
         if faces != EVERY_FACE:
             check_position(faces)
         self._position = faces
+        self._match = match
         with self.refusals({"identity": _named(identity)}):
             self._target = TargetStatement.from_options(target_is, target_consent)
             self.identity = identity if isinstance(identity, Identity) else load_identity(identity)
@@ -190,14 +191,14 @@ class Swapper:
     def refusals(self, asked: Mapping[str, str]) -> Iterator[None]:
         """Write every refusal of the body into the ledger, and pass it on.
 
-        Refusals are: no consent, a policy that forbids it, and no face to swap.
+        Refusals are: no consent, a policy that forbids it, no face to swap, no room for the label.
 
         Args:
             asked: What was asked for, beside the purpose; e.g. the input's name.
         """
         try:
             yield
-        except (ConsentError, PolicyError, NoFaceError) as error:
+        except REFUSALS as error:
             with suppress(EdgeError):  # the refusal stands, entry or not
                 self.ledger.refusal(error, {"purpose": self._purpose, **asked})
             raise
@@ -238,9 +239,9 @@ class Swapper:
             work = np.array(frame, order="C", copy=True)
             faces = self.find(work)
             if not faces:
-                raise NoFaceError("no face found in the frame: nothing was swapped")
-        regions = self._swap_into(work, faces)
-        place = self.plan_label(work, regions)
+                raise NoFaceError(f"frame in memory: {self.nothing_found}; nothing was swapped")
+            regions = self._swap_into(work, faces)
+            place = self.plan_label(work, regions)
         Label(place).draw(work)
         target = hashlib.sha256(np.ascontiguousarray(frame).tobytes()).hexdigest()
         record = self.record(leave, place, target, faces=len(faces), frames=1)
@@ -276,6 +277,15 @@ class Swapper:
         except NoFaceError:
             return ()  # the person looked for is not in this frame
         return faces
+
+    @property
+    def nothing_found(self) -> str:
+        """Half a sentence for a frame in which `find` found no face."""
+        if self._match is not None:
+            return f"no face found that matches {self._match}"
+        if self._position.isdigit() and self._position != "1":
+            return f"no face found at position {self._position}: there are not so many"
+        return "no face found (a lower --min-score may find more)"
 
     def plan_label(self, frame: NDArray[np.uint8], regions: Sequence[Region]) -> LabelPlace:
         """Return where the label of `frame` (uint8 (H, W, 3) BGR) goes, off the regions."""

@@ -50,8 +50,21 @@ from edge.consent.entries import (
 )
 from edge.consent.inflight import Inflight, read_mark, write_mark
 from edge.consent.storage import make_private_dir, reason, sync_folder
-from edge.errors import LedgerError, OutputError
+from edge.errors import (
+    ConsentError,
+    FaceCountError,
+    LabelError,
+    LedgerError,
+    NoFaceError,
+    OutputError,
+    PhotoError,
+    PolicyError,
+)
 from edge.records import SwapRecord
+
+REFUSALS = (ConsentError, PolicyError, NoFaceError, FaceCountError, PhotoError, LabelError)
+"""Errors that are refusals, and get a line: no leave, a photo that will not do, no room for the
+label. Others (a broken file, a full disk) are mishaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,11 +398,11 @@ def recording_refusals(ledger: Ledger, asked: Mapping[str, str]) -> Iterator[Non
     Raises:
         EdgeError: Whatever the body raises.
     """
-    from edge.errors import ConsentError, EdgeError, PolicyError
+    from edge.errors import EdgeError
 
     try:
         yield
-    except (ConsentError, PolicyError) as error:
+    except REFUSALS as error:
         with contextlib.suppress(EdgeError):  # the refusal stands, entry or not
             ledger.refusal(error, asked)
         raise

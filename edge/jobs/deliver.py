@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.errors import EdgeError
 from edge.media.sniff import media_type_for
 from edge.provenance.manifest import sign
 
@@ -83,7 +84,8 @@ def _entering(ledger: Ledger, record: SwapRecord, output: Path) -> Iterator[Call
         yield enter
     except BaseException as error:
         for entry in entries:
-            ledger.abandon_output(entry, f"{type(error).__name__}: {error}")
+            with suppress(EdgeError):  # the reason counts; recovery will close the entry, then
+                ledger.abandon_output(entry, f"{type(error).__name__}: {error}")
         raise
     for entry in entries:
         ledger.finish_output(entry)

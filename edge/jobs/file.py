@@ -45,18 +45,19 @@ def swap_file(
     check_destination(source, output, overwrite)
     remove_stale(output.parent)
     swapper.ledger.recover()
-    try:
-        with swapper.refusals({"input": str(source), "output": str(output)}):
+    names = {"input": str(source), "output": str(output)}
+    with swapper.refusals(names):
+        try:
             if is_video(source):
                 from edge.jobs.video import swap_video
 
                 return swap_video(swapper, source, output, overwrite=overwrite, progress=progress)
             return swap_picture(swapper, source, output, overwrite=overwrite)
-    except NoFaceError:
-        if not skip_without_face:
+        except NoFaceError:
+            if not skip_without_face:
+                raise
+            swapper.ledger.event("skipped-no-face", names)
+            return Done(source, None, None, "", {})
+        except KeyboardInterrupt:
+            swapper.ledger.event("interrupted", names)
             raise
-        swapper.ledger.event("skipped-no-face", {"input": str(source), "output": str(output)})
-        return Done(source, None, None, "", {})
-    except KeyboardInterrupt:
-        swapper.ledger.event("interrupted", {"input": str(source), "output": str(output)})
-        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import EdgeError, OutputError, UsageError
+from edge.errors import EdgeError, MediaError, OutputError, UsageError
 from edge.jobs.file import swap_file
 from edge.jobs.results import Done, FolderSummary
 from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES, VIDEO_TYPES
@@ -39,16 +39,21 @@ def swap_folder(
 
     Raises:
         UsageError: The output folder lies in the input folder, or is the same, or two inputs
-            would get one name.
+            would get one name, or an output that of another input.
+        MediaError: There is no picture and no video in the folder.
         ConsentError: There is no valid consent; nothing was tried.
-        OutputError: The output folder cannot be made.
+        OutputError: The output folder cannot be made, or is a file.
     """
     if output.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"{output}: lies in the input folder {source}; choose another output")
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: is a file; a folder is swapped into a folder")
     with swapper.refusals({"input": str(source), "output": str(output)}):
         swapper.permit_for("picture")
     wanted, ignored = _inputs(source)
     pairs = [(path, output / _output_name(path.relative_to(source))) for path in wanted]
+    if not pairs:
+        raise MediaError(f"{source}: holds no picture and no video")
     _check_names(pairs)
     done: list[Done] = []
     failed: list[tuple[Path, str]] = []
@@ -94,7 +99,10 @@ def _output_name(path: Path) -> Path:
 
 def _check_names(pairs: list[tuple[Path, Path]]) -> None:
     taken: dict[Path, Path] = {}
+    inputs = {source.resolve() for source, _ in pairs}
     for source, destination in pairs:
+        if destination.resolve() in inputs:
+            raise UsageError(f"{destination}: is itself an input; choose another output folder")
         other = taken.setdefault(destination, source)
         if other != source:
             raise UsageError(

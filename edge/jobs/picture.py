@@ -33,9 +33,7 @@ def swap_picture(swapper: Swapper, source: Path, output: Path, *, overwrite: boo
     with watch.stage("detect"):
         faces = swapper.find(picture.frame)
     if not faces:
-        raise NoFaceError(
-            f"{source}: no face found, so nothing was written; try a lower --min-score"
-        )
+        raise NoFaceError(f"{source}: {swapper.nothing_found}; nothing was written")
     with watch.stage("swap"):
         regions = swapper._swap_into(picture.frame, faces)
     with watch.stage("label"):

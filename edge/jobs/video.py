@@ -60,7 +60,9 @@ def swap_video(
             notes = (*reader.notes, *writer.notes)
             frames = writer.frames
         if most == 0:
-            raise NoFaceError(f"{source}: no face found in {frames} frames; nothing was written")
+            raise NoFaceError(
+                f"{source}: in {frames} frames {swapper.nothing_found}; nothing was written"
+            )
         record = swapper.finished(draft, faces=most, frames=frames)
         with watch.stage("sign and publish"):
             delivered = deliver(publication, plain, swapper.ledger, record, source, output)

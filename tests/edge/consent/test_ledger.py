@@ -18,7 +18,17 @@ import pytest
 from edge.consent import ledger as ledger_module
 from edge.consent.canonical import canonical_bytes, sha256_hex
 from edge.consent.ledger import Ledger, default_ledger_path, recording_refusals
-from edge.errors import ConsentError, LedgerError, MediaError
+from edge.errors import (
+    ConsentError,
+    EdgeError,
+    FaceCountError,
+    LabelError,
+    LedgerError,
+    MediaError,
+    NoFaceError,
+    PhotoError,
+    PolicyError,
+)
 from edge.records import LabelPlace, ModelUse, Permit, Region, SwapRecord
 
 NOW = datetime.datetime(2026, 11, 24, tzinfo=datetime.timezone.utc)
@@ -134,10 +144,18 @@ def test_refusals_are_entered(ledger: Ledger) -> None:
         raise ConsentError("refused: no")
     with pytest.raises(MediaError), recording_refusals(ledger, {}):
         raise MediaError("no refusal")
-    (entry,) = ledger.entries()
+    (entry,) = ledger.entries()  # a file that is broken is a mishap
     assert entry.kind == "refusal"
     assert entry.fields["reason"] == "refused: no"
     assert entry.fields["asked"] == {"purpose": "game"}
+
+
+@pytest.mark.parametrize("kind", [PolicyError, NoFaceError, FaceCountError, PhotoError, LabelError])
+def test_every_kind_of_refusal_is_entered(ledger: Ledger, kind: type[EdgeError]) -> None:
+    with pytest.raises(kind), recording_refusals(ledger, {}):
+        raise kind("no")
+    (entry,) = ledger.entries()
+    assert entry.fields["error"] == kind.__name__
 
 
 def test_texts_are_limited_and_always_fit(ledger: Ledger) -> None:

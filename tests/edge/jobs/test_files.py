@@ -9,13 +9,23 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.errors import ConsentError, EdgeError, NoFaceError, OutputError, UsageError
+from edge.errors import (
+    ConsentError,
+    EdgeError,
+    LabelError,
+    LedgerError,
+    MediaError,
+    NoFaceError,
+    OutputError,
+    UsageError,
+)
 from edge.jobs.file import swap_file
 from edge.jobs.folder import swap_folder
 from edge.jobs.results import Done
 from edge.media.image import read_picture
 from edge.provenance.verify import verify_file
-from tests.scene import Stage, stage, target, write
+from edge.swap import Swapper
+from tests.scene import ENGINES, Stage, stage, target, write
 
 
 @pytest.fixture
@@ -98,8 +108,30 @@ def test_no_face_is_an_error_or_skipped(ready: Stage) -> None:
     done = swap_file(swapper, source, output, skip_without_face=True)
     assert done.output is None
     assert "skipped" in done.describe()
-    assert swapper.ledger.entries()[-1].fields["event"] == "skipped-no-face"
+    refusal, skipped = swapper.ledger.entries()  # what was skipped was not refused
+    assert refusal.kind == "refusal"
+    assert skipped.fields["event"] == "skipped-no-face"
     assert names(ready.folder) == before
+
+
+def test_the_message_says_which_face_was_missing(ready: Stage) -> None:
+    source, output = ready.picture(), ready.folder / "out.jpg"
+    other = write(ready.folder / "other.png", 255 - target((240, 240), ((14, 14),)))
+    third = Swapper(
+        ready.identity, purpose="film", target_is="synthetic", engines=ENGINES, faces="3"
+    )
+    with pytest.raises(NoFaceError, match="no face found at position 3"):
+        swap_file(third, source, output)
+    with pytest.raises(NoFaceError, match=r"other\.png: no face found$"):
+        Swapper(ready.identity, purpose="film", target_is="synthetic", engines=ENGINES, match=other)
+
+
+def test_a_frame_without_room_for_the_label_is_a_refusal(ready: Stage) -> None:
+    source = write(ready.folder / "thin.png", target((40, 96), ((5, 2),)))
+    swapper = ready.swapper()
+    with pytest.raises(LabelError):
+        swap_file(swapper, source, ready.folder / "out.png")
+    assert swapper.ledger.entries()[-1].kind == "refusal"
 
 
 def test_signing_that_fails_leaves_nothing(ready: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,8 +151,6 @@ def test_signing_that_fails_leaves_nothing(ready: Stage, monkeypatch: pytest.Mon
 def test_ledger_that_cannot_be_written_stops_the_output(
     ready: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge.errors import LedgerError
-
     swapper = ready.swapper()
 
     def full(*_: object) -> int:
@@ -168,6 +198,21 @@ def test_interruption_leaves_nothing_but_a_line(
     assert swapper.ledger.entries()[-1].fields["event"] == "interrupted"
 
 
+def test_the_reason_is_not_hidden_by_a_ledger_that_fails_next(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerError("no room for the entry")
+
+    swapper = ready.swapper()
+    source, output = ready.picture(), ready.folder / "out.jpg"
+    monkeypatch.setattr(swapper.ledger, "abandon_output", full)
+    monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OutputError, match="the disk is full"):
+        swap_file(swapper, source, output)
+    assert not output.exists()
+
+
 def test_folder_keeps_names_and_goes_on_after_a_failure(ready: Stage) -> None:
     folder = ready.folder / "in"
     (folder / "deep").mkdir(parents=True)
@@ -199,6 +244,37 @@ def test_folder_keeps_names_and_goes_on_after_a_failure(ready: Stage) -> None:
 def test_folder_inside_itself_is_refused(ready: Stage) -> None:
     with pytest.raises(UsageError, match="lies in"):
         swap_folder(ready.swapper(), ready.folder, ready.folder / "out")
+
+
+def test_folder_without_anything_to_swap(ready: Stage) -> None:
+    folder = ready.folder / "in"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("hello")
+    with pytest.raises(MediaError, match="holds no picture and no video"):
+        swap_folder(ready.swapper(), folder, ready.folder / "out")
+    assert not (ready.folder / "out").exists()
+
+
+def test_folder_into_a_file_is_refused(ready: Stage) -> None:
+    folder = ready.folder / "in"
+    folder.mkdir()
+    source = write(folder / "a.png", target())
+    output = ready.folder / "out"
+    output.write_bytes(b"a file")
+    with pytest.raises(OutputError, match="is a file"):
+        swap_folder(ready.swapper(), folder, output)
+    assert source.exists()
+
+
+def test_an_output_that_is_another_input_is_refused(ready: Stage) -> None:
+    inner = ready.folder / "in" / "in"
+    inner.mkdir(parents=True)
+    first = write(ready.folder / "in" / "a.png", target())
+    content = first.read_bytes()
+    write(inner / "a.png", target())
+    with pytest.raises(UsageError, match="is itself an input"):
+        swap_folder(ready.swapper(), ready.folder / "in", ready.folder, overwrite=True)
+    assert first.read_bytes() == content
 
 
 def test_two_inputs_with_one_name_are_refused(ready: Stage) -> None:
