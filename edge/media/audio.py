@@ -52,7 +52,8 @@ class AudioCopy:
             self._add(stream, container)
         dropped = sum(s.type not in {"audio", "video"} for s in self._input.streams)
         if dropped:
-            self.notes.append(f"{dropped} subtitle or data streams were left out")
+            streams = "stream was" if dropped == 1 else "streams were"
+            self.notes.append(f"{dropped} subtitle or data {streams} left out")
         self._packets = self._demux()
         self._held: Any = None
 

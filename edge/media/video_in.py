@@ -16,6 +16,7 @@ from edge.errors import MediaError
 from edge.media import exif
 from edge.media.limits import VIDEO_LIMITS, Limits
 from edge.media.pyav import EXACT_COLOURS, load_av, reason, working_matrix
+from edge.media.sniff import sniff
 from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
 
 # Playlists and image sequences would open other files, or the network.
@@ -23,6 +24,7 @@ CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 OPEN_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
 
 _MICRO = 1_000_000  # AV_TIME_BASE
+_MAX_BOXES = 100_000
 
 # Signs of a, b, c, d of the display matrix (p' = a p + c q, q' = b p + d q) as EXIF orientation.
 _TURNS = {
@@ -66,9 +68,9 @@ class VideoReader:
     def __init__(self, path: Path, limits: Limits = VIDEO_LIMITS) -> None:
         self._av = load_av()
         self._path = path
-        self._ended_early = False
         self.broken = 0
         self._container: Any = _open(self._av, path)
+        self._ended_early = _is_cut_off(path)
         try:
             self._stream = _video_stream(self._container, path)
             context = self._stream.codec_context
@@ -90,7 +92,8 @@ class VideoReader:
         """What was not as it should be, one sentence each, for the summary."""
         found = []
         if self.broken:
-            found.append(f"{self.broken} broken frames were skipped")
+            packets = "1 packet" if self.broken == 1 else f"{self.broken} packets"
+            found.append(f"{packets} could not be decoded: frames that need them are left out")
         if self._ended_early:
             found.append("the video ends early: the file is truncated")
         return tuple(found)
@@ -189,10 +192,37 @@ def _open(av: Any, path: Path) -> Any:
             raise MediaError(f"{path}: is not a file; give a video file")
         if path.stat().st_size == 0:
             raise MediaError(f"{path}: is empty")
+        with path.open("rb") as file:
+            kind = sniff(file.read(64))
+        if kind.startswith("image/"):
+            raise MediaError(f"{path}: is a picture ({kind[6:].upper()}), not a video")
         # An absolute path cannot be taken for a protocol ("concat:...") by FFmpeg.
         return av.open(os.path.abspath(path), "r", options=OPEN_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"{path}: is no video that can be read: {reason(error)}") from error
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Return whether the last box of an ISO base media file (MP4, MOV) reaches past its end.
+
+    FFmpeg takes what is left of an index without a word, and streams go missing.
+    """
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        at = 0
+        for _ in range(_MAX_BOXES):
+            file.seek(at)
+            head = file.read(16)
+            kind, size = head[4:8], int.from_bytes(head[:4], "big")
+            if size == 1:
+                size = int.from_bytes(head[8:16], "big")
+            # Not ISO from its start, at the end, a last box of open size, or something else there
+            if (at == 0 and kind != b"ftyp") or size < 8:
+                return False
+            at += size
+            if at > end:
+                return kind in {b"moov", b"mdat", b"moof"}
+    return False
 
 
 def _video_stream(container: Any, path: Path) -> Any:

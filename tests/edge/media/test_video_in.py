@@ -150,10 +150,33 @@ def test_broken_frame_in_the_middle_is_skipped(make_clip: Make, capfd: Any) -> N
     with open_video(path) as video:
         stamps = [frame.pts * frame.time_base for frame in video if frame.pts is not None]
         assert video.broken >= 1
-        assert "broken frames were skipped" in video.notes[0]
+        assert "could not be decoded" in video.notes[0]
     expected = [Fraction(index, 25) for index in range(16) if index != 7]
     assert stamps == expected
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_index_that_is_cut_off_is_noted(make_clip: Make) -> None:
+    """FFmpeg would leave the sound out without a word."""
+    path = make_clip(audio="aac")
+    data = path.read_bytes()
+    start = data.rfind(b"moov") - 4
+    assert start + int.from_bytes(data[start : start + 4], "big") == len(data)
+    with open_video(path) as video:
+        assert list(video)
+        assert video.notes == ()
+    path.write_bytes(data[: start + 900])
+    with open_video(path) as video:
+        assert list(video)
+        assert "truncated" in video.notes[-1]
+
+
+def test_stray_bytes_at_the_end_are_no_truncation(make_clip: Make) -> None:
+    path = make_clip(stamps=range(3))
+    path.write_bytes(path.read_bytes() + b"stray bytes")
+    with open_video(path) as video:
+        assert len(list(video)) == 3
+        assert video.notes == ()
 
 
 def test_noise_in_the_middle_is_survived(make_clip: Make) -> None:
@@ -202,7 +225,7 @@ def _png() -> bytes:
     [
         (b"", "is empty"),
         (b"this is text, not a video" * 40, "is no video"),
-        (_png(), "is no video"),
+        (_png(), r"is a picture \(PNG\), not a video"),
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nother.mp4\n", "is no video"),
         (b"ffconcat version 1.0\nfile other.mp4\n", "is no video"),
         (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isommp42", "is no video"),

@@ -230,7 +230,7 @@ def test_subtitles_are_left_out_with_a_note(make_clip: Make, tmp_path: Path) -> 
                 if packet.size:
                     packet.stream = stream
                     out.mux(packet)
-    assert "1 subtitle or data streams were left out" in _copy(source, tmp_path / "o.mp4").notes
+    assert "1 subtitle or data stream was left out" in _copy(source, tmp_path / "o.mp4").notes
 
 
 def test_wrong_frames_and_names_are_refused(make_clip: Make, tmp_path: Path) -> None:
