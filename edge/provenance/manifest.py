@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from edge.errors import OutputError, ProvenanceError
+from edge.interrupts import held_back
 from edge.provenance.container import Kind, has_c2pa, sniff
 from edge.provenance.engine import context
 from edge.provenance.findings import integrity_of
@@ -184,10 +185,11 @@ def sign(
     trusted = context([root_pem(key)])
     failures: list[OSError] = []
     try:
-        builder, ours = _prepared(trusted, media_type, record, parent, title)
-        with source.open("rb") as plain, destination.open("w+b") as signed:
-            builder.sign(callback.signer, media_type, plain, _Watched(signed, failures))
-        state = _verified(destination, media_type, record, trusted)
+        with held_back():  # the library reads and writes through callbacks
+            builder, ours = _prepared(trusted, media_type, record, parent, title)
+            with source.open("rb") as plain, destination.open("w+b") as signed:
+                builder.sign(callback.signer, media_type, plain, _Watched(signed, failures))
+            state = _verified(destination, media_type, record, trusted)
     except BaseException as error:
         destination.unlink(missing_ok=True)
         if isinstance(error, OSError):

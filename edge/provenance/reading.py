@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edge.interrupts import held_back
 from edge.provenance.anchors import Anchor
 from edge.provenance.container import Kind, has_c2pa
 from edge.provenance.engine import context
@@ -100,6 +101,7 @@ def _store(
     import c2pa
 
     with (
+        held_back(),  # the library reads through callbacks
         path.open("rb") as stream,
         c2pa.Reader(media_type, stream, manifest_data=sidecar, context=trusted) as reader,
     ):
