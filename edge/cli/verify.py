@@ -43,7 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object (of several files: a list)"
+        "--json",
+        action="store_true",
+        help="print one JSON object; of several files they stand in its list `files`",
     )
     parser.add_argument(
         "--fetch-remote",

@@ -51,7 +51,7 @@ def walk(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
         body = at + 8
         if size == 1:
             if len(head) < 16:
-                raise ValueError(f"box {kind!r} at {at} is cut off")
+                raise ValueError(f"box '{kind.decode('latin-1')}' at {at} is cut off")
             (size,) = struct.unpack_from(">Q", head, 8)
             body += 8
         elif size == 0:
@@ -61,7 +61,7 @@ def walk(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
             uuid = head[body - at : body - at + 16]
             body += 16
         if at + size > end or at + size < body:
-            raise ValueError(f"box {kind!r} at {at} reaches past the end")
+            raise ValueError(f"box '{kind.decode('latin-1')}' at {at} reaches past the end")
         yield Box(kind, uuid, body, at + size)
         at += size
     raise ValueError("too many boxes")

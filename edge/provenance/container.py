@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,6 +132,17 @@ def _boxes_problem(path: Path, kind: Kind) -> str | None:
     return None
 
 
+def _png_problem(data: bytes) -> str | None:
+    """Return the first chunk whose checksum does not fit: C2PA's hash leaves its own chunk out."""
+    at = 8
+    for kind, body in xmp.png_chunks(data):
+        end = at + 8 + len(body)
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return f"the checksum of the chunk '{kind.decode('latin-1')}' does not fit"
+        at = end + 4
+    return None
+
+
 def _picture_problem(path: Path, media_type: str) -> str | None:
     if path.stat().st_size > _MAX_PICTURE:
         return "over 1 GB"
@@ -140,8 +152,7 @@ def _picture_problem(path: Path, media_type: str) -> str | None:
         headers = 2 + sum(4 + len(body) for _, body in xmp.jpeg_segments(data))
         return None if data.rfind(b"\xff\xd9") >= headers else "the end of the picture is missing"
     if media_type == "image/png":
-        list(xmp.png_chunks(data))
-        return None
+        return _png_problem(data)
     kinds = [kind for kind, _ in xmp.riff_chunks(data)]
     if not {b"VP8 ", b"VP8L", b"ANMF"} & set(kinds):
         return "no picture in it"

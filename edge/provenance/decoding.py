@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from edge.media.quiet import captured_stderr
 from edge.provenance import xmp
 from edge.provenance.container import Kind
 
@@ -64,10 +65,11 @@ def _picture(data: bytes, media_type: str) -> str | None:
         return str(error)
     if width * height > _MAX_PIXELS:
         return None
-    try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        decoded = None
+    with captured_stderr():
+        try:
+            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            decoded = None
     return None if decoded is not None else "the picture does not decode"
 
 

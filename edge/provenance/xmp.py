@@ -150,7 +150,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         (length,) = struct.unpack_from(">I", data, at)
         kind = data[at + 4 : at + 8]
         if at + 12 + length > len(data):
-            raise ValueError(f"chunk {kind!r} reaches past the end")
+            raise ValueError(f"chunk '{kind.decode('latin-1')}' reaches past the end")
         yield kind, data[at + 8 : at + 8 + length]
         at += 12 + length
         if kind == b"IEND":
@@ -170,7 +170,7 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         kind = data[at : at + 4]
         (length,) = struct.unpack_from("<I", data, at + 4)
         if at + 8 + length > end:
-            raise ValueError(f"chunk {kind!r} reaches past the end")
+            raise ValueError(f"chunk '{kind.decode('latin-1')}' reaches past the end")
         yield kind, data[at + 8 : at + 8 + length]
         at += 8 + length + (length & 1)
 
@@ -253,4 +253,4 @@ def webp_size(kind: bytes, body: bytes) -> tuple[int, int, bool]:
     if kind == b"VP8L" and body[:1] == b"\x2f":
         (bits,) = struct.unpack_from("<I", body, 1)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
-    raise ValueError(f"unknown WebP chunk {kind!r}")
+    raise ValueError(f"unknown WebP chunk '{kind.decode('latin-1')}'")

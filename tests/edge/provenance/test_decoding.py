@@ -46,6 +46,17 @@ def test_a_giant_is_not_decoded(tmp_path: Path) -> None:
     assert undecodable(path, KINDS["png"]) is None  # 30 GB if it were tried
 
 
+def test_libpng_says_nothing_on_the_terminal(
+    plain: Maker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(plain("png").read_bytes())
+    content[content.find(b"IDAT") + 20] ^= 1
+    path = tmp_path / "damaged.png"
+    path.write_bytes(content)
+    undecodable(path, KINDS["png"])
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_video_that_does_not_open(tmp_path: Path) -> None:
     pytest.importorskip("av")
     path = tmp_path / "a.mp4"
