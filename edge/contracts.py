@@ -163,3 +163,9 @@ class Card:
     picture: PictureSpec | None = None
     source: SourceSpec | None = None
     crop: CropSpec | None = None
+
+    @property
+    def size_text(self) -> str:
+        """The size for people: "72 kB", "1.3 MB"."""
+        kilobytes = self.size / 1e3
+        return f"{kilobytes / 1e3:.1f} MB" if kilobytes >= 100 else f"{kilobytes:.0f} kB"

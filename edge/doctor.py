@@ -190,7 +190,7 @@ def look_at_folders() -> Iterator[Finding]:
         loose = list(_loose(folder, private=topic == "keys"))
         yield from loose
         if not loose:
-            yield Finding(topic, f"{folder}: rights are well")
+            yield Finding(topic, f"{folder}: permissions are right")
 
 
 def _loose(folder: Path, *, private: bool) -> Iterator[Finding]:
@@ -231,7 +231,7 @@ def look_at_models() -> Iterator[Finding]:
             yield Finding(name, str(error), "problem", f"edge models show {name}")
             continue
         place = "shipped" if path.parent == shipped else str(path)
-        yield Finding(name, f"{card.kind}, {card.size / 1e6:.1f} MB, {place}")
+        yield Finding(name, f"{card.kind}, {card.size_text}, {place}")
 
 
 def look_at_safety() -> Iterator[Finding]:

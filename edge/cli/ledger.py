@@ -43,6 +43,10 @@ def _say(text: str) -> None:
     sys.stdout.write(one_line(text) + "\n")
 
 
+_COLUMNS = (5, 20, 15)
+"""Widths of number, time, and what it is; the rest follows."""
+
+
 def _show(arguments: argparse.Namespace) -> int:
     import json
 
@@ -59,7 +63,7 @@ def _show(arguments: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(shown, indent=2) + "\n")
         return 0
     for entry in entries:
-        _say(_line(entry))
+        sys.stdout.write(_line(entry) + "\n")
     if not entries:
         _say("the ledger is empty")
     return 0
@@ -70,15 +74,24 @@ def _state(entry: Entry) -> dict[str, str]:
 
 
 def _line(entry: Entry) -> str:
+    from edge.cli import one_line
+
+    what, more = (one_line(text) for text in _words(entry))
+    number, time, kind = _COLUMNS
+    when = one_line(entry.time)
+    return f"{entry.seq:>{number}}  {when:<{time}}  {what:<{kind}}  {more}".rstrip()
+
+
+def _words(entry: Entry) -> tuple[str, str]:
+    """Return what an entry is, in a word, and the rest."""
     fields = entry.fields
-    start = f"{entry.seq:>5}  {entry.time}"
     if entry.kind == "output":
-        return f"{start}  {entry.state:<9}  {fields.get('purpose')}  {fields.get('path')}"
+        return entry.state, f"{fields.get('purpose')}  {fields.get('path')}"
     if entry.kind == "refusal":
-        return f"{start}  refused    {fields.get('reason')}"
+        return "refused", str(fields.get("reason")).removeprefix("refused: ")
     details = fields.get("details")
-    words = " ".join(f"{k}={v}" for k, v in details.items()) if isinstance(details, dict) else ""
-    return f"{start}  {fields.get('event')}  {words}"
+    listed = details.items() if isinstance(details, dict) else ()
+    return str(fields.get("event")), " ".join(f"{key}={value}" for key, value in listed)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

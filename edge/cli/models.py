@@ -101,13 +101,12 @@ def _summary(card: Card) -> dict[str, Any]:
 
 
 def _row(card: Card) -> tuple[str, ...]:
-    size = f"{card.size / 1e6:.1f} MB" if card.size >= 1e5 else f"{card.size / 1e3:.0f} kB"
     licence = card.licence
     return (
         card.name,
         card.kind,
         card.precision,
-        size,
+        card.size_text,
         licence.name,
         licence.commercial,
         _where(card),

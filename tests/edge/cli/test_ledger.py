@@ -39,6 +39,16 @@ def test_show(filled: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ledger", "show", "--limit", "-1"]) == 2
 
 
+def test_columns_stand_under_one_another(
+    filled: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "show"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[29:44].strip() for line in lines] == ["refused", "erase", "interrupted"]
+    assert lines[1].endswith("path=a b")
+    assert "refused: " not in lines[0]  # the column says so already
+
+
 def test_show_json(filled: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ledger", "show", "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
