@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from models.training.faces.scene import Scene
 
-SOURCE = 2_000_017
+SOURCE = 2_000_029
 """Seed of the demo identity. Two million and up is used by no training and no evaluation."""
 
 PICTURES: dict[str, tuple[int, tuple[tuple[int, int, float, float, float], ...]]] = {
@@ -84,7 +84,7 @@ def _pictures(folder: Path) -> None:
 
 def _sources(folder: Path) -> list[Path]:
     paths = []
-    for number, seed in enumerate((2_300_001, 2_300_002, 2_300_003), start=1):
+    for number, seed in enumerate((2_300_001, 2_300_002, 2_300_005), start=1):
         path = folder / f"source-{number}.jpg"
         _jpeg(render(sample_identity(SOURCE), _calm(seed), 640).picture, path, 150_000)
         paths.append(path)
