@@ -255,7 +255,7 @@ _FLOAT32, _UINT8 = 0, 3
 _MUL, _MUL_OPTIONS = 18, 21
 
 
-def _table(builder: flatbuffers.Builder, slots: dict[int, tuple[str, Any]]) -> int:
+def table(builder: flatbuffers.Builder, slots: dict[int, tuple[str, Any]]) -> int:
     """Write a table; each slot holds (kind, value): offset, int8, int32 or uint32."""
     builder.StartObject(max(slots, default=-1) + 1)
     for slot, (kind, value) in slots.items():
@@ -268,14 +268,14 @@ def _table(builder: flatbuffers.Builder, slots: dict[int, tuple[str, Any]]) -> i
     return int(builder.EndObject())
 
 
-def _vector(builder: flatbuffers.Builder, offsets: Sequence[int]) -> int:
+def vector(builder: flatbuffers.Builder, offsets: Sequence[int]) -> int:
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)
     return int(builder.EndVector())
 
 
-def _numbers(builder: flatbuffers.Builder, values: Sequence[int]) -> int:
+def numbers(builder: flatbuffers.Builder, values: Sequence[int]) -> int:
     return int(builder.CreateNumpyVector(np.asarray(values, np.int32)))
 
 
@@ -304,46 +304,46 @@ def tflite_product(
         ((shape, tensor_names[0]), ([shape[-1]], "factors"), (shape, tensor_names[1]))
     ):
         slots = {
-            0: ("offset", _numbers(builder, sides)),
+            0: ("offset", numbers(builder, sides)),
             1: ("int8", kind),
             2: ("int32", 1 if index == 1 else 0),
             3: ("offset", builder.CreateString(name)),
         }
         if dynamic and index != 1:
-            slots[7] = ("offset", _numbers(builder, free))
+            slots[7] = ("offset", numbers(builder, free))
         tensors.append(slots)
-    written = [_table(builder, slots) for slots in tensors]
-    operator = _table(
+    written = [table(builder, slots) for slots in tensors]
+    operator = table(
         builder,
         {
-            1: ("offset", _numbers(builder, [0, 1])),
-            2: ("offset", _numbers(builder, [2])),
+            1: ("offset", numbers(builder, [0, 1])),
+            2: ("offset", numbers(builder, [2])),
             3: ("int8", _MUL_OPTIONS),
-            4: ("offset", _table(builder, {})),
+            4: ("offset", table(builder, {})),
         },
     )
-    graph = _table(
+    graph = table(
         builder,
         {
-            0: ("offset", _vector(builder, written)),
-            1: ("offset", _numbers(builder, [0])),
-            2: ("offset", _numbers(builder, [2])),
-            3: ("offset", _vector(builder, [operator])),
+            0: ("offset", vector(builder, written)),
+            1: ("offset", numbers(builder, [0])),
+            2: ("offset", numbers(builder, [2])),
+            3: ("offset", vector(builder, [operator])),
         },
     )
     factors = np.arange(1, shape[-1] + 1).astype(np.float32 if kind == _FLOAT32 else np.uint8)
     data = builder.CreateByteVector(factors.tobytes())
-    buffers = [_table(builder, {}), _table(builder, {0: ("offset", data)})]
-    code = _table(builder, {0: ("int8", _MUL), 2: ("int32", 1), 3: ("int32", _MUL)})
+    buffers = [table(builder, {}), table(builder, {0: ("offset", data)})]
+    code = table(builder, {0: ("int8", _MUL), 2: ("int32", 1), 3: ("int32", _MUL)})
     slots = {
         0: ("int32", 3),
-        1: ("offset", _vector(builder, [code])),
-        2: ("offset", _vector(builder, [graph])),
-        4: ("offset", _vector(builder, buffers)),
+        1: ("offset", vector(builder, [code])),
+        2: ("offset", vector(builder, [graph])),
+        4: ("offset", vector(builder, buffers)),
     }
     if signature:
-        slots[7] = ("offset", _vector(builder, [_signature(builder, names)]))
-    builder.Finish(_table(builder, slots), file_identifier=b"TFL3")
+        slots[7] = ("offset", vector(builder, [_signature(builder, names)]))
+    builder.Finish(table(builder, slots), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
 
@@ -351,7 +351,7 @@ def _signature(builder: flatbuffers.Builder, names: tuple[str, str]) -> int:
     maps = []
     for name, index in zip(names, (0, 2), strict=True):
         text = builder.CreateString(name)
-        maps.append(_table(builder, {0: ("offset", text), 1: ("int32", index)}))
-    inputs, outputs = _vector(builder, maps[:1]), _vector(builder, maps[1:])
+        maps.append(table(builder, {0: ("offset", text), 1: ("int32", index)}))
+    inputs, outputs = vector(builder, maps[:1]), vector(builder, maps[1:])
     key = builder.CreateString("serving_default")
-    return _table(builder, {0: ("offset", inputs), 1: ("offset", outputs), 2: ("offset", key)})
+    return table(builder, {0: ("offset", inputs), 1: ("offset", outputs), 2: ("offset", key)})

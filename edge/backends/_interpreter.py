@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge.backends.base import CPU_PROVIDER, first_line
 from edge.errors import BackendError, ModelError, ProviderError
+from edge.media.quiet import captured_stderr
 
 _IDENTIFIER = slice(4, 8)  # a flatbuffer's file identifier stands after its root offset
 _MAGIC = b"TFL3"
@@ -169,10 +170,14 @@ def open_interpreter(
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     if data[_IDENTIFIER] != _MAGIC:
-        raise ModelError(f"{path}: not a .tflite model; {engine} runs no other kind")
+        raise ModelError(
+            f"{path}: not a .tflite model; {engine} runs no other kind: use --backend ort, or the "
+            "card of a .tflite file"
+        )
     try:
-        opened = interpreter(model_content=data, num_threads=threads or None)
-        opened.allocate_tensors()
+        with captured_stderr():  # where it announces its delegate, each time
+            opened = interpreter(model_content=data, num_threads=threads or None)
+            opened.allocate_tensors()
         inputs, outputs = _by_signature(opened) or _by_tensor(opened)
     except (RuntimeError, ValueError, SystemError) as error:
         raise ModelError(f"{path}: {engine} cannot load it: {first_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Keep the C libraries behind OpenCV from writing on the user's terminal."""
+"""Keep the C libraries behind OpenCV and LiteRT from writing on the user's terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENOUGH = 4096
 
 @contextmanager
 def captured_stderr() -> Iterator[Callable[[], str]]:
-    """Take what libjpeg and libpng print while a picture is decoded.
+    """Take what libjpeg and libpng print while they decode, and LiteRT while it opens a model.
 
     They write to file descriptor 2 themselves, past `sys.stderr`; the descriptor is turned to a
     nameless temporary file for as long as the block runs. Lines that other threads write in these

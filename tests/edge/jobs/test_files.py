@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,7 @@ from edge.jobs.results import Done
 from edge.media.image import read_picture
 from edge.provenance.verify import verify_file
 from edge.swap import Swapper
+from tests import tiny_tflite
 from tests.scene import ENGINES, Stage, stage, target, write
 
 
@@ -59,6 +61,41 @@ def test_picture_is_labelled_signed_and_entered(ready: Stage, suffix: str) -> No
     assert np.median(plate) < 110  # on a dark plate
     json.dumps(done.to_dict())
     assert "manifest signed and verified" in done.describe()
+
+
+@pytest.mark.parametrize(
+    ("backend", "package"), [("litert", "ai_edge_litert"), ("tflite", "tflite_runtime")]
+)
+def test_a_tflite_model_swaps_by_its_own_card(
+    ready: Stage, edge_home: Path, backend: str, package: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Detector and recogniser stay ONNX files; the record says what each model ran on."""
+    pytest.importorskip(package, reason=f"the {backend} extra is not installed")
+    tiny_tflite.install(edge_home)
+    engines = replace(ENGINES, model="tiny_swapper_lite", backend=backend)
+    swapper = Swapper(ready.identity, purpose="film", target_is="synthetic", engines=engines)
+    source, output = ready.picture(), ready.folder / "out.png"
+    done = swap_file(swapper, source, output)
+    assert done.record is not None
+    assert f"tiny_swapper_lite on {backend} " in done.describe()
+    verdict = verify_file(output)
+    assert verdict.exit_status == 0
+    assert verdict.claims is not None
+    runs = [(m["name"], m["backend"], m["provider"]) for m in verdict.claims.models]
+    assert runs == [
+        ("tiny_detector", "ort", "CPUExecutionProvider"),
+        ("tiny_swapper_lite", backend, "CPUExecutionProvider"),
+    ]
+    changed = np.abs(read_picture(output).frame.astype(int) - read_picture(source).frame)
+    assert changed[165, 165].max() > 20  # in the middle of a face
+    assert changed[2, 2].max() == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_an_onnx_model_does_not_run_on_litert(ready: Stage) -> None:
+    engines = replace(ENGINES, backend="litert")
+    with pytest.raises(EdgeError, match=r"card of a \.tflite file|is not installed"):
+        Swapper(ready.identity, purpose="film", target_is="synthetic", engines=engines)
 
 
 def test_alpha_is_kept_and_the_label_is_solid(ready: Stage) -> None:
