@@ -225,7 +225,7 @@ def _stages(
     swapper = Swapper(identity, purpose="research", target_is="synthetic", engines=engines)
     source = identity.embeddings[model.recogniser]
     crop = align(frame, face, model.template, model.size)
-    picture, mask = model.swap_crop(crop, source)
+    picture, mask = model._swap_crop(crop, source)
     work = frame.copy()
     region = put_back(work, crop, picture, mask)
     place = plan_label(frame.shape[1], frame.shape[0], [region], "en")
@@ -239,7 +239,7 @@ def _stages(
             "detect, as in videos": lambda: detector.detect(frame, passes=VIDEO_PASSES),
             "align": lambda: align(frame, face, model.template, model.size),
             "embed": lambda: embedder.embed(frame, face),
-            "swap model": lambda: model.swap_crop(crop, source),
+            "swap model": lambda: model._swap_crop(crop, source),
             "paste": lambda: put_back(work, crop, picture, mask),
             "label": lambda: label.draw(work),
             "encode JPEG": lambda: encode_picture(work, None, "image/jpeg"),

@@ -300,7 +300,7 @@ class Swapper:
         regions = []
         for face in faces:
             crop = align(frame, face, self._model.template, self._model.size)
-            picture, mask = self._model.swap_crop(crop, self._source)
+            picture, mask = self._model._swap_crop(crop, self._source)
             regions.append(put_back(frame, crop, picture, mask))
         return regions
 

@@ -1,6 +1,7 @@
 """The swap model: a crop of the target and the source's embedding in, a new crop and its mask out.
 
-What comes out is unlabelled and only a crop; `edge.swap` is the one place that uses it.
+What comes out is unlabelled and only a crop. So it is no part of the public interface: `edge.swap`
+takes it on to the label, `edge.bench` measures it and throws it away, and a test knows of no other.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ class SwapModel:
         self._source = card.source
         self._session = session
 
-    def swap_crop(
+    def _swap_crop(
         self, crop: Crop, embedding: NDArray[np.float32]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Show the source's face in place of the one in the crop.
+        """Show the source's face in place of the one in the crop; unlabelled, see the module.
 
         Args:
             crop: Aligned to `template` at `size`.

@@ -43,7 +43,7 @@ def test_it_says_what_it_needs_and_how_it_runs(model: SwapModel) -> None:
 
 def test_colours_keep_their_places(model: SwapModel) -> None:
     crop = _crop()
-    picture, mask = model.swap_crop(crop, _embedding())
+    picture, mask = model._swap_crop(crop, _embedding())
     assert picture.dtype == np.uint8
     assert picture.shape == (128, 128, 3)
     assert mask.dtype == np.float32
@@ -57,8 +57,8 @@ def test_colours_keep_their_places(model: SwapModel) -> None:
 
 
 def test_the_source_is_brought_to_unit_length(model: SwapModel) -> None:
-    first, _ = model.swap_crop(_crop(), _embedding())
-    second, _ = model.swap_crop(_crop(), _embedding(30.0))
+    first, _ = model._swap_crop(_crop(), _embedding())
+    second, _ = model._swap_crop(_crop(), _embedding(30.0))
     assert np.abs(first.astype(int) - second).max() <= 1
 
 
@@ -67,7 +67,7 @@ def test_an_embedding_that_cannot_be_used_is_refused(
     model: SwapModel, embedding: NDArray[np.float64]
 ) -> None:
     with pytest.raises(IdentityError):
-        model.swap_crop(_crop(), embedding.astype(np.float32))
+        model._swap_crop(_crop(), embedding.astype(np.float32))
 
 
 class _Fake:
@@ -96,14 +96,14 @@ def test_values_that_are_no_numbers_are_an_error_and_not_a_black_face(edge_home:
     output = np.full((1, 3, 128, 128), np.nan, np.float32)
     model = _fake(edge_home, output, np.ones((1, 1, 128, 128), np.float32))
     with pytest.raises(BackendError, match="no numbers on CPUExecutionProvider"):
-        model.swap_crop(_crop(), _embedding())
+        model._swap_crop(_crop(), _embedding())
 
 
 def test_values_out_of_range_are_clipped(edge_home: Path) -> None:
     output = np.full((1, 3, 128, 128), 1.7, np.float32)
     output[:, :, :64] = -0.7
     model = _fake(edge_home, output, np.full((1, 1, 128, 128), 3, np.float32))
-    picture, mask = model.swap_crop(_crop(), _embedding())
+    picture, mask = model._swap_crop(_crop(), _embedding())
     assert (picture[:64] == 0).all()
     assert (picture[64:] == 255).all()
     assert (mask == 1).all()
@@ -113,13 +113,13 @@ def test_outputs_of_another_shape_do_not_fit(edge_home: Path) -> None:
     output = np.zeros((1, 3, 64, 64), np.float32)
     model = _fake(edge_home, output, np.ones((1, 1, 64, 64), np.float32))
     with pytest.raises(ModelError, match="does not fit its card: output 'output' has shape"):
-        model.swap_crop(_crop(), _embedding())
+        model._swap_crop(_crop(), _embedding())
 
 
 def test_a_model_without_a_mask_shows_all_of_its_crop(edge_home: Path) -> None:
     body = tiny.SWAPPER.replace('mask = "mask"\n', "")
     tiny.install_one(edge_home, "bare", "swapper", body, tiny.swapper())
-    _, mask = open_swap_model("bare").swap_crop(_crop(), _embedding())
+    _, mask = open_swap_model("bare")._swap_crop(_crop(), _embedding())
     assert (mask == 1).all()
 
 
