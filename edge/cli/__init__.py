@@ -7,6 +7,7 @@ The toolchain adds its own commands through the entry-point group `edge.commands
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
 import edge
-from edge.errors import EdgeError
+from edge.errors import EdgeError, EngineMissing
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -48,7 +49,12 @@ def _load(name: str) -> Command | None:
         return cast(Command, import_module(f"edge.cli.{name}"))
     for point in entry_points(group="edge.commands"):
         if point.name == name:
-            return cast(Command, point.load())
+            try:
+                return cast(Command, point.load())
+            except ImportError as error:
+                raise EngineMissing(
+                    f"'edge {name}' lacks a package ({error}): pip install 'edge-swap[quantize]'"
+                ) from error
     return None
 
 
@@ -65,7 +71,11 @@ def _print_help() -> None:
         "commands:",
     ]
     for name in [*command_names(), *_toolchain_names()]:
-        command = _load(name)
+        try:
+            command = _load(name)
+        except EngineMissing as error:
+            lines.append(f"  {name:<10} {one_line(str(error))}")
+            continue
         if command is not None:
             lines.append(f"  {name:<10} {command.HELP}")
     lines += ["", "  --version  print the version"]
@@ -107,6 +117,19 @@ def _system_error(error: OSError) -> str:
     return f"{os.fsdecode(error.filename)}: {why}" if error.filename is not None else why
 
 
+def _prepare_process() -> None:
+    """Make signals and streams of a whole process fit for what the commands do with them."""
+    # A service that is stopped gets SIGTERM: clean up as for Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # `edge ... >&-` leaves no stream at all.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # The label may be Chinese and the terminal not: an escape is better than no report.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status.
 
@@ -117,6 +140,8 @@ def main(argv: list[str] | None = None) -> int:
         The command's own status; 2 for any `EdgeError` and for what the system refuses, 130 after
         Ctrl-C.
     """
+    if argv is None:
+        _prepare_process()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         _print_help()
@@ -125,15 +150,12 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"edge-swap {edge.__version__}\n")
         return 0
     name = arguments[0]
-    command = _load(name)
-    if command is None:
-        return _unknown(name)
-    parser = _Parser(prog=f"edge {name}", description=command.HELP)
-    command.configure(parser)
-    if argv is None:
-        # A service that is stopped gets SIGTERM: clean up as for Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        command = _load(name)
+        if command is None:
+            return _unknown(name)
+        parser = _Parser(prog=f"edge {name}", description=command.HELP)
+        command.configure(parser)
         return command.run(parser.parse_args(arguments[1:]))
     except EdgeError as error:
         sys.stderr.write(f"edge {name}: {one_line(str(error))}\n")

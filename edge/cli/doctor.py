@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     sections = examine()
     found = problems(sections)
     if arguments.json:
-        sys.stdout.write(json.dumps(_as_json(sections), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(_as_json(sections), indent=2) + "\n")
     else:
         sys.stdout.write(_as_page(sections))
     return EXIT_PROBLEMS if found else 0

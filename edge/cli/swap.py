@@ -126,13 +126,13 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
 
 def _print_file(done: Done, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(done.to_dict(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(done.to_dict(), indent=2) + "\n")
     else:
         sys.stdout.write(done.describe() + "\n")
 
 
 def _print_folder(summary: FolderSummary, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(summary.to_dict(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(summary.to_dict(), indent=2) + "\n")
     else:
         sys.stdout.write(summary.describe() + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -167,6 +168,51 @@ def test_the_exit_status_reaches_the_shell() -> None:
     )
     assert child.returncode == EXIT_ERROR
     assert child.stderr.startswith("edge: no command 'swop'")
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["doctor", "--json"], ["--help"]], ids=" ".join)
+def test_a_terminal_without_chinese_gets_escapes(words: list[str]) -> None:
+    child = subprocess.run(
+        [sys.executable, "-m", "edge", *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert child.stderr == ""
+    assert child.stdout.isascii()
+    if words == ["doctor"]:
+        assert "AI\\u5408\\u6210" in child.stdout
+    if "--json" in words:
+        json.loads(child.stdout)
+
+
+def test_no_stream_at_all_is_no_error() -> None:
+    child = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m edge --version >&- 2>&-', sys.executable],
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert child.returncode == 0
+
+
+def test_a_toolchain_command_that_lacks_a_package(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Point:
+        name = "quantize"
+
+        def load(self) -> object:
+            raise ImportError("No module named 'onnx'")
+
+    monkeypatch.setattr(cli, "entry_points", lambda group: [Point()])
+    assert main(["quantize"]) == EXIT_ERROR
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert "pip install 'edge-swap[quantize]'" in shown
+    assert main(["--help"]) == 0
+    assert "  quantize   'edge quantize' lacks a package" in capsys.readouterr().out
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
