@@ -17,6 +17,7 @@ from edge.provenance.container import Kind, problem, sniff
 from edge.provenance.decoding import undecodable
 from edge.provenance.findings import Integrity, failure_codes, integrity_of, other_codes
 from edge.provenance.implicit import read_implicit
+from edge.provenance.padding import something_in_padding
 from edge.provenance.reading import Reading, anchor_of, read_manifest
 from edge.provenance.verdict import (
     NO_MANIFEST,
@@ -32,6 +33,9 @@ from edge.provenance.verdict import (
 )
 
 __all__ = ["Verdict", "verify_file"]
+
+PADDING = "edge-swap.signature.padding"
+"""Our own failure code, among those of C2PA: the signature's padding is not empty."""
 
 
 def verify_file(path: Path | str, *, fetch_remote: bool = False) -> Verdict:
@@ -86,9 +90,14 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
         return _without_manifest(path, kind, reading, broken, label, findings)
     claims = claims_of(reading.store)
     integrity = _integrity(reading.store)
+    failures = failure_codes(reading.store) + _delta_codes(reading.store)
+    if reading.source == "embedded" and something_in_padding(path, kind):
+        integrity = "tampered" if integrity == "intact" else integrity
+        failures += (PADDING,)
+        findings.append("something was written into the space beside the signature")
     signer = _signer(path, kind, reading, known, fetch_remote)
     agreement = _agreement(label, claims)
-    findings += _remarks(reading, broken, claims, agreement, signer)
+    findings += _remarks(integrity, reading, broken, claims, agreement, signer)
     trusted = signer.trusted and reading.store.get("validation_state") == "Trusted"
     status = TRUSTED if trusted else SIGNER_UNKNOWN
     return Verdict(
@@ -100,7 +109,7 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
         manifest_source=reading.source,
         manifest_url=reading.url,
         integrity=integrity,
-        failures=failure_codes(reading.store) + _delta_codes(reading.store),
+        failures=failures,
         signer=signer,
         claims=claims,
         implicit_label=label,
@@ -216,6 +225,7 @@ def _agreement(label: dict[str, str] | None, claims: Claims) -> Agreement:
 
 
 def _remarks(
+    integrity: Integrity,
     reading: Reading,
     broken: str | None,
     claims: Claims,
@@ -226,7 +236,7 @@ def _remarks(
     assert reading.store is not None
     if broken is not None:
         notes.append(f"the container is broken: {broken}")
-    if _integrity(reading.store) != "intact":
+    if integrity != "intact":
         notes.append("what its manifest says cannot be relied on")
     for parent in _all(claims.ingredients):
         if parent.integrity not in {None, "intact"}:
