@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -67,9 +69,10 @@ def crop_matrix(landmarks: Floats, template: str, size: int) -> Floats:
 
 def warp(picture: Pixels, matrix: Floats, size: int) -> Pixels:
     """Cut an aligned crop, uint8 (size, size[, C]); the picture's edge goes on outside it."""
-    return cv2.warpAffine(
+    crop = cv2.warpAffine(
         picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+    return cast(Pixels, crop)
 
 
 def jittered(landmarks: Floats, spread: float, rng: np.random.Generator) -> Floats:

@@ -7,6 +7,7 @@ target and its ground truth stay alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -40,23 +41,23 @@ class Photometric:
 
     def __call__(self, picture: Pixels) -> Pixels:
         """The changed picture, uint8 (H, W, 3) BGR; the argument stays as it is."""
-        out = cv2.LUT(picture, self.curve)
+        out = cast(Pixels, cv2.LUT(picture, self.curve))
         if self.grey > 0:
             grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-            out = cv2.addWeighted(grey, self.grey, out, 1.0 - self.grey, 0.0)
+            out = cast(Pixels, cv2.addWeighted(grey, self.grey, out, 1.0 - self.grey, 0.0))
         if self.blur > 0:
-            out = cv2.GaussianBlur(out, (0, 0), self.blur)
+            out = cast(Pixels, cv2.GaussianBlur(out, (0, 0), self.blur))
         if self.shrink < 1:
             height, width = out.shape[:2]
             small = (max(int(width * self.shrink), 8), max(int(height * self.shrink), 8))
-            out = cv2.resize(out, small, interpolation=cv2.INTER_AREA)
-            out = cv2.resize(out, (width, height), interpolation=cv2.INTER_LINEAR)
+            reduced = cv2.resize(out, small, interpolation=cv2.INTER_AREA)
+            out = cast(Pixels, cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR))
         if self.noise > 0:
             field = _NOISE[self.noise_from : self.noise_from + out.size].reshape(out.shape)
             out = np.clip(out + field * self.noise + 0.5, 0, 255).astype(np.uint8)
         if self.quality:
             _, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-            out = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            out = cast(Pixels, cv2.imdecode(data, cv2.IMREAD_COLOR))
         return out
 
 

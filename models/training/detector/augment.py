@@ -7,6 +7,7 @@ that boxes and landmarks stay true.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -24,18 +25,18 @@ def tone(picture: Picture, rng: Rng, strength: float = 1.0) -> Picture:
     table = np.empty((1, 256, 3), np.uint8)
     gamma = np.exp(rng.normal(0, 0.35) * strength)
     gain, lift = np.exp(rng.normal(0, 0.22) * strength), rng.normal(0, 0.07) * strength
-    cast = rng.normal(0, 0.14 if rng.random() < 0.3 else 0.05, 3) * strength
+    tint = rng.normal(0, 0.14 if rng.random() < 0.3 else 0.05, 3) * strength
     for channel in range(3):
-        bent = ramp ** (gamma * np.exp(cast[channel] * 0.5)) * gain * (1 + cast[channel]) + lift
+        bent = ramp ** (gamma * np.exp(tint[channel] * 0.5)) * gain * (1 + tint[channel]) + lift
         table[0, :, channel] = np.clip(bent * 255, 0, 255)
-    return cv2.LUT(picture, table)
+    return cast(Picture, cv2.LUT(picture, table))
 
 
 def saturation(picture: Picture, rng: Rng) -> Picture:
     """Move between grey and over-coloured."""
     amount = float(rng.uniform(0.0, 1.7))
     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    return cv2.addWeighted(picture, amount, grey, 1 - amount, 0)
+    return cast(Picture, cv2.addWeighted(picture, amount, grey, 1 - amount, 0))
 
 
 def grey(picture: Picture, rng: Rng) -> Picture:
@@ -44,19 +45,19 @@ def grey(picture: Picture, rng: Rng) -> Picture:
     if rng.random() < 0.3:
         tint = np.clip(rng.normal(1, 0.15, 3), 0.6, 1.4)
         plain = np.clip(plain * tint, 0, 255).astype(np.uint8)
-    return plain
+    return cast(Picture, plain)
 
 
 def hue(picture: Picture, rng: Rng) -> Picture:
     """Turn the colour circle: coloured lamps, wrong white balance."""
     hsv = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)
     hsv[..., 0] = (hsv[..., 0].astype(np.int16) + int(rng.integers(-14, 15))) % 180
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+    return cast(Picture, cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR))
 
 
 def blur(picture: Picture, rng: Rng) -> Picture:
     """Lose focus."""
-    return cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.8)))
+    return cast(Picture, cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.8))))
 
 
 def motion(picture: Picture, rng: Rng) -> Picture:
@@ -68,7 +69,8 @@ def motion(picture: Picture, rng: Rng) -> Picture:
     dx, dy = np.cos(angle) * reach, np.sin(angle) * reach
     start, stop = (round(reach - dx), round(reach - dy)), (round(reach + dx), round(reach + dy))
     cv2.line(kernel, start, stop, 1.0)
-    return cv2.filter2D(picture, -1, kernel / max(float(kernel.sum()), 1.0))
+    kernel = kernel / max(float(kernel.sum()), 1.0)
+    return cast(Picture, cv2.filter2D(picture, -1, kernel))
 
 
 def noise(picture: Picture, rng: Rng) -> Picture:
@@ -82,9 +84,9 @@ def noise(picture: Picture, rng: Rng) -> Picture:
     field = _NOISE[start : start + rows * columns * depth].reshape(rows, columns, depth)
     if coarse > 1:
         size = (columns * coarse, rows * coarse)
-        field = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR).reshape(
-            size[1], size[0], depth
-        )
+        # OpenCV drops a channel axis of length one.
+        enlarged = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
+        field = np.asarray(enlarged, np.float32).reshape(size[1], size[0], depth)
     noisy = picture + field[:height, :width] * deviation
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
@@ -93,7 +95,7 @@ def jpeg(picture: Picture, rng: Rng) -> Picture:
     """Compress and decompress."""
     quality = int(rng.integers(18, 96))
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return cast(Picture, cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
 def low_resolution(picture: Picture, rng: Rng) -> Picture:
@@ -103,14 +105,15 @@ def low_resolution(picture: Picture, rng: Rng) -> Picture:
     filters = [cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_NEAREST, cv2.INTER_CUBIC]
     size = (max(8, int(width * factor)), max(8, int(height * factor)))
     small = cv2.resize(picture, size, interpolation=int(rng.choice(filters)))
-    return cv2.resize(small, (width, height), interpolation=int(rng.choice(filters[1:])))
+    large = cv2.resize(small, (width, height), interpolation=int(rng.choice(filters[1:])))
+    return cast(Picture, large)
 
 
 def sharpen(picture: Picture, rng: Rng) -> Picture:
     """Sharpen as cameras and editors do, halos included."""
     amount = float(rng.uniform(0.4, 2.0))
     soft = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.8, 2.5)))
-    return cv2.addWeighted(picture, 1 + amount, soft, -amount, 0)
+    return cast(Picture, cv2.addWeighted(picture, 1 + amount, soft, -amount, 0))
 
 
 def posterise(picture: Picture, rng: Rng) -> Picture:
@@ -124,7 +127,7 @@ def equalise(picture: Picture, rng: Rng) -> Picture:
     lab = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)
     clahe = cv2.createCLAHE(float(rng.uniform(1, 4)), (4, 4))
     lab[..., 0] = clahe.apply(np.ascontiguousarray(lab[..., 0]))
-    return cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)
+    return cast(Picture, cv2.cvtColor(lab, cv2.COLOR_LAB2BGR))
 
 
 def shade(picture: Picture, rng: Rng) -> Picture:
@@ -139,6 +142,7 @@ def light_field(height: int, width: int, rng: Rng) -> NDArray[np.float32]:
     rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, width, dtype=np.float32)[None]
     kind, angle = rng.random(), rng.uniform(0, 2 * np.pi)
+    field: NDArray[Any]
     slope = np.cos(angle) * columns + np.sin(angle) * rows + rng.uniform(-0.7, 0.7)
     if kind < 0.25:
         field = 1 - rng.uniform(0.2, 0.8) * (rows**2 + columns**2) / 2
@@ -150,11 +154,11 @@ def light_field(height: int, width: int, rng: Rng) -> NDArray[np.float32]:
     else:
         spots = rng.normal(1, 0.3, (int(rng.integers(2, 6)), int(rng.integers(2, 6))))
         field = cv2.resize(spots.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    field = np.clip(field, 0.1, 2.2).astype(np.float32)[..., None]
+    light: NDArray[np.float32] = np.clip(field, 0.1, 2.2).astype(np.float32)[..., None]
     if rng.random() < 0.25:
         tint = np.clip(rng.normal(1, 0.25, 3), 0.3, 1.7).astype(np.float32)
-        field = field ** tint[None, None]
-    return field
+        light = light ** tint[None, None]
+    return light
 
 
 _LATE: tuple[tuple[float, Callable[[Picture, Rng], Picture]], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def mirrored(head: Head) -> Head:
 def halved(head: Head) -> Head:
     """Return the head at half the side, so that a later warp need not skip pixels."""
     side = head.cutout.shape[0] // 2
-    small = cv2.resize(head.cutout, (side, side), interpolation=cv2.INTER_AREA)
+    small = cast(Picture, cv2.resize(head.cutout, (side, side), interpolation=cv2.INTER_AREA))
     box = head.box * 0.5
     box[:2] -= 0.25
     return Head(small, head.points * 0.5 - 0.25, box)
@@ -91,7 +92,7 @@ def warped(head: Head, wanted: float, rng: Rng, turn: float = 25.0) -> Head:
     centre = (head.box[:2] + head.box[2:] / 2) @ linear.T - low
     half = np.sqrt(((linear * (head.box[2:] / 2)) ** 2).sum(1))
     box = np.concatenate((centre - half, 2 * half))
-    return Head(cutout, points.astype(np.float32), box.astype(np.float32))
+    return Head(cast(Picture, cutout), points.astype(np.float32), box.astype(np.float32))
 
 
 def face_ellipse(head: Head, grow: float = 1.0) -> NDArray[np.uint8]:
@@ -117,8 +118,8 @@ def relight(head: Head, sources: Sources, rng: Rng) -> None:
     if rng.random() < 0.25 and sources.bank.photos:
         photos = sources.bank.photos
         side = max(picture.shape[:2])
-        grain = things.crop(photos[rng.integers(len(photos))], side, rng)
-        grain = cv2.cvtColor(grain[: picture.shape[0], : picture.shape[1]], cv2.COLOR_BGR2GRAY)
+        patch = things.crop(photos[rng.integers(len(photos))], side, rng)
+        grain = cv2.cvtColor(patch[: picture.shape[0], : picture.shape[1]], cv2.COLOR_BGR2GRAY)
         change = 1 + rng.uniform(0.1, 0.6) * (grain.astype(np.float32) / 255 - grain.mean() / 255)
         picture = np.clip(picture * change[..., None], 0, 255).astype(np.uint8)
     if rng.random() < 0.1:
@@ -129,8 +130,8 @@ def relight(head: Head, sources: Sources, rng: Rng) -> None:
 def tighten(head: Head, rng: Rng) -> None:
     """Cut the head down to the face, now and then, so that hair and neck are no condition."""
     mask = face_ellipse(head, float(rng.uniform(0.95, 1.25)))
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.5 + 0.02 * head.size)
-    head.cutout[..., 3] = np.minimum(head.cutout[..., 3], mask)
+    soft = cv2.GaussianBlur(mask, (0, 0), 0.5 + 0.02 * head.size)
+    head.cutout[..., 3] = np.minimum(head.cutout[..., 3], soft)
 
 
 def erase(head: Head, rng: Rng) -> None:
@@ -138,11 +139,11 @@ def erase(head: Head, rng: Rng) -> None:
     mask = cv2.GaussianBlur(face_ellipse(head, 1.05), (0, 0), 0.5 + 0.04 * head.size)
     height, width = mask.shape
     inside = head.cutout[..., :3][mask > 128]
-    base = inside.mean(0) if len(inside) else np.full(3, 128.0)
+    base: NDArray[Any] = inside.mean(0) if len(inside) else np.full(3, 128.0)
     if rng.random() < 0.5:
         base = base * rng.uniform(0.1, 0.6)
-        streaks = rng.normal(0, 1, (2, max(2, width // 2))).astype(np.float32)
-        streaks = cv2.resize(streaks, (width, height), interpolation=cv2.INTER_LINEAR)
+        strands = rng.normal(0, 1, (2, max(2, width // 2))).astype(np.float32)
+        streaks = cv2.resize(strands, (width, height), interpolation=cv2.INTER_LINEAR)
         base = base * (1 + 0.25 * streaks[..., None])
     fill = np.clip(base * augment.light_field(height, width, rng), 0, 255)
     weight = mask[..., None].astype(np.float32) / 255
@@ -187,7 +188,7 @@ class Canvas:
     def __init__(self, picture: Picture) -> None:
         """Start from a background, which is drawn over."""
         self.picture = picture
-        self.owner = np.full(picture.shape[:2], -1, np.int16)
+        self.owner: NDArray[np.int16] = np.full(picture.shape[:2], -1, np.int16)
         self.faces: list[tuple[int, Head]] = []
         self.count = 0
 
@@ -196,8 +197,8 @@ class Canvas:
         things.paste(self.picture, head.cutout, left, top)
         self.cover(head.cutout[..., 3], left, top)
         if is_face:
-            box = head.box + np.float32([left, top, 0, 0])
-            points = head.points + np.float32([left, top])
+            box = head.box + np.array([left, top, 0, 0], np.float32)
+            points = head.points + np.array([left, top], np.float32)
             self.faces.append((self.count - 1, Head(head.cutout, points, box)))
 
     def cover(self, alpha: NDArray[np.uint8], left: int, top: int) -> None:
@@ -254,7 +255,7 @@ def place(canvas: Canvas, wanted: float, sources: Sources, rng: Rng) -> None:
         margin = rng.uniform(0.0, 0.5) * wanted
         at = rng.uniform(min(margin, size / 2), max(size - margin, size / 2), 2)
         left, top = (int(v) for v in at - centre)
-        if not canvas.clashes(head.box + np.float32([left, top, 0, 0])):
+        if not canvas.clashes(head.box + np.array([left, top, 0, 0], np.float32)):
             canvas.add(head, left, top, is_face)
             return
 
@@ -297,9 +298,9 @@ def compose(sources: Sources, size: int, rng: Rng) -> Sample:
             ignored.append(head.box)
     return Sample(
         picture,
-        np.float32([h.box for h in kept]).reshape(-1, 4),
-        np.float32([h.points for h in kept]).reshape(-1, 5, 2),
-        np.float32(ignored).reshape(-1, 4),
+        np.array([h.box for h in kept], np.float32).reshape(-1, 4),
+        np.array([h.points for h in kept], np.float32).reshape(-1, 5, 2),
+        np.array(ignored, np.float32).reshape(-1, 4),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -100,9 +101,8 @@ class Runner:
             size = (max(1, round(picture.shape[1] * factor)), round(picture.shape[0] * factor))
             small = picture
             if factor < 1:
-                small = cv2.resize(
-                    picture, (size[0], max(1, size[1])), interpolation=cv2.INTER_AREA
-                )
+                size = (size[0], max(1, size[1]))
+                small = cast(Picture, cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
             found = self.one_scale(small, threshold)
             parts.append(Found(found.boxes / factor, found.scores, found.points / factor))
         return suppressed(

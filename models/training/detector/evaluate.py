@@ -33,9 +33,10 @@ from models.training.detector.net import Detector, multiply_adds, parameters
 from models.training.runs import LOGS, WEIGHTS
 
 Picture = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 LOWEST = 0.05
 THRESHOLDS = np.round(np.arange(0.2, 0.9, 0.02), 2)
-ASTRONAUT = np.float32([[203, 104], [248, 104], [224, 128], [204, 143], [243, 144]])
+ASTRONAUT = np.array([[203, 104], [248, 104], [224, 128], [204, 143], [243, 144]], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Judged:
     error: float
 
 
-def judge(found: Found, boxes: NDArray[np.float32], points: NDArray[np.float32]) -> list[Judged]:
+def judge(found: Found, boxes: Floats, points: Floats) -> list[Judged]:
     """Match each true face to the best detection over it (IoU of 0.4 or more)."""
     judged = []
     for box, truth in zip(boxes, points, strict=True):
@@ -72,7 +73,7 @@ def judge(found: Found, boxes: NDArray[np.float32], points: NDArray[np.float32])
     return judged
 
 
-def portrait(made_of: Sources, number: int) -> tuple[Picture, NDArray, NDArray]:
+def portrait(made_of: Sources, number: int) -> tuple[Picture, Floats, Floats]:
     """Place held-out head ``number`` on a held-out photograph; sizes from 20 to 300 pixels.
 
     Returns:

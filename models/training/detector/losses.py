@@ -65,7 +65,9 @@ def point_scale(truth: Truth) -> Tensor:
     return torch.maximum(eyes, 0.28 * truth.boxes[:, 2:].prod(-1).sqrt())
 
 
-def losses(scores: Tensor, shapes: Tensor, cells: Tensor, strides: Tensor, truth: Truth) -> dict:
+def losses(
+    scores: Tensor, shapes: Tensor, cells: Tensor, strides: Tensor, truth: Truth
+) -> dict[str, Tensor]:
     """Judge a batch.
 
     Args:

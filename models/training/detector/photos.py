@@ -21,6 +21,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -85,7 +86,7 @@ def shrink(picture: Picture, longest: int) -> Picture:
     if factor >= 1:
         return picture
     size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cast(Picture, cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 
 def read_pattern(data: bytes) -> Picture | None:
@@ -112,7 +113,7 @@ def packaged(folder: Path) -> Iterator[tuple[str, str, Picture]]:
             picture = read_pattern(path.read_bytes())
         elif suffix in {".jpg", ".jpeg", ".png", ".webp"} and path.stat().st_size > 3000:
             mode = cv2.IMREAD_UNCHANGED if kind == "stamps" else cv2.IMREAD_COLOR
-            picture = cv2.imread(str(path), mode)
+            picture = cast("Picture | None", cv2.imread(str(path), mode))
         else:
             continue
         if picture is None or min(picture.shape[:2]) < 40:
@@ -133,7 +134,7 @@ def archived(folder: Path) -> Iterator[tuple[str, str, Picture]]:
                 data = np.frombuffer(io.BytesIO(archive.read(name)).read(), np.uint8)
                 picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
                 if picture is not None and min(picture.shape[:2]) >= 40:
-                    yield "textures", name, picture
+                    yield "textures", name, cast(Picture, picture)
 
 
 def from_scikit() -> Iterator[tuple[str, str, Picture]]:
@@ -206,7 +207,8 @@ def load(half: str, kind: str, cache: Path) -> list[Picture]:
     """Read the pictures of one half ("train" or "held") and kind; BGR, stamps BGRA."""
     mode = cv2.IMREAD_UNCHANGED if kind == "stamps" else cv2.IMREAD_COLOR
     paths = sorted((cache / half / kind).glob("*"))
-    return [picture for p in paths if (picture := cv2.imread(str(p), mode)) is not None]
+    pictures = (cv2.imread(str(path), mode) for path in paths)
+    return [cast(Picture, picture) for picture in pictures if picture is not None]
 
 
 def main() -> None:

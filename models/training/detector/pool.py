@@ -65,7 +65,7 @@ def render_head(seed: int, side: int) -> Head:
     alpha[(drawn.picture.max(2) > 8) & (alpha < 0.05)] = 1.0
     colour = np.clip(drawn.picture / np.maximum(alpha, 0.02)[..., None], 0, 255)
     cutout = np.dstack((colour, alpha * 255)).astype(np.uint8)
-    return Head(cutout, np.float32(drawn.landmarks), np.float32(drawn.box))
+    return Head(cutout, drawn.landmarks.astype(np.float32), drawn.box.astype(np.float32))
 
 
 def write_shard(job: tuple[int, int]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -63,14 +64,15 @@ def crop(picture: Picture, size: int, rng: Rng) -> Picture:
     top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
     part = picture[top : top + side, left : left + side]
     method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    part = cv2.resize(part, (size, size), interpolation=method)
+    part = cast(Picture, cv2.resize(part, (size, size), interpolation=method))
     return part[:, ::-1] if rng.random() < 0.5 else part
 
 
 def tiles(picture: Picture, size: int, rng: Rng) -> Picture:
     """Repeat a texture over a square at a random scale."""
     factor = float(np.exp(rng.uniform(np.log(0.25), np.log(1.5))))
-    tile = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    scaled = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    tile = cast(Picture, scaled)
     repeat = (size // tile.shape[0] + 2, size // tile.shape[1] + 2, 1)
     top, left = rng.integers(0, tile.shape[0]), rng.integers(0, tile.shape[1])
     return np.tile(tile, repeat)[top : top + size, left : left + size]
@@ -82,8 +84,8 @@ def cloud(size: int, rng: Rng) -> Picture:
     base = skin(rng) if rng.random() < 0.4 else np.array(colour(rng))
     for cells in (2, 5, 12, 40):
         patch = rng.normal(0, 1, (cells, cells, int(rng.choice([1, 3])))).astype(np.float32)
-        patch = cv2.resize(patch, (size, size), interpolation=cv2.INTER_CUBIC)
-        total += patch.reshape(size, size, -1) * rng.uniform(0, 45) / np.sqrt(cells / 2)
+        smooth = cv2.resize(patch, (size, size), interpolation=cv2.INTER_CUBIC)
+        total += smooth.reshape(size, size, -1) * rng.uniform(0, 45) / np.sqrt(cells / 2)
     return np.clip(total + base, 0, 255).astype(np.uint8)
 
 
@@ -162,9 +164,10 @@ def turned(cutout: Picture, side: float, rng: Rng, angle: float = 40.0) -> Pictu
     height, width = cutout.shape[:2]
     factor = side / max(height, width)
     room = int(np.ceil(np.hypot(height, width) * factor)) + 2
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-angle, angle), factor)
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-angle, angle), factor)
+    matrix = np.asarray(turn, np.float64)
     matrix[:, 2] += room / 2 - np.array([width / 2, height / 2])
-    small = cv2.warpAffine(cutout, matrix, (room, room), flags=cv2.INTER_LINEAR)
+    small = cast(Picture, cv2.warpAffine(cutout, matrix, (room, room), flags=cv2.INTER_LINEAR))
     small[..., :3] = tone(np.ascontiguousarray(small[..., :3]), rng)
     return small[:, ::-1] if rng.random() < 0.5 else small
 

@@ -17,14 +17,14 @@ from rich.console import Console
 from models.training.crops import Floats, crop_matrix, jittered, warp
 from models.training.embedder.data import TEMPLATE, to_input
 from models.training.embedder.net import SIZE, Embedder
-from models.training.pairs import Store
+from models.training.pairs import Indices, Store
 from models.training.photometric import sample_photometric
 from models.training.runs import LOGS, WEIGHTS
 
 Embed = Callable[[Floats], Floats]
 
 
-def held_out_crops(identities: int, worn: bool) -> tuple[Floats, Floats]:
+def held_out_crops(identities: int, worn: bool) -> tuple[Floats, Indices]:
     """Crops of held-out photos with landmarks as a detector makes them (sd 2.5 %).
 
     Args:
@@ -54,7 +54,7 @@ def auc(same: Floats, other: Floats) -> float:
     return float(below.mean() / (2 * len(order)))
 
 
-def scores(embeddings: Floats, labels: Floats) -> dict[str, float]:
+def scores(embeddings: Floats, labels: Indices) -> dict[str, float]:
     """AUC, TAR at 1 % and 0.1 % FAR, over every pair of the pictures."""
     cosines = embeddings @ embeddings.T
     upper = np.triu_indices(len(labels), 1)

@@ -19,7 +19,7 @@ def test_grid_lists_every_cell_row_by_row() -> None:
 
 @pytest.mark.parametrize("size", [11, 20, 32, 50, 100, 180, 300])
 def test_every_face_has_a_cell_that_may_answer(size: int) -> None:
-    boxes = np.float32([[7, 3, size, size], [301.5, 200.25, size * 0.8, size * 1.25]])
+    boxes = np.array([[7, 3, size, size], [301.5, 200.25, size * 0.8, size * 1.25]], np.float32)
 
     chosen = candidates(boxes, 640, 640)
 
@@ -28,7 +28,7 @@ def test_every_face_has_a_cell_that_may_answer(size: int) -> None:
 
 
 def test_candidates_lie_near_the_middle_of_their_face() -> None:
-    box = np.float32([[40, 60, 64, 80]])
+    box = np.array([[40, 60, 64, 80]], np.float32)
     cells, strides = grid(256, 256)
 
     chosen = candidates(box, 256, 256)[0]
@@ -43,7 +43,7 @@ def test_candidates_lie_near_the_middle_of_their_face() -> None:
 def test_cells_of_ignored_boxes_are_marked_on_all_strides() -> None:
     cells, strides = grid(64, 64)
 
-    marked = ignored(np.float32([[0, 0, 33, 33]]), 64, 64)
+    marked = ignored(np.array([[0, 0, 33, 33]], np.float32), 64, 64)
 
     assert {int(s) for s in strides[marked]} == set(STRIDES)
     assert not marked[(cells[:, 0] + 0.5) * strides > 33].any()

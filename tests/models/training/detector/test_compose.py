@@ -20,7 +20,7 @@ from models.training.detector.compose import (  # noqa: E402
 from models.training.detector.pool import Head  # noqa: E402
 from models.training.detector.things import Bank, background  # noqa: E402
 
-POINTS = np.float32([[78, 80], [114, 82], [96, 100], [82, 120], [110, 122]])
+POINTS = np.array([[78, 80], [114, 82], [96, 100], [82, 120], [110, 122]], np.float32)
 
 
 def dotted() -> Head:
@@ -29,7 +29,7 @@ def dotted() -> Head:
     cv2.ellipse(cutout, (96, 96), (50, 64), 0, 0, 360, (60, 60, 60, 255), -1)
     for number, (x, y) in enumerate(POINTS.astype(int)):
         cv2.circle(cutout, (int(x), int(y)), 4, (120 + 30 * number, 255, 255, 255), -1)
-    return Head(cutout, POINTS.copy(), np.float32([46, 32, 100, 128]))
+    return Head(cutout, POINTS.copy(), np.array([46, 32, 100, 128], np.float32))
 
 
 class OneHead:

@@ -35,8 +35,9 @@ def test_a_cell_is_decoded_where_it_lies() -> None:
 
 
 def test_the_best_of_overlapping_faces_stays() -> None:
-    boxes = np.float32([[0, 0, 10, 10], [1, 1, 10, 10], [50, 50, 10, 10]])
-    found = Found(boxes, np.float32([0.6, 0.9, 0.5]), np.zeros((3, 5, 2), np.float32))
+    boxes = np.array([[0, 0, 10, 10], [1, 1, 10, 10], [50, 50, 10, 10]], np.float32)
+    scores = np.array([0.6, 0.9, 0.5], np.float32)
+    found = Found(boxes, scores, np.zeros((3, 5, 2), np.float32))
 
     assert suppressed(found).boxes[:, 0].tolist() == [1, 50]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -55,8 +57,8 @@ def test_overlap_of_equal_and_of_distant_boxes() -> None:
 
 def test_a_perfect_answer_costs_next_to_nothing() -> None:
     side = 128
-    boxes = np.float32([[30, 40, 40, 50]])
-    points = np.float32([[[40, 60], [58, 60], [50, 68], [42, 78], [56, 78]]])
+    boxes = np.array([[30, 40, 40, 50]], np.float32)
+    points = np.array([[[40, 60], [58, 60], [50, 68], [42, 78], [56, 78]]], np.float32)
     cells, strides = (torch.from_numpy(a) for a in grid(side, side))
     middle = torch.tensor([50.0, 65.0])
     shapes = torch.zeros(1, len(cells), 14)
@@ -86,7 +88,7 @@ def test_a_picture_without_faces_can_be_learned_from() -> None:
     assert float(scores.grad.min()) > 0
 
 
-def test_the_export_answers_as_the_network(tmp_path) -> None:
+def test_the_export_answers_as_the_network(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxslim")

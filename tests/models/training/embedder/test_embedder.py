@@ -47,7 +47,7 @@ def test_auc_of_known_orders() -> None:
 
 
 def test_scores_of_perfect_embeddings() -> None:
-    labels = np.repeat(np.arange(4), 3)
+    labels = np.repeat(np.arange(4, dtype=np.int64), 3)
     result = scores(np.eye(4, dtype=np.float32)[labels], labels)
     assert result["auc"] == 1.0
     assert result["tar_at_far_1e2"] == 1.0
