@@ -65,7 +65,8 @@ class Run:
         self.net.load_state_dict(state["net"])
         self.average.net.load_state_dict(state["average"])
         self.average.steps = self.step = state["step"]
-        self.optimiser.load_state_dict(state["optimiser"])
+        if "optimiser" in state:
+            self.optimiser.load_state_dict(state["optimiser"])
         self.epoch = state["epoch"]
         return float(state["used"])
 

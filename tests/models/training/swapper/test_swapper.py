@@ -12,11 +12,14 @@ pytest.importorskip("onnxslim")
 
 from models.training.embedder.net import Embedder, folded
 from models.training.export import export
+from models.training.faces.identity import FACE_INDEX
+from models.training.swapper.adopt import ridge
 from models.training.swapper.data import changed_region, from_unit, to_unit
 from models.training.swapper.evaluate import psnr
 from models.training.swapper.export import settled
 from models.training.swapper.losses import SwapLoss
 from models.training.swapper.net import Swapper
+from models.training.traits import trait_table
 
 
 def inputs(count: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,3 +124,23 @@ def test_psnr_of_a_known_error() -> None:
     where = np.ones((8, 8), bool)
     assert psnr(first, first + 255, where) == pytest.approx(0.0)
     assert psnr(first, first + 51, where) == pytest.approx(20 * np.log10(5.0))
+
+
+def test_adopted_layer_gives_the_same_style_from_embeddings() -> None:
+    rng = np.random.default_rng(4)
+    traits = rng.standard_normal((3000, 6))
+    mixing = rng.standard_normal((6, 512))
+    inputs = traits @ mixing
+    inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    # Unit length loses one number: how far a face is from the average one.
+    wanted = traits / np.linalg.norm(traits @ mixing, axis=1, keepdims=True) * 22.0
+    matrix, offset = ridge(inputs, wanted, strength=1e-6)
+    np.testing.assert_allclose(inputs @ matrix + offset, wanted, atol=0.02)
+    assert matrix.shape == (512, 6)
+
+
+def test_traits_have_no_scale_and_no_seed() -> None:
+    table = trait_table(200)
+    assert np.abs(table.mean(axis=0)).max() < 1e-4
+    assert "detail" in FACE_INDEX
+    assert table.shape == (200, len(FACE_INDEX) - 1)
