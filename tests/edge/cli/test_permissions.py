@@ -69,7 +69,7 @@ def prepared() -> Iterator[Place]:
     """Below the system's own temporary folder: pytest's may be entered by its owner alone."""
     root = Path(tempfile.mkdtemp(prefix="edge-permissions-"))
     place = Place(root)
-    before = os.environ.get("EDGE_HOME")
+    before, folder = os.environ.get("EDGE_HOME"), Path.cwd()
     os.environ["EDGE_HOME"] = str(place.home)
     try:
         ready = stage(place.home, place.work)
@@ -81,7 +81,7 @@ def prepared() -> Iterator[Place]:
         assert main(["consent", "show", "nobody.identity"]) == 0
         yield place
     finally:
-        os.chdir("/")
+        os.chdir(folder)
         if before is None:
             del os.environ["EDGE_HOME"]
         else:
