@@ -162,7 +162,7 @@ def run_bench(
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, _home_in(Path(name)):
         folder = Path(name)
-        stages, swapper, faces = _stages(wanted, frame_size, folder)
+        stages, models, faces = _stages(wanted, frame_size, folder)
         timings = measure(stages, rounds, after_round=after_round)
     return Report(
         machine=this_machine(),
@@ -171,7 +171,7 @@ def run_bench(
         load=load,
         frame_size=frame_size,
         faces=faces,
-        models=swapper.models,
+        models=models,
         memory=_peak_memory(),
         timings=timings,
     )
@@ -198,8 +198,8 @@ def _home_in(folder: Path) -> Iterator[None]:
 
 def _stages(
     engines: Engines, frame_size: tuple[int, int], folder: Path
-) -> tuple[dict[str, Stage], Swapper, int]:
-    """Open everything, and return the stages, the swapper, and the number of faces."""
+) -> tuple[dict[str, Stage], tuple[ModelUse, ...], int]:
+    """Open everything, and return the stages, the models in them, and the number of faces."""
     from edge.jobs.file import swap_file
     from edge.provenance.manifest import sign
 
@@ -246,7 +246,7 @@ def _stages(
             "sign and verify": lambda: sign(labelled, signed, "image/jpeg", swapped.record, target),
             "whole picture": lambda: swap_file(swapper, target, output, overwrite=True),
         },
-        swapper,
+        (detector.use, embedder.use, model.use),
         len(faces),
     )
 
