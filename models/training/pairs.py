@@ -26,7 +26,7 @@ from rich.progress import Progress
 from models.training.faces.identity import sample_identity, swapped
 from models.training.faces.render import render
 from models.training.faces.scene import Scene, sample_scene
-from models.training.runs import data_folder
+from models.training.folders import data_folder
 
 SIZE = 160
 HELD_OUT = 1_000_000

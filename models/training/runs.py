@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-ROOT = Path(__file__).resolve().parents[2]
-LOGS = ROOT / "models" / "training" / "logs"
-WEIGHTS = ROOT / "models" / "weights"
-CARDS = ROOT / "models" / "cards"
-
-
-def data_folder() -> Path:
-    """Where rendered data and checkpoints lie: $EDGE_TRAIN_DATA, or .train-data in the root."""
-    return Path(os.environ.get("EDGE_TRAIN_DATA", str(ROOT / ".train-data")))
+from models.training.folders import CARDS as CARDS
+from models.training.folders import LOGS as LOGS
+from models.training.folders import WEIGHTS as WEIGHTS
+from models.training.folders import data_folder as data_folder
 
 
 def seeded(seed: int) -> None:

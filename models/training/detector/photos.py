@@ -56,7 +56,7 @@ Picture = NDArray[np.uint8]
 
 def default_cache() -> Path:
     """Where the pictures lie unless told otherwise."""
-    from models.training.runs import data_folder
+    from models.training.folders import data_folder
 
     return data_folder() / "photos"
 

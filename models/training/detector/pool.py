@@ -45,7 +45,7 @@ class Head:
 
 def folder() -> Path:
     """Where the shards lie."""
-    from models.training.runs import data_folder
+    from models.training.folders import data_folder
 
     return data_folder() / "detector" / "pool"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("rich")
+pytest.importorskip("numba")
 
 from models.training.pairs import HELD_OUT, PLANS, photos_plan, swaps_plan, train_plan
 

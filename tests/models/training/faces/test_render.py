@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("numba")
+
 from models.training.faces.background import BACKGROUNDS, background
 from models.training.faces.identity import sample_identity, swapped
 from models.training.faces.render import Rendered, render, render_onto
