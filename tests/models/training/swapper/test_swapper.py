@@ -2,7 +2,10 @@
 
 # ruff: noqa: E402 - what is imported below needs libraries that only training has
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,8 +24,11 @@ from models.training.swapper.losses import SwapLoss
 from models.training.swapper.net import Swapper
 from models.training.traits import trait_table
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def inputs(count: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+
+def inputs(count: int = 1) -> tuple[Tensor, Tensor]:
     torch.manual_seed(1)
     source = torch.nn.functional.normalize(torch.randn(count, 512), dim=1)
     return torch.rand(count, 3, 128, 128), source
