@@ -74,9 +74,9 @@ class Clean(Pass):
         opset_of(model)
         bones = skeleton(model, _LARGE)
         before = skeleton(model, _LARGE)
-        try:
+        try:  # it raises whatever its parts raise
             slim = onnxslim.slim(bones)
-        except Exception as error:  # noqa: BLE001  (it raises whatever its parts raise)
+        except Exception as error:
             raise PassError(f"onnxslim cannot read the model: {str(error)[:200]}") from error
         _drop_dead_ends(slim)
         if _signature(slim) == _signature(before) and not _dead_ends(model):

@@ -52,7 +52,8 @@ class DeadWeights(Rewrite[_Live]):
         """Cut the kernel."""
         weights = graph.constant(node.input[1])
         assert weights is not None
-        cut = weights[(..., *(slice(first, last + 1) for first, last in match.spans))]
+        kept = tuple(slice(first, last + 1) for first, last in match.spans)
+        cut = weights[(slice(None), slice(None), *kept)]
         geometry = match.geometry
         rows = list(zip(match.spans, geometry.kernel, geometry.dilations, strict=True))
         fronts = [p - s[0] * d for p, (s, _, d) in zip(geometry.before, rows, strict=True)]

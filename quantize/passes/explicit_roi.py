@@ -28,8 +28,9 @@ class ExplicitRoi(Rewrite[bool]):
     def apply(self, graph: Graph, node: onnx.NodeProto, match: bool) -> None:
         """Give it the empty tensor."""
         for other in graph.nodes:
-            value = graph.constant(other.input[1]) if self.match(graph, other) is None else None
-            if other.op_type == "Resize" and value is not None and value.size == 0:
-                graph.set_input(node, 1, other.input[1])
+            roi = other.input[1] if other.op_type == "Resize" and len(other.input) > 1 else ""
+            value = graph.constant(roi) if roi else None
+            if value is not None and value.size == 0:
+                graph.set_input(node, 1, roi)
                 return
         graph.set_input(node, 1, graph.store(np.zeros(0, np.float32), "empty_roi"))

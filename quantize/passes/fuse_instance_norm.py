@@ -57,8 +57,8 @@ class FuseInstanceNorm(Rewrite["Spread | _Affine"]):
             _absorb(graph, node, match)
             return
         shape = graph.shape(match.source)
-        assert shape is not None
-        count, kind = shape[1], graph.dtype(match.source)
+        count, kind = shape[1] if shape is not None else None, graph.dtype(match.source)
+        assert count is not None
         result = node.output[0]
         scale = np.full(count, 1 / math.sqrt(match.factor), kind)
         names = [
@@ -94,10 +94,8 @@ def _absorb(graph: Graph, node: onnx.NodeProto, match: _Affine) -> None:
     assert scale is not None
     assert bias is not None
     wide = match.values.astype(np.float64)
-    if match.user.op_type == "Mul":
-        new = [scale * wide, bias * wide]
-    else:
-        new = [scale, bias + wide]
+    multiplies = match.user.op_type == "Mul"
+    new = [scale * wide, bias * wide] if multiplies else [scale, bias + wide]
     result = match.user.output[0]
     for index, (value, hint) in enumerate(zip(new, ("scale", "bias"), strict=True)):
         name = graph.store(value.astype(scale.dtype), f"{result}_{hint}")

@@ -45,7 +45,7 @@ class PreluExact(Rewrite[NDArray[Any]]):
             graph.add("LeakyRelu", [source], output=result, alpha=float(match[0]))
             return
         count = match.size
-        kernel = {"kernel_shape": [1, 1], "group": count}
+        kernel: dict[str, Any] = {"kernel_shape": [1, 1], "group": count}
         plain = graph.store(match.reshape(count, 1, 1, 1), f"{result}_slope")
         rest = (1 - match.astype(np.float64)).astype(match.dtype).reshape(count, 1, 1, 1)
         positive = graph.add("Relu", [source], hint=result)

@@ -31,7 +31,8 @@ def foldable(graph: Graph) -> list[onnx.NodeProto]:
     """Return the nodes that depend on stored values alone, in running order.
 
     1. Random and quantizing nodes stay.
-    2. Nodes of other domains stay: nobody knows whether they always give the same.
+    2. Nodes of other domains stay: nobody knows whether they always give the same. So does the
+       Identity by which a constant becomes an output.
     3. A node that blows a small value up (Expand, Tile, ...) stays unless its result is small.
     """
     fixed: set[str] = {""}
@@ -43,6 +44,8 @@ def foldable(graph: Graph) -> list[onnx.NodeProto]:
             continue
         if not all(name in fixed or graph.is_constant(name) for name in node.input):
             continue
+        if node.op_type == "Identity" and node.output[0] in graph.outputs:
+            continue  # a constant output: a node must make it
         if node.op_type in _GROWING:
             shape = graph.static_shape(node.output[0])
             if shape is None or math.prod(shape) > _LARGEST_GROWN:
@@ -83,7 +86,9 @@ def fold_constants(graph: Graph) -> bool:
         values = [helper.make_empty_tensor_value_info(name) for name in needed]
         body = helper.make_graph(nodes, "fixed", [], values, _stored_inputs(graph, nodes))
         imports = list(graph.model.opset_import)
-        part = helper.make_model(body, opset_imports=imports, ir_version=graph.model.ir_version)
+        part = helper.make_model(
+            body, opset_imports=imports, ir_version=max(graph.model.ir_version, 4)
+        )
         results = run_model(part, [{}])[0]
     graph.remove(*nodes)
     for name in needed:

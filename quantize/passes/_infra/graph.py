@@ -145,9 +145,10 @@ class Graph:
 
     def is_constant(self, name: str) -> bool:
         """Return whether a value is stored in the model."""
-        return (
-            name in self._new or name in self._stored or (self.maker(name, "Constant") is not None)
-        )
+        if name in self._new or name in self._stored:
+            return True
+        node = self.maker(name, "Constant") if name else None
+        return node is not None and node.attribute[0].name in {"value", *_CONSTANT_KINDS}
 
     def constant(self, name: str) -> NDArray[Any] | None:
         """Return a stored value, or None when it is not stored."""
@@ -155,7 +156,7 @@ class Graph:
         if tensor is not None:
             return np.asarray(numpy_helper.to_array(tensor))
         node = self.maker(name, "Constant") if name else None
-        if node is None or not node.attribute:
+        if node is None:
             return None
         entry = node.attribute[0]
         if entry.name == "value":

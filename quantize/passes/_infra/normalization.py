@@ -69,14 +69,14 @@ def _reduced(graph: Graph, name: str, *kinds: str) -> str | None:
         node = inner
     if attributes(node).get("keepdims", 1) != kept:
         return None
-    return node.input[0] if _is_spatial(graph, node, node.input[0]) else None
+    return str(node.input[0]) if _is_spatial(graph, node, node.input[0]) else None
 
 
 def mean_of(graph: Graph, name: str) -> str | None:
     """Return x when a value is the mean of x over its places."""
     pooled = graph.maker(name, "GlobalAveragePool")
     if pooled is not None:
-        return pooled.input[0]
+        return str(pooled.input[0])
     direct = _reduced(graph, name, "ReduceMean")
     if direct is not None:
         return direct
@@ -93,7 +93,7 @@ def centred_of(graph: Graph, name: str) -> str | None:
     """Return x when a value is x minus its mean."""
     node = graph.maker(name, "Sub")
     if node is not None:
-        return node.input[0] if mean_of(graph, node.input[1]) == node.input[0] else None
+        return str(node.input[0]) if mean_of(graph, node.input[1]) == node.input[0] else None
     node = graph.maker(name, "Add")
     for source, other in operands(node) if node is not None else ():
         negative = graph.maker(other, "Neg")
@@ -108,12 +108,12 @@ def _square_of(graph: Graph, name: str) -> str | None:
         return None
     if node.op_type == "Mul":
         if node.input[0] == node.input[1]:
-            return node.input[0]
+            return str(node.input[0])
         # The same difference, computed twice.
         source = centred_of(graph, node.input[0])
         again = centred_of(graph, node.input[1])
-        return node.input[0] if source is not None and source == again else None
-    return node.input[0] if graph.scalar(node.input[1]) == 2 else None
+        return str(node.input[0]) if source is not None and source == again else None
+    return str(node.input[0]) if graph.scalar(node.input[1]) == 2 else None
 
 
 def _plain_variance(graph: Graph, name: str) -> Spread | None:

@@ -23,13 +23,13 @@ LARGE = 1 << 16  # bytes; what shape inference reads (sizes, axes, pads) is far 
 def tensor_bytes(tensor: onnx.TensorProto) -> int:
     """Return the size of a stored tensor's values in bytes, from its type and shape alone."""
     item = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return int(math.prod(tensor.dims) * item)
+    return int(item) * math.prod(int(size) for size in tensor.dims)
 
 
 def model_bytes(model: onnx.ModelProto) -> int:
     """Return about how large a model is in bytes, without serialising it."""
     stored = sum(tensor_bytes(tensor) for tensor in model.graph.initializer)
-    return stored + sum(node.ByteSize() for node in model.graph.node)
+    return stored + sum(int(node.ByteSize()) for node in model.graph.node)
 
 
 def skeleton(model: onnx.ModelProto, large: int = LARGE) -> onnx.ModelProto:
