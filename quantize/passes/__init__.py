@@ -65,12 +65,13 @@ __all__ = [
 STANDARD: tuple[Pass, ...] = (
     Clean(),
     Debris(),
+    StaticShapes(),
     FuseInstanceNorm(),
     FoldBatchnorm(),
     DeadWeights(),
     ExplicitRoi(),
 )
-"""What every target wants, for a model of static shapes whose emap has been lifted."""
+"""What every target wants, for a model whose inputs are static and whose emap has been lifted."""
 
 
 def bake_identity(values: Mapping[str, NDArray[Any]]) -> tuple[Pass, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -256,7 +257,7 @@ def reference_like(width: int = 8, size: int = 32) -> onnx.ModelProto:
     return s.model("output", "mask")
 
 
-TOPOLOGIES = {
+TOPOLOGIES: dict[str, Callable[[], onnx.ModelProto]] = {
     "inswapper": inswapper_like,
     "mobile": mobile_like,
     "hyperswap": hyperswap_like,

@@ -56,36 +56,62 @@ def _places(graph: Graph, name: str) -> int | None:
     return math.prod(sides) if len(sides) == len(shape) - 2 else None
 
 
-def _reduced(graph: Graph, name: str, *kinds: str) -> str | None:
-    """Return x when a value is x reduced over its places, with the axes kept."""
-    node = graph.maker(name, *kinds, "Unsqueeze")
+def _statistic(graph: Graph, name: str) -> str:
+    """Look through what only adds or drops axes of size 1 behind the channels."""
+    node = graph.maker(name, "Reshape", "Unsqueeze", "Squeeze")
+    while node is not None:
+        small, large = graph.shape(node.input[0]), graph.shape(name)
+        if small is None or large is None or small[:2] != large[:2]:
+            break
+        if len(small) < 2 or any(size != 1 for size in (*small[2:], *large[2:])):
+            break
+        name = node.input[0]
+        node = graph.maker(name, "Reshape", "Unsqueeze", "Squeeze")
+    return name
+
+
+def _whole(graph: Graph, name: str) -> str:
+    """Look through what only lays the places of x out in one row."""
+    node = graph.maker(name, "Reshape")
     if node is None:
+        return name
+    shape, flat = graph.shape(node.input[0]), graph.shape(name)
+    if shape is None or flat is None or len(flat) != 3 or len(shape) < 3 or shape[0] is None:
+        return name
+    return str(node.input[0]) if shape[1] is not None and shape[:2] == flat[:2] else name
+
+
+def _is_column(graph: Graph, name: str, partner: str) -> bool:
+    """Return whether a value holds one number per channel, and lines up with its partner."""
+    shape, other = graph.shape(name), graph.shape(partner)
+    if shape is None or other is None or len(shape) != len(other):
+        return False
+    return all(size == 1 for size in shape[2:])
+
+
+def _reduced(graph: Graph, name: str, *kinds: str) -> str | None:
+    """Return x when a value is x reduced over its places, whether or not the axes are kept."""
+    node = graph.maker(name, *kinds)
+    if node is None or not _is_spatial(graph, node, node.input[0]):
         return None
-    kept = 1
-    if node.op_type == "Unsqueeze":  # exporters reduce without keeping the axes, and restore them
-        inner, kept = graph.maker(node.input[0], *kinds), 0
-        if inner is None or not _is_spatial(graph, node, inner.input[0]):
-            return None
-        node = inner
-    if attributes(node).get("keepdims", 1) != kept:
-        return None
-    return str(node.input[0]) if _is_spatial(graph, node, node.input[0]) else None
+    return str(node.input[0])
 
 
 def mean_of(graph: Graph, name: str) -> str | None:
     """Return x when a value is the mean of x over its places."""
+    name = _statistic(graph, name)
     pooled = graph.maker(name, "GlobalAveragePool")
     if pooled is not None:
-        return str(pooled.input[0])
+        return _whole(graph, pooled.input[0])
     direct = _reduced(graph, name, "ReduceMean")
     if direct is not None:
-        return direct
+        return _whole(graph, direct)
     divided = graph.maker(name, "Div")
     if divided is not None:
-        source = _reduced(graph, divided.input[0], "ReduceSum")
+        source = _reduced(graph, _statistic(graph, divided.input[0]), "ReduceSum")
         count = graph.scalar(divided.input[1])
         if source is not None and count is not None and count == _places(graph, source):
-            return source
+            return _whole(graph, source)
     return None
 
 
@@ -93,13 +119,21 @@ def centred_of(graph: Graph, name: str) -> str | None:
     """Return x when a value is x minus its mean."""
     node = graph.maker(name, "Sub")
     if node is not None:
-        return str(node.input[0]) if mean_of(graph, node.input[1]) == node.input[0] else None
+        return _minus_mean(graph, node.input[0], node.input[1], node.input[1])
     node = graph.maker(name, "Add")
-    for source, other in operands(node) if node is not None else ():
+    for value, other in operands(node) if node is not None else ():
         negative = graph.maker(other, "Neg")
-        if negative is not None and mean_of(graph, negative.input[0]) == source:
-            return source
+        found = None
+        if negative is not None:
+            found = _minus_mean(graph, value, negative.input[0], other)
+        if found is not None:
+            return found
     return None
+
+
+def _minus_mean(graph: Graph, value: str, mean: str, column: str) -> str | None:
+    source = _whole(graph, value)
+    return source if _is_column(graph, column, value) and mean_of(graph, mean) == source else None
 
 
 def _square_of(graph: Graph, name: str) -> str | None:
@@ -117,6 +151,7 @@ def _square_of(graph: Graph, name: str) -> str | None:
 
 
 def _plain_variance(graph: Graph, name: str) -> Spread | None:
+    name = _statistic(graph, name)
     squares = mean_of(graph, name)
     inside = _square_of(graph, squares) if squares is not None else None
     source = centred_of(graph, inside) if inside is not None else None
@@ -148,6 +183,7 @@ def _difference_of_means(graph: Graph, name: str) -> Spread | None:
 
 def variance_of(graph: Graph, name: str) -> Spread | None:
     """Return x when a value is x's variance, times a constant (unbiased estimates), plus one."""
+    name = _statistic(graph, name)
     found = _plain_variance(graph, name)
     if found is not None:
         return found
@@ -169,7 +205,7 @@ def variance_of(graph: Graph, name: str) -> Spread | None:
 
 def deviation_of(graph: Graph, name: str) -> Spread | None:
     """Return the variance of which a value is the square root."""
-    node = graph.maker(name, "Sqrt", "Pow")
+    node = graph.maker(_statistic(graph, name), "Sqrt", "Pow")
     if node is None or (node.op_type == "Pow" and graph.scalar(node.input[1]) != 0.5):
         return None
     return variance_of(graph, node.input[0])
@@ -177,7 +213,7 @@ def deviation_of(graph: Graph, name: str) -> Spread | None:
 
 def inverse_deviation_of(graph: Graph, name: str) -> Spread | None:
     """Return the variance of which a value is one over the square root."""
-    node = graph.maker(name, "Reciprocal", "Div", "Pow")
+    node = graph.maker(_statistic(graph, name), "Reciprocal", "Div", "Pow")
     if node is None:
         return None
     if node.op_type == "Reciprocal":
@@ -189,16 +225,16 @@ def inverse_deviation_of(graph: Graph, name: str) -> Spread | None:
 
 def normalised_of(graph: Graph, node: onnx.NodeProto) -> Spread | None:
     """Return the variance by whose root a node divides the centred x of that same variance."""
-    found: Spread | None = None
-    if node.op_type == "Div":
-        found = deviation_of(graph, node.input[1])
-        centred = node.input[0]
-    elif node.op_type == "Mul":
-        for first, second in operands(node):
-            found = inverse_deviation_of(graph, second)
-            centred = first
-            if found is not None:
-                break
-    if found is None or found.factor <= 0 or centred_of(graph, centred) != found.source:
+    if node.op_type not in ("Div", "Mul"):
         return None
-    return found
+    dividing = node.op_type == "Div"
+    pairs = [(node.input[0], node.input[1])] if dividing else operands(node)
+    for centred, root in pairs:
+        found = deviation_of(graph, root) if dividing else inverse_deviation_of(graph, root)
+        if found is None or found.factor <= 0 or not _is_column(graph, root, found.source):
+            continue
+        # In one row, the result would have another shape than x.
+        in_place = graph.shape(centred) == graph.shape(found.source)
+        if in_place and centred_of(graph, centred) == found.source:
+            return found
+    return None

@@ -37,7 +37,11 @@ def _model(
     ],
 )
 def test_what_occurs(kernel: int, stride: int, pad: int, extra: int, expected: set[str]) -> None:
-    attrs = {"strides": [stride] * 2, "pads": [pad] * 4, "output_padding": [extra] * 2}
+    attrs: dict[str, Any] = {
+        "strides": [stride] * 2,
+        "pads": [pad] * 4,
+        "output_padding": [extra] * 2,
+    }
     model = rewritten(_model((kernel, kernel), **attrs), ConvTransposeToConv()).model
     assert kinds(model) == expected
     modes = [a.s for n in model.graph.node for a in n.attribute if a.name == "mode"]
@@ -68,7 +72,7 @@ def test_any_geometry(
         for i, (n, k, e, d) in enumerate(zip((3, 5), kernel, extra, dilations, strict=True))
     ]
     assume(min(sizes) > 0)
-    attrs = {
+    attrs: dict[str, Any] = {
         "strides": [stride] * 2,
         "pads": list(pads),
         "output_padding": list(extra),

@@ -130,6 +130,31 @@ def test_unbiased_estimate() -> None:
     np.testing.assert_allclose(scale, np.sqrt((n - 1) / n), rtol=1e-6)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_statistics_of_places_in_one_row(batch: int) -> None:
+    s, n = Sketch(), SIDE * SIDE
+    x = s.input("x", batch, CHANNELS, SIDE, SIDE)
+    row, column = s.ints(batch, CHANNELS, -1), s.ints(batch, CHANNELS, 1, 1)
+    flat = s.op("Reshape", x, row)
+    m = s.op("ReduceMean", flat, axes=[2], keepdims=1)
+    c = s.op("Sub", flat, m)
+    v = s.op("ReduceMean", s.op("Mul", c, c), axes=[2], keepdims=0)
+    v = s.op("Div", s.op("Mul", v, s.keep(float(n))), s.keep(n - 1.0))
+    root = s.op("Reshape", s.op("Sqrt", s.op("Add", v, s.keep(EPSILON))), column)
+    again = s.op("ReduceMean", s.op("Reshape", x, row), axes=[2], keepdims=0)
+    y = s.op("Div", s.op("Sub", x, s.op("Reshape", again, column)), root)
+    _assert_fused(_finished(s, y))
+
+
+def test_columns_that_do_not_line_up() -> None:
+    s = Sketch()
+    x = s.input("x", 4, 4, 4, 4)
+    c = s.op("Sub", x, s.mean(x, keepdims=0))  # (4, 4) meets the last two axes
+    v = s.mean(s.op("Mul", c, c))
+    y = s.op("Div", c, s.op("Sqrt", s.op("Add", v, s.keep(EPSILON))))
+    assert_untouched(_finished(s, y), FuseInstanceNorm())
+
+
 def test_sum_of_squares() -> None:
     s = Sketch()
     x = s.input("x", 1, CHANNELS, SIDE, SIDE)
