@@ -143,7 +143,9 @@ def test_stopping_in_the_middle_leaves_only_a_line(ready: Stage, stop: signal.Si
             time.sleep(0.02)
         process.send_signal(stop)
         _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130, errors
+    # Where the signal comes while a record class is being made (dataclasses use exec), CPython
+    # ends the handled process by SIGINT itself; a shell says 130 to both.
+    assert process.returncode in {130, -signal.SIGINT}, errors
     assert errors.count("\n") == 1
     assert {path.name for path in ready.folder.iterdir()} == before
     assert ready.swapper().ledger.entries()[-1].fields["event"] == "interrupted"
