@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import NoFaceError
 from edge.faces.detect import VIDEO_PASSES
+from edge.faces.track import Steady
 from edge.jobs.deliver import deliver
 from edge.jobs.results import Done, Stopwatch
 from edge.media.video_in import open_video
@@ -98,6 +99,7 @@ def _swap_frames(
 ) -> int:
     """Swap, label and write every frame; return the most faces in one."""
     most = 0
+    steady = Steady()
     frames = iter(reader)
     while True:
         with watch.stage("read"):
@@ -105,7 +107,7 @@ def _swap_frames(
         if frame is None:
             return most
         with watch.stage("detect"):
-            faces = swapper.find(frame.frame, VIDEO_PASSES)
+            faces = steady.update(swapper.find(frame.frame, VIDEO_PASSES))
         with watch.stage("swap"):
             swapper._swap_into(frame.frame, faces)
         with watch.stage("label"):
