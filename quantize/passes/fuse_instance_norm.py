@@ -31,7 +31,8 @@ class FuseInstanceNorm(Rewrite["Spread | _Affine"]):
     1. c / r, c * (1 / r), c * Reciprocal(r), c * Pow(v + epsilon, -0.5)
        -> InstanceNormalization(x, 1, 0, epsilon).
     2. The mean may be ReduceMean (axes as attribute or input, kept, or restored by Unsqueeze or
-       Reshape), of x itself or of its places laid out in one row, GlobalAveragePool, or ReduceSum divided by the number of places; c may be x + Neg(mean).
+       Reshape) of x itself or of its places laid out in one row, GlobalAveragePool, or ReduceSum
+       divided by the number of places; c may be x + Neg(mean).
     3. The square may be Mul or Pow, c may be computed twice; v may be ReduceSumSquare, or
        mean(x * x) - mean(x) * mean(x); v may be scaled by a constant k (unbiased estimates):
        -> epsilon / k, scale 1 / sqrt(k).

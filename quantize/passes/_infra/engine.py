@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edge.errors import EngineMissing
 from quantize.errors import GraphError
 from quantize.passes._infra.shapes import model_bytes
 
@@ -28,7 +29,13 @@ def _save_with_weights_beside(model: onnx.ModelProto, path: Path) -> None:
 
 @contextmanager
 def _session(model: onnx.ModelProto, threads: int) -> Iterator[Any]:
-    import onnxruntime as ort
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise EngineMissing(
+            "the toolchain runs models in ONNX Runtime, which is not installed: "
+            "pip install 'edge-swap[cpu,quantize]'"
+        ) from error
 
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

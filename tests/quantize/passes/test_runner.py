@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edge.errors import EdgeError
+from edge.errors import EdgeError, EngineMissing
 from quantize.errors import (
     DriftError,
     GraphError,
@@ -167,6 +169,12 @@ def test_custom_operators_are_refused() -> None:
     model.opset_import.append(helper.make_opsetid("my.company", 1))
     with pytest.raises(GraphError, match="ONNX Runtime cannot run the model"):
         run_passes(model, [ReciprocalToDiv()])
+
+
+def test_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(EngineMissing, match=r"pip install 'edge-swap.cpu,quantize.'"):
+        run_passes(_model(), [])
 
 
 def test_specs_must_fit() -> None:
