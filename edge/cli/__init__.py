@@ -84,7 +84,7 @@ def _print_help() -> None:
 
 def _unknown(name: str) -> int:
     if name in TOOLCHAIN_COMMANDS:
-        text = f"'edge {name}' needs the toolchain: pip install 'edge-swap[quantize]'"
+        text = f"'edge {name}' is a command of the toolchain, which has no commands yet here"
     else:
         text = f"no command '{name}'; known: {', '.join(command_names())}"
     sys.stderr.write(f"edge: {text}\n")
