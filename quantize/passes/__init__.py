@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from quantize.passes._infra.feeds import InputSpec, default_spec, draw_feeds
-from quantize.passes._infra.graph import count_operators
+from quantize.passes._infra.model import count_operators
 from quantize.passes.bake import Bake
 from quantize.passes.base import Pass, PassResult
 from quantize.passes.clean import Clean

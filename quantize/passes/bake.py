@@ -12,7 +12,8 @@ from onnx import helper
 
 from quantize.errors import PostconditionError, PreconditionError
 from quantize.passes._infra.folding import fold_constants, foldable
-from quantize.passes._infra.graph import Graph, inputs_of
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import inputs_of
 from quantize.passes._infra.shapes import shape_of
 from quantize.passes.base import Pass, PassResult
 

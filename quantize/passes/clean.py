@@ -9,7 +9,8 @@ import onnx
 import onnxslim
 
 from quantize.errors import PassError, PostconditionError, PreconditionError
-from quantize.passes._infra.graph import Graph, in_running_order, opset_of
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import in_running_order, opset_of
 from quantize.passes._infra.shapes import skeleton, tensor_bytes
 from quantize.passes.base import Pass, PassResult
 from quantize.passes.lift_emap import emap_candidates

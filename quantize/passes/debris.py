@@ -9,7 +9,8 @@ import onnx
 
 from quantize.errors import PostconditionError
 from quantize.passes._infra.folding import fold_constants, foldable
-from quantize.passes._infra.graph import Graph, attributes
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import attributes
 from quantize.passes.base import PassResult, Rewrite
 
 _BROADCASTING = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where"}

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 import onnx
 
-from quantize.passes._infra.graph import Graph, attributes
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import attributes
 from quantize.passes.base import Rewrite
 
 # They treat every channel alike, so the channels may be sorted before them.

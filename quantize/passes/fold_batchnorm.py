@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from quantize.passes._infra.graph import Graph, attributes
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import attributes
 from quantize.passes.base import Rewrite
 
 Vector = NDArray[np.float64]

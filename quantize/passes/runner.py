@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from quantize.errors import DriftError, GraphError, PassError, PostconditionError, QuantizeError
 from quantize.passes._infra.engine import run_model
 from quantize.passes._infra.feeds import Feeds, InputSpec, default_spec, draw_feeds
-from quantize.passes._infra.graph import inputs_of, opset_of
+from quantize.passes._infra.model import inputs_of, opset_of, refuse_absent_weights
 from quantize.passes._infra.shapes import check_model
 from quantize.passes.base import Pass
 
@@ -154,6 +154,7 @@ def run_passes(
         GraphError: the model was broken, or could not be run, before the first pass.
     """
     opset_of(model)
+    refuse_absent_weights(model)
     check_model(model)
     feeds = _first_feeds(model, passes, inputs, samples, seed)
     first = before = run_model(model, feeds, threads=threads)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import onnx
 
 from quantize.errors import PostconditionError, PreconditionError
-from quantize.passes._infra.graph import inputs_of
+from quantize.passes._infra.model import inputs_of
 from quantize.passes._infra.shapes import infer_types, shape_of
 from quantize.passes.base import Pass, PassResult
 

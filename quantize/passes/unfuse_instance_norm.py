@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 import onnx
 
-from quantize.passes._infra.graph import Graph, attributes
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import attributes
 from quantize.passes.base import Rewrite
 
 _EPSILON = 1e-5  # what ONNX says when the attribute is missing

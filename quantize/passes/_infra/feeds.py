@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from quantize.errors import GraphError
-from quantize.passes._infra.graph import inputs_of
+from quantize.passes._infra.model import inputs_of
 from quantize.passes._infra.shapes import shape_of
 
 Feeds = dict[str, NDArray[Any]]

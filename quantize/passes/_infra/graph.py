@@ -6,9 +6,7 @@ drops what the edits left unused. Until then the model is not touched at all.
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from quantize.errors import GraphError
+from quantize.passes._infra.model import (
+    STANDARD_DOMAINS,
+    in_running_order,
+    inputs_of,
+    opset_of,
+    refuse_nesting,
+)
 from quantize.passes._infra.shapes import Shape, infer_types, shape_of
-
-OLDEST_OPSET = 11  # before it, Pad, Resize and Clip have no tensor inputs
-NEWEST_OPSET = 22  # the newest that the oldest supported ONNX Runtime reads
-_STANDARD = ("", "ai.onnx")
 
 _CONSTANT_KINDS = {
     "value_float": np.float32,
@@ -29,48 +29,6 @@ _CONSTANT_KINDS = {
     "value_int": np.int64,
     "value_ints": np.int64,
 }
-
-
-def opset_of(model: onnx.ModelProto) -> int:
-    """Return the version of the standard operators that a model uses.
-
-    Raises:
-        GraphError: it is one that the toolchain does not know, or it is not said.
-    """
-    versions = [entry.version for entry in model.opset_import if entry.domain in _STANDARD]
-    if not versions:
-        raise GraphError("the model does not say which opset it uses: export it again")
-    if not OLDEST_OPSET <= versions[0] <= NEWEST_OPSET:
-        raise GraphError(
-            f"opset {versions[0]} is not supported: export the model with opset "
-            f"{OLDEST_OPSET} to {NEWEST_OPSET}"
-        )
-    return int(versions[0])
-
-
-def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """Return a node's attributes as Python values (bytes for strings)."""
-    return {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-
-
-def inputs_of(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """Return what a model must be fed: its inputs without the constants that old files list."""
-    stored = {tensor.name for tensor in model.graph.initializer}
-    return [value for value in model.graph.input if value.name not in stored]
-
-
-def _refuse_nesting(model: onnx.ModelProto) -> None:
-    if model.functions:
-        raise GraphError(
-            f"the model defines its own function {model.functions[0].name!r}: inline it first"
-        )
-    for node in model.graph.node:
-        for entry in node.attribute:
-            if entry.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-                raise GraphError(
-                    f"node {node.name or node.output[0]!r} ({node.op_type}) holds a subgraph: "
-                    "export the model without If, Loop and Scan"
-                )
 
 
 def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
@@ -91,7 +49,7 @@ class Graph:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.opset = opset_of(model)
-        _refuse_nesting(model)
+        refuse_nesting(model)
         self.model = model
         self.nodes: list[onnx.NodeProto] = [_copy(node) for node in model.graph.node]
         self.changed = False
@@ -129,7 +87,7 @@ class Graph:
     def maker(self, name: str, *kinds: str) -> onnx.NodeProto | None:
         """Return the standard node that makes a value, if it is of one of the kinds (or any)."""
         node = self._index().get(name)
-        if node is None or node.domain not in _STANDARD:
+        if node is None or node.domain not in STANDARD_DOMAINS:
             return None
         return node if not kinds or node.op_type in kinds else None
 
@@ -343,33 +301,3 @@ class Graph:
                 del proto.input[index]
         del proto.value_info[:]  # of values that are gone, or have another shape now
         return self.model
-
-
-def in_running_order(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Sort nodes so that each comes after those it reads from, otherwise as they were."""
-    rows = list(nodes)
-    makers = {name: index for index, node in enumerate(rows) for name in node.output if name}
-    waits = [{makers[name] for name in node.input if name in makers} for node in rows]
-    users: dict[int, list[int]] = {}
-    for index, wait in enumerate(waits):
-        for other in wait:
-            users.setdefault(other, []).append(index)
-    ready = [index for index, wait in enumerate(waits) if not wait]
-    missing = [len(wait) for wait in waits]
-    heapq.heapify(ready)
-    order: list[int] = []
-    while ready:
-        index = heapq.heappop(ready)
-        order.append(index)
-        for user in users.get(index, ()):
-            missing[user] -= 1
-            if missing[user] == 0:
-                heapq.heappush(ready, user)
-    if len(order) != len(rows):
-        raise GraphError("the graph has a cycle")
-    return [rows[index] for index in order]
-
-
-def count_operators(model: onnx.ModelProto) -> dict[str, int]:
-    """Return how often each operator occurs in the main graph, the most frequent first."""
-    return dict(Counter(node.op_type for node in model.graph.node).most_common())

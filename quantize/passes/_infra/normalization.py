@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import onnx
 
-from quantize.passes._infra.graph import Graph, attributes
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import attributes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from quantize.passes._infra.graph import Graph, attributes
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import attributes
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -169,6 +170,14 @@ def test_custom_operators_are_refused() -> None:
     model.opset_import.append(helper.make_opsetid("my.company", 1))
     with pytest.raises(GraphError, match="ONNX Runtime cannot run the model"):
         run_passes(model, [ReciprocalToDiv()])
+
+
+def test_external_data(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(_model(), str(path), save_as_external_data=True, location="w", size_threshold=0)
+    assert run_passes(onnx.load(str(path)), [_Edit("nothing")]).difference == 0
+    with pytest.raises(GraphError, match="weight 'k0' lies in a file beside the model"):
+        run_passes(onnx.load(str(path), load_external_data=False), [])
 
 
 def test_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:

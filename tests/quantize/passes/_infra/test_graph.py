@@ -9,7 +9,8 @@ from onnx import helper
 
 from quantize.errors import GraphError
 from quantize.passes._infra.engine import run_model
-from quantize.passes._infra.graph import Graph, count_operators, in_running_order, opset_of
+from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.model import count_operators, in_running_order, opset_of
 from tests.quantize.graphs import Sketch, kinds
 
 
