@@ -233,6 +233,8 @@ class Canvas:
 def wanted_sizes(size: int, rng: Rng) -> list[float]:
     """Draw how large the faces of a canvas are, smallest first."""
     draw = rng.random()
+    if draw > 0.88:
+        return [size * float(rng.uniform(0.4, 0.95))]
     count = 0 if draw < 0.14 else 1 if draw < 0.4 else int(rng.integers(2, 7))
     top = np.log(size * (0.9 if count == 1 else 0.55))
     return sorted(float(np.exp(rng.uniform(np.log(9), top))) for _ in range(count))

@@ -16,7 +16,7 @@ from models.training.detector.pool import HeadPool
 from models.training.detector.things import open_bank
 
 # Canvas side, share of the batches, canvases in a batch: the work of a batch stays alike.
-SIZES = ((256, 0.70, 32), (320, 0.20, 20), (512, 0.10, 8))
+SIZES = ((256, 0.58, 32), (320, 0.22, 20), (512, 0.20, 8))
 Batch = tuple[torch.Tensor, Truth]
 
 
@@ -47,23 +47,29 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 class Canvases(IterableDataset[Batch]):
-    """An endless stream of batches; what worker ``w`` makes follows from the seed and ``w``."""
+    """An endless stream of batches.
 
-    def __init__(self, seed: int, held: bool = False) -> None:
-        """Take the seed of the stream and which half of the sources to use."""
-        self.seed, self.held = seed, held
+    What worker ``w`` of trainer ``rank`` makes follows from the seed, the rank and ``w``. The sizes
+    of the canvases do not depend on the rank, so that no trainer waits for a larger batch.
+    """
+
+    def __init__(self, seed: int, rank: int = 0, held: bool = False) -> None:
+        """Take the seed of the stream, the trainer's number and which half to use."""
+        self.seed, self.rank, self.held = seed, rank, held
 
     def __iter__(self) -> Iterator[Batch]:
         """Make batches for ever."""
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         worker = get_worker_info()
-        rng = np.random.default_rng((self.seed, worker.id if worker else 0, 17))
+        number = worker.id if worker else 0
+        sizes = np.random.default_rng((self.seed, number))
+        rng = np.random.default_rng((self.seed, number, self.rank, 17))
         made_of = sources(self.held)
         shares = [share for _, share, _ in SIZES]
         batches = 0
         while True:
-            side, _, count = SIZES[rng.choice(len(SIZES), p=shares)]
+            side, _, count = SIZES[sizes.choice(len(SIZES), p=shares)]
             yield collate([compose(made_of, side, rng) for _ in range(count)])
             batches += 1
             if batches % 50 == 0:
@@ -71,7 +77,7 @@ class Canvases(IterableDataset[Batch]):
                 made_of.large.refresh()
 
 
-def stream(seed: int, workers: int) -> Iterator[Batch]:
-    """Open the endless stream with worker processes."""
-    loader = DataLoader(Canvases(seed), batch_size=None, num_workers=workers, prefetch_factor=4)
-    return iter(loader)
+def stream(seed: int, rank: int, workers: int) -> Iterator[Batch]:
+    """Open the endless stream of one trainer with worker processes."""
+    canvases = Canvases(seed, rank)
+    return iter(DataLoader(canvases, batch_size=None, num_workers=workers, prefetch_factor=4))

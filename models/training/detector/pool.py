@@ -57,7 +57,10 @@ def render_head(seed: int, side: int) -> Head:
     from models.training.faces.scene import sample_scene
 
     # Most things before a face are added later, another one each time the head is used.
-    scene = sample_scene(seed, max_yaw=70.0 if seed % 3 else 40.0, occluder_chance=0.15)
+    if seed >= HELD_OUT:
+        scene = sample_scene(seed)
+    else:
+        scene = sample_scene(seed, max_yaw=70.0 if seed % 3 else 40.0, occluder_chance=0.15)
     black = np.zeros((side, side, 3), np.uint8)
     drawn = render_onto(black, sample_identity(seed), scene, (side * 0.5, side * 0.37), side * 0.42)
     alpha = drawn.alpha.astype(np.float32) / 255

@@ -11,12 +11,16 @@ in ``models/training/logs/detector.jsonl``.
 from __future__ import annotations
 
 import argparse
+import math
+import tempfile
 import time
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from rich.console import Console
 from torch import Tensor, nn
+from torch.multiprocessing import spawn
 
 from models.training.detector.assign import grid
 from models.training.detector.data import Batch, stream
@@ -61,13 +65,61 @@ def optimiser(net: nn.Module) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=PEAK_RATE)
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train until the minutes or the steps are used up."""
-    console = Console()
-    torch.set_num_threads(options.threads)
+def shared(net: nn.Module, progress: float) -> float:
+    """Average the gradients over all trainers and agree on the first one's progress, 0..1."""
+    if not dist.is_initialized():
+        return progress
+    gradients = [p.grad for p in net.parameters() if p.grad is not None]
+    mine = torch.tensor([progress if dist.get_rank() == 0 else 0.0])
+    message = torch.cat([g.reshape(-1) for g in gradients] + [mine])
+    dist.all_reduce(message)
+    place = 0
+    for gradient in gradients:
+        part = message[place : place + gradient.numel()]
+        gradient.copy_(part.view_as(gradient) / dist.get_world_size())
+        place += gradient.numel()
+    return float(message[-1])
+
+
+class Report:
+    """Means of the losses between two lines of the log."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.sums: dict[str, float] = {}
+        self.seen, self.began = 0, time.monotonic()
+
+    def add(self, parts: dict[str, Tensor], pictures: int) -> None:
+        """Note one batch."""
+        self.seen += pictures
+        for name, value in parts.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach()) / REPORT
+
+    def write(self, console: Console, step: int, minutes: float, rate: float) -> None:
+        """Add a line to the log and the console and start again."""
+        pace = self.seen / (time.monotonic() - self.began)
+        log_line("detector", step=step, minutes=minutes, rate=rate, **self.sums)
+        neat = " ".join(f"{name} {value:.4f}" for name, value in self.sums.items())
+        console.print(f"{step} {minutes:.1f} min, {pace:.0f}/s, {neat}")
+        self.sums, self.seen, self.began = {}, 0, time.monotonic()
+
+
+def train(rank: int, options: argparse.Namespace, meeting: str) -> None:
+    """Train until the minutes or the steps are used up.
+
+    Args:
+        rank: number of this trainer; the first one writes log and checkpoints.
+        options: the command line.
+        meeting: file through which several trainers find each other.
+    """
+    torch.set_num_threads(1)
+    if options.trainers > 1:
+        dist.init_process_group(
+            "gloo", init_method=f"file://{meeting}", rank=rank, world_size=options.trainers
+        )
     saved = None if options.fresh else load_checkpoint(checkpoint_path())
     step = saved["step"] if saved else 0
-    seeded(options.seed + step)
+    seeded(options.seed)
     net = Detector().to(memory_format=torch.channels_last).train()
     average, rule = Average(net, 0.9985), optimiser(net)
     if saved:
@@ -76,33 +128,34 @@ def train(options: argparse.Namespace) -> None:
         average.steps = step
         rule.load_state_dict(saved["rule"])
     clock = Clock(options.minutes, options.steps, saved["used"] if saved else 0.0)
-    batches = stream(options.seed + step, options.workers)
-    sums: dict[str, float] = {}
-    seen, began = 0, time.monotonic()
-    while clock.progress(step) < 1:
+    batches = stream(options.seed + step, rank, options.workers)
+    console, report, progress = Console(), Report(), clock.progress(step)
+    while progress < 1:
         batch = next(batches)
         for group in rule.param_groups:
-            group["lr"] = clock.rate(step, PEAK_RATE)
+            group["lr"] = rate_at(progress, step)
         parts = judged(net, batch)
         rule.zero_grad(set_to_none=True)
         parts["loss"].backward()
+        progress = shared(net, clock.progress(step))
         norm = nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         if torch.isfinite(norm):
             rule.step()
         average.update(net)
-        step, seen = step + 1, seen + len(batch[0])
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach()) / REPORT
+        step += 1
+        if rank > 0:
+            continue
+        report.add(parts, len(batch[0]) * options.trainers)
         if step % REPORT == 0:
-            pace = seen / (time.monotonic() - began)
-            rate = rule.param_groups[0]["lr"]
-            log_line("detector", step=step, minutes=clock.spent() / 60, rate=rate, **sums)
-            neat = " ".join(f"{name} {value:.4f}" for name, value in sums.items())
-            console.print(f"{step} {clock.spent() / 60:.1f} min, {pace:.0f}/s, {neat}")
-            sums, seen, began = {}, 0, time.monotonic()
-        if step % (8 * REPORT) == 0:
+            report.write(console, step, clock.spent() / 60, rule.param_groups[0]["lr"])
+        if step % (4 * REPORT) == 0 or progress >= 1:
             keep(net, average, rule, step, clock)
-    keep(net, average, rule, step, clock)
+
+
+def rate_at(progress: float, step: int) -> float:
+    """Return the learning rate: a short warm-up, then half a cosine down to a hundredth."""
+    curve = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+    return PEAK_RATE * curve * min(1.0, (step + 1) / 200)
 
 
 def keep(
@@ -121,10 +174,18 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="wall-clock budget of the run")
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--trainers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--workers", type=int, default=1, help="data processes of each trainer")
     parser.add_argument("--fresh", action="store_true", help="ignore the checkpoint")
-    train(parser.parse_args())
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        meeting = str(Path(scratch) / "meeting")
+        if options.trainers > 1:
+            # One thread each and one exchange a step: threads that wait for each other at every
+            # layer come to a standstill on a machine with other work.
+            spawn(train, (options, meeting), nprocs=options.trainers)
+        else:
+            train(0, options, meeting)
 
 
 if __name__ == "__main__":
