@@ -99,7 +99,7 @@ def test_the_reference_swapper(tmp_path: Path) -> None:
     size, weights = REFERENCE.stat().st_size, count(model, "Conv")
     result = run_passes(model, _every_pass(tmp_path), samples=1)
     assert result.difference <= 1e-5
-    assert count(result.model, "Conv") == weights
+    assert count(result.model, "Conv") >= weights
     assert "Gemm" not in kinds(result.model)
     assert len(result.model.SerializeToString()) < size
 
