@@ -132,9 +132,15 @@ def check_in_force(
         trust: The trusted issuers, who may revoke it.
 
     Raises:
-        ConsentError: It is revoked, expired or not valid yet.
+        ConsentError: It is revoked, expired or not valid yet, or a revocation of it is damaged.
     """
-    revoked = revocation_state(consent, trust).honoured
+    state = revocation_state(consent, trust)
+    revoked = state.honoured
+    if revoked is None and state.damaged:
+        raise ConsentError(
+            f"refused: a revocation of {whose} may be in force but is damaged: "
+            f"{state.damaged[0]}; import it again"
+        )
     if revoked is not None:
         raise ConsentError(
             f"refused: {whose} was revoked on {utc_text(revoked.revoked_at)} ({revoked.reason})"

@@ -72,10 +72,13 @@ class RevocationState:
     Attributes:
         honoured: The revocation that ends it, or None.
         ignored: One line for each record that was found and does not count.
+        damaged: One line for each record of this consent, by its name, that cannot be read any
+            more; what it said must be known before anybody is swapped in.
     """
 
     honoured: Revocation | None
     ignored: tuple[str, ...]
+    damaged: tuple[str, ...] = ()
 
 
 def may_revoke(consent: Consent, key: str, trust: TrustStore) -> bool:
@@ -197,12 +200,13 @@ def revocation_state(consent: Consent, trust: TrustStore) -> RevocationState:
     """
     honoured: Revocation | None = None
     ignored: list[str] = []
+    damaged: list[str] = []
     for path in _installed():
         try:
             found = load_revocation(path)
         except ConsentError as error:
             if consent.id in path.name:
-                ignored.append(str(error))
+                damaged.append(str(error))
             continue
         if found.consent_id != consent.id:
             continue
@@ -212,7 +216,7 @@ def revocation_state(consent: Consent, trust: TrustStore) -> RevocationState:
             ignored.append(
                 f"{path} was signed by a key that may not revoke this consent: not honoured"
             )
-    return RevocationState(honoured, tuple(ignored))
+    return RevocationState(honoured, tuple(ignored), tuple(damaged))
 
 
 def _installed() -> Iterator[Path]:

@@ -8,7 +8,7 @@ from typing import cast
 from edge.consent.canonical import utc_now, utc_text
 from edge.consent.operator import operator_public_key
 from edge.consent.record import Consent
-from edge.consent.revocation import revocation_state
+from edge.consent.revocation import RevocationState, revocation_state
 from edge.consent.trust import assurance_of, load_trust
 
 
@@ -34,7 +34,7 @@ def summary(consent: Consent) -> dict[str, object]:
         "targets": list(consent.targets),
         "not_before": utc_text(consent.not_before),
         "not_after": utc_text(consent.not_after),
-        "state": _state(consent, revoked.honoured is not None),
+        "state": _state(consent, revoked),
         "assurance": assurance.level,
         "assurance_reason": assurance.reason,
         "assurance_claimed": consent.claim,
@@ -46,13 +46,16 @@ def summary(consent: Consent) -> dict[str, object]:
         "revoked_at": utc_text(revoked.honoured.revoked_at) if revoked.honoured else None,
         "revocation_reason": revoked.honoured.reason if revoked.honoured else None,
         "revocations_ignored": list(revoked.ignored),
+        "revocations_damaged": list(revoked.damaged),
     }
 
 
-def _state(consent: Consent, revoked: bool) -> str:
+def _state(consent: Consent, revoked: RevocationState) -> str:
     now = utc_now()
-    if revoked:
+    if revoked.honoured is not None:
         return "revoked"
+    if revoked.damaged:
+        return "unclear: a revocation is damaged, so no swap is permitted"
     if now < consent.not_before:
         return "not valid yet"
     return "expired" if now > consent.not_after else "in force"
@@ -82,4 +85,6 @@ def summary_lines(facts: Mapping[str, object]) -> list[str]:
         lines.append(f"revoked: {words['revoked_at']}: {words['revocation_reason']}")
     ignored = cast("list[str]", facts["revocations_ignored"])
     lines += [f"ignored: {line}" for line in ignored]
+    damaged = cast("list[str]", facts["revocations_damaged"])
+    lines += [f"damaged: {line}" for line in damaged]
     return lines

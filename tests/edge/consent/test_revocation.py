@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.consent.operator import operator_key
+from edge.consent.permit import check_in_force
 from edge.consent.record import Consent
 from edge.consent.revocation import (
     Revocation,
@@ -74,7 +75,7 @@ def _stored(consent: Consent) -> Path:
     ("field", "value"),
     [("reason", "other"), ("signature", "00" * 64), ("consent_id", "x"), ("revoked_at", "now")],
 )
-def test_a_changed_revocation_is_reported_and_not_honoured(
+def test_a_changed_revocation_stops_swaps_until_it_is_mended(
     make_consent: ConsentMaker, field: str, value: str
 ) -> None:
     consent = make_consent()
@@ -84,7 +85,9 @@ def test_a_changed_revocation_is_reported_and_not_honoured(
     path.write_text(json.dumps(record))
     state = revocation_state(consent, NOBODY_TRUSTED)
     assert state.honoured is None
-    assert len(state.ignored) == 1
+    assert len(state.damaged) == 1
+    with pytest.raises(ConsentError, match="damaged"):
+        check_in_force(consent, "the consent", now=consent.not_before, trust=NOBODY_TRUSTED)
 
 
 def test_a_record_copied_by_hand_counts(make_consent: ConsentMaker) -> None:
