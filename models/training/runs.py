@@ -65,6 +65,11 @@ class Average:
             mine.copy_(theirs)
 
 
+def cosine(progress: float, floor: float = 0.01) -> float:
+    """The learning rate's part of its peak, when `progress` (0 to 1) of a run is done."""
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
 class Clock:
     """A cosine schedule over a budget of wall-clock time or of steps, whichever ends first.
 
@@ -86,5 +91,4 @@ class Clock:
 
     def rate(self, step: int, peak: float, warm: int = 200, floor: float = 0.01) -> float:
         """The learning rate of a step."""
-        curve = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * self.progress(step)))
-        return peak * curve * min(1.0, (step + 1) / warm)
+        return peak * cosine(self.progress(step), floor) * min(1.0, (step + 1) / warm)

@@ -6,10 +6,13 @@ Run `python -m models.training.swapper.train --minutes 65`. It needs a trained r
 from __future__ import annotations
 
 import argparse
+import os
 from collections import defaultdict
 
 import numpy as np
 import torch
+import torch.distributed as dist
+import torch.multiprocessing
 from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -18,6 +21,7 @@ from models.training.pairs import Store
 from models.training.runs import (
     Average,
     Clock,
+    cosine,
     data_folder,
     load_checkpoint,
     log_line,
@@ -57,6 +61,22 @@ class Run:
         self.path = data_folder() / CHECKPOINT
         used = 0.0 if options.fresh else self._resume()
         self.clock = Clock(options.minutes, options.steps, used)
+        self.progress = self.clock.progress(self.step)
+
+    def _agree(self) -> None:
+        """Average gradients and progress over the ranks, so that all of them step alike."""
+        if not dist.is_initialized():
+            self.progress = self.clock.progress(self.step)
+            return
+        grads = [p.grad for p in self.net.parameters() if p.grad is not None]
+        own = torch.tensor([self.clock.progress(self.step)])
+        flat = torch.cat([*(g.flatten() for g in grads), own])
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+        parts = flat[:-1].split([g.numel() for g in grads])
+        for grad, part in zip(grads, parts, strict=True):
+            grad.copy_(part.view_as(grad))
+        self.progress = float(flat[-1])
 
     def _resume(self) -> float:
         state = load_checkpoint(self.path)
@@ -84,7 +104,7 @@ class Run:
     def learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """One step; returns the terms of the loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.clock.rate(self.step, self.options.rate, warm=500)
+            group["lr"] = cosine(self.progress) * self.options.rate * min(1, (self.step + 1) / 500)
         target = batch["target"].contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = self.net.logits(target, batch["source"])
@@ -93,6 +113,7 @@ class Run:
         total, terms = self.loss(output, logits[:, 3:].float(), batch)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
+        self._agree()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         if torch.isfinite(norm):
             self.optimiser.step()
@@ -109,29 +130,41 @@ class Run:
         console.print({k: round(v, 4) for k, v in values.items()})
 
 
-def train(options: argparse.Namespace) -> None:
+def train(rank: int, options: argparse.Namespace) -> None:
+    """Train in this process, the `rank`-th of `options.ranks`."""
     torch.set_num_threads(options.threads)
+    if options.ranks > 1:
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(options.port))
+        dist.init_process_group("gloo", rank=rank, world_size=options.ranks)
     run = Run(options)
     losses: dict[str, list[float]] = defaultdict(list)
-    while run.clock.progress(run.step) < 1.0:
-        swaps = Swaps(run.store, run.sources, run.sources.indices, options.seed + run.epoch)
+    while run.progress < 1.0:
+        share = run.sources.indices[rank :: options.ranks]
+        share = share[: len(run.sources.indices) // options.ranks]
+        swaps = Swaps(run.store, run.sources, share, options.seed + run.epoch)
         loader = DataLoader(
-            swaps, options.batch, shuffle=True, drop_last=True, num_workers=options.workers
+            swaps,
+            options.batch,
+            shuffle=True,
+            drop_last=True,
+            num_workers=options.workers,
+            multiprocessing_context="fork",  # spawned workers would copy the store into memory
         )
         for batch in loader:
             for name, value in run.learn(batch).items():
                 losses[name].append(value)
-            if run.step % options.every == 0:
+            if run.step % options.every == 0 and rank == 0:
                 run.report(losses)
                 run.save()
                 if not options.traits:
                     sheet(of_network(run.average.net), data_folder() / "sheets" / "swapper.png")
                 losses.clear()
-            if run.clock.progress(run.step) >= 1.0:
+            if run.progress >= 1.0:
                 break
         run.epoch += 1
-    run.save()
-    run.report(losses)
+    if rank == 0:
+        run.save()
+        run.report(losses)
 
 
 def main() -> None:
@@ -146,7 +179,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--traits", action="store_true", help="from traits, before embeddings")
     parser.add_argument("--fresh", action="store_true", help="do not resume")
-    train(parser.parse_args())
+    parser.add_argument("--ranks", type=int, default=1, help="processes that share the work")
+    parser.add_argument("--port", type=int, default=29511, help="where they meet on this machine")
+    options = parser.parse_args()
+    if options.ranks > 1:
+        torch.multiprocessing.spawn(train, (options,), nprocs=options.ranks)
+    else:
+        train(0, options)
 
 
 if __name__ == "__main__":
