@@ -112,6 +112,7 @@ def _picture(table: Table) -> PictureSpec:
         range=(black, white),
         channels=table.choice("channels", CHANNELS),
         mask=table.text("mask", default=""),
+        composited=table.switch("composited", default=False),
     )
     table.end()
     return spec

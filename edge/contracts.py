@@ -91,12 +91,15 @@ class PictureSpec:
         range: Values that stand for black and for white.
         channels: RGB or BGR.
         mask: Name of the output with the blend mask in [0, 1], or empty where there is none.
+        composited: The picture holds the target already where the mask says so. It is then used
+            wherever the mask shows at all: blended a second time, the target would shine through.
     """
 
     name: str
     range: tuple[float, float]
     channels: str
     mask: str
+    composited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ from edge.records import Crop, ModelUse
 from edge.tensors import to_picture, to_tensor
 
 
+_SHOWS = 0.25
+"""Mask from which a picture that is composited already is used as it is; below, it fades out."""
+
+
 class SwapModel:
     """A swapper: a card and an open session.
 
@@ -80,7 +84,8 @@ class SwapModel:
             return picture, np.ones((self.size, self.size), np.float32)
         mask = outputs[self._picture.mask]
         self._check(mask, self._picture.mask, 1)
-        return picture, cast(NDArray[np.float32], np.clip(mask[0, 0], 0, 1))
+        shown = mask[0, 0] / _SHOWS if self._picture.composited else mask[0, 0]
+        return picture, cast(NDArray[np.float32], np.clip(shown, 0, 1))
 
     def _source_tensor(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         values = np.asarray(embedding, np.float32).reshape(1, -1)

@@ -80,9 +80,9 @@ class Table:
             raise self.error(f"'{key}' must lie between 0 and 1, not {value:g}")
         return value
 
-    def switch(self, key: str) -> bool:
+    def switch(self, key: str, *, default: bool | None = None) -> bool:
         """Return true or false."""
-        value = self._get(key, None)
+        value = self._get(key, default)
         if not isinstance(value, bool):
             raise self.error(f"'{key}' must be true or false, not {value!r}")
         return value

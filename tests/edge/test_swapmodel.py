@@ -143,3 +143,17 @@ def test_a_model_of_another_kind_is_refused(edge_home: Path) -> None:
     tiny.install(edge_home)
     with pytest.raises(CardError, match="is a detector, but a swapper is needed"):
         open_swap_model("tiny_detector")
+
+
+@pytest.mark.parametrize(("composited", "expected"), [(False, 0.125), (True, 0.5)])
+def test_a_composited_picture_is_used_wherever_its_mask_shows(
+    edge_home: Path, composited: bool, expected: float
+) -> None:
+    """A mask of 1/8 keeps 1/8 of a raw picture, and half of one that holds the target already."""
+    line = f'mask = "mask"\ncomposited = {str(composited).lower()}\n'
+    body = tiny.SWAPPER.replace('mask = "mask"\n', line)
+    tiny.install_one(edge_home, "mixed", "swapper", body, tiny.swapper())
+    output = np.zeros((1, 3, 128, 128), np.float32)
+    session: Session = _Fake(output, np.full((1, 1, 128, 128), 0.125, np.float32))
+    _, mask = SwapModel(find_card("mixed"), session)._swap_crop(_crop(), _embedding())
+    np.testing.assert_allclose(mask, expected)

@@ -35,6 +35,7 @@ name = "output"
 range = [0.0, 1.0]
 channels = "RGB"
 mask = "mask"
+composited = true
 
 [source]
 kind = "embedding"
