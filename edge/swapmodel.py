@@ -20,7 +20,6 @@ from edge.loading import check_fit, open_card, use_of
 from edge.records import Crop, ModelUse
 from edge.tensors import to_picture, to_tensor
 
-
 _SHOWS = 0.25
 """Mask from which a picture that is composited already is used as it is; below, it fades out."""
 
