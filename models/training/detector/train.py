@@ -3,6 +3,7 @@
 Usage::
 
     python -m models.training.detector.train --minutes 60
+    python -m models.training.detector.train --minutes 60 --restart 0.33    # another round
 
 The weights' average is what is exported; checkpoints lie with the training data, the log of losses
 in ``models/training/logs/detector.jsonl``.
@@ -127,7 +128,10 @@ def train(rank: int, options: argparse.Namespace, meeting: str) -> None:
         average.net.load_state_dict(saved["average"])
         average.steps = step
         rule.load_state_dict(saved["rule"])
-    clock = Clock(options.minutes, options.steps, saved["used"] if saved else 0.0)
+    used = saved["used"] if saved else 0.0
+    if options.restart is not None:
+        used = options.restart * options.minutes * 60
+    clock = Clock(options.minutes, options.steps, used)
     batches = stream(options.seed + step, rank, options.workers)
     console, report, progress = Console(), Report(), clock.progress(step)
     while progress < 1:
@@ -177,6 +181,10 @@ def main() -> None:
     parser.add_argument("--trainers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--workers", type=int, default=1, help="data processes of each trainer")
     parser.add_argument("--fresh", action="store_true", help="ignore the checkpoint")
+    parser.add_argument(
+        "--restart", type=float, metavar="SHARE",
+        help="keep the weights, but set the schedule back to this share of the run, 0..1",
+    )  # fmt: skip
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         meeting = str(Path(scratch) / "meeting")
