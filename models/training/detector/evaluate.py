@@ -222,22 +222,6 @@ def astronaut(runner: Looker, threshold: float) -> dict[str, Any]:
     return result
 
 
-def small_real_faces(runner: Looker) -> float:
-    """Return the AUC of telling 100 real 25-pixel faces from 100 other patches, enlarged."""
-    import skimage.data
-
-    best = []
-    for patch in skimage.data.lfw_subset():
-        grey = np.clip(patch * (255 if patch.max() <= 1 else 1), 0, 255).astype(np.uint8)
-        grey = cv2.resize(grey, (56, 56), interpolation=cv2.INTER_CUBIC)
-        grey = cv2.copyMakeBorder(grey, 36, 36, 36, 36, cv2.BORDER_REPLICATE)
-        scores = runner.detect(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), 0.01).scores
-        best.append(float(scores.max(initial=0)))
-    faces, others = np.array(best[:100]), np.array(best[100:])
-    above = (faces[:, None] > others).mean() + 0.5 * (faces[:, None] == others).mean()
-    return float(above)
-
-
 def pick(runner: Looker, made_of: Sources) -> float:
     """Choose the threshold on one half: false faces at most 0.5 in 100, recall as high as can be.
 
@@ -285,7 +269,6 @@ def measure(runner: Looker, made_of: Sources, threshold: float) -> dict[str, Any
     both = scores["photographs"][0] + scores["objects"][0]
     result["false_faces_per_100_things"] = per_hundred(both, len(photos + things_), threshold)
     result["astronaut"] = astronaut(runner, threshold)
-    result["small_real_faces_auc"] = small_real_faces(runner)
     result["parameters"] = parameters(net)
     result["gmac_320"] = multiply_adds(net, 320, 320) / 1e9
     return result
