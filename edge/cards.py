@@ -85,6 +85,7 @@ def _detector(table: Table) -> DetectorSpec:
         strides=table.wholes("strides", low=1),
         score_threshold=table.share("score_threshold"),
         nms_iou=table.share("nms_iou"),
+        vote_iou=table.share("vote_iou", default=0.0),
     )
     table.end()
     return spec

@@ -57,12 +57,15 @@ class DetectorSpec:
         strides: Pixels per cell of each output level.
         score_threshold: Faces below this score are dropped unless the caller says otherwise.
         nms_iou: Of two boxes that overlap by more than this, one is dropped.
+        vote_iou: Candidates that overlap the one that is kept by this or more are averaged with it,
+            box and landmarks, by their squared scores; 0: it is taken as it is.
     """
 
     decoder: str
     strides: tuple[int, ...]
     score_threshold: float
     nms_iou: float
+    vote_iou: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

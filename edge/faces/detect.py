@@ -127,16 +127,37 @@ def _overlaps(boxes: Floats, one: Floats) -> tuple[Floats, Floats]:
     return common / np.maximum(union, 1e-6), common / np.maximum(areas, 1e-6)
 
 
-def _suppress(found: _Candidates, order_by: Floats, iou: float, nested: float) -> _Candidates:
-    """Keep the best of every group of boxes that overlap (greedy non-maximum suppression)."""
+def _suppress(
+    found: _Candidates, order_by: Floats, iou: float, nested: float, vote: float
+) -> _Candidates:
+    """Keep the best of every group of boxes that overlap (greedy non-maximum suppression).
+
+    With `vote` above 0 what is kept is placed by all candidates that overlap it by so much, each
+    by its squared worth: neighbouring cells err independently, and their mean errs less.
+    """
     left = np.argsort(-order_by, kind="stable")
-    kept = []
+    everybody = left
+    kept, boxes, points = [], [], []
     while left.size:
         best, left = left[0], left[1:]
         kept.append(best)
+        voters = everybody[_overlaps(found.boxes[everybody], found.boxes[best])[0] >= vote]
+        if vote <= 0 or voters.size < 2:
+            voters = np.array([best])
+        weights = np.maximum(order_by[voters], 1e-6) ** 2
+        boxes.append(np.average(found.boxes[voters], axis=0, weights=weights))
+        points.append(np.average(found.points[voters], axis=0, weights=weights))
         union, inside = _overlaps(found.boxes[left], found.boxes[best])
         left = left[(union <= iou) & (inside <= nested)]
-    return found.take(np.array(kept, np.intp))
+    if not kept:
+        return found
+    rows = np.array(kept, np.intp)
+    return _Candidates(
+        found.scores[rows],
+        np.asarray(boxes, np.float32),
+        np.asarray(points, np.float32),
+        found.sides[rows],
+    )
 
 
 def _fitness(found: _Candidates) -> Floats:
@@ -289,7 +310,7 @@ class Detector:
             scores, boxes * np.tile(stretch, 2), points * stretch, boxes[:, 2:].max(axis=1)
         )
         found = found.take(_sane(found, *size))
-        return _suppress(found, found.scores, self._spec.nms_iou, nested=1.0)
+        return _suppress(found, found.scores, self._spec.nms_iou, 1.0, self._spec.vote_iou)
 
     def _merge(self, found: Sequence[_Candidates]) -> _Candidates:
         if len(found) == 1:
@@ -297,7 +318,8 @@ class Detector:
         coarse, *finer = found
         small = [part.take(part.sides <= _LARGEST_IN_FINER_PASS) for part in finer]
         everything = _joined([coarse, *small])
-        return _suppress(everything, _fitness(everything), self._spec.nms_iou, _NESTED)
+        worth = _fitness(everything)
+        return _suppress(everything, worth, self._spec.nms_iou, _NESTED, self._spec.vote_iou)
 
 
 def open_detector(

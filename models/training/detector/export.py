@@ -55,6 +55,7 @@ decoder = "points"      # score_s, bbox_s, kps_s of each stride
 strides = [8, 16, 32]
 score_threshold = {threshold}
 nms_iou = 0.4
+vote_iou = 0.5
 """
 
 

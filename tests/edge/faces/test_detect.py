@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge.cards import Card, find_card
 from edge.errors import CardError, ModelError, UsageError
+from edge.faces import detect
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
 from edge.registry import find_file
 from tests import tiny
@@ -220,3 +221,17 @@ def test_the_card_of_yunet_means_the_file_that_is_here(yunet: Detector) -> None:
     path = find_file(yunet.card)
     assert path is not None
     assert hashlib.sha256(path.read_bytes()).hexdigest() == yunet.use.sha256
+
+
+def test_overlapping_candidates_vote_on_where_a_face_is() -> None:
+    boxes = np.array([[0, 0, 100, 100], [4, 0, 100, 100], [300, 0, 50, 50]], np.float32)
+    points = np.stack([np.full((5, 2), value, np.float32) for value in (50, 54, 320)])
+    scores = np.array([0.9, 0.9, 0.8], np.float32)
+    found = detect._Candidates(scores, boxes, points, np.array([100, 100, 50], np.float32))
+    alone = detect._suppress(found, scores, 0.4, 1.0, 0.0)
+    np.testing.assert_array_equal(alone.points[:, 0, 0], [50, 320])
+    voted = detect._suppress(found, scores, 0.4, 1.0, 0.5)
+    np.testing.assert_allclose(voted.boxes[:, 0], [2, 300])
+    np.testing.assert_allclose(voted.points[:, 0, 0], [52, 320])
+    nothing = found.take(np.zeros(0, np.intp))
+    assert detect._suppress(nothing, nothing.scores, 0.4, 1.0, 0.5).scores.size == 0
