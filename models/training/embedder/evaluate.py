@@ -104,7 +104,7 @@ def exported(path: Path | None = None) -> Embed:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         str(path or WEIGHTS / "ref_embedder.onnx"), options, providers=["CPUExecutionProvider"]
     )

@@ -145,7 +145,7 @@ def exported(path: Path | None = None) -> Swap:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         str(path or WEIGHTS / "ref_swapper.onnx"), options, providers=["CPUExecutionProvider"]
     )
