@@ -52,8 +52,13 @@ def _plate_height(language: LabelLanguage, shorter: int) -> int:
     wanted = max(MIN_INK, -(-shorter * 5 // 100))
     text = TEXTS[language]
     height = 2 * max(2, int(wanted / em_for(text, 1) / 2))  # an em is never lower than its ink
+    # Ink grows with the plate: one drawing tells about where to look, the next ones exactly.
+    reach = wanted / max(stamp(language, height).tall, 1)
+    height = max(height, 2 * int(height * reach / 2))
     while stamp(language, height).tall < wanted:
         height += 2
+    while height > 4 and stamp(language, height - 2).tall >= wanted:
+        height -= 2
     return height
 
 
