@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from edge.media.pyav import load_av
+from edge.media.pyav import load_av, open_to_read
 from edge.media.video_in import OPEN_OPTIONS
 
 _COPIED = {
@@ -44,9 +43,7 @@ class AudioCopy:
         self._shift = shift
         self._output = output
         self.notes: list[str] = []
-        self._input: Any = self._av.open(
-            os.path.abspath(path), "r", options=OPEN_OPTIONS, metadata_errors="replace"
-        )
+        self._input: Any = open_to_read(self._av, path, OPEN_OPTIONS)
         self._lanes: dict[int, _Lane] = {}
         for stream in self._input.streams.audio:
             self._add(stream, container)

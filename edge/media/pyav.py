@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from edge.errors import EngineMissing
 
 OLDEST = 17
 """Earlier ones convert BT.709 and full-range pictures with the wrong matrix or range."""
+
+_LENIENT = 19  # from here on PyAV takes no word on how to read bad metadata
 
 # SWS_BILINEAR, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INT. Without the last two, grey 20 comes back as
 # (16, 19, 17) from one trip through 4:2:0: a tint that every generation adds to.
@@ -30,6 +36,20 @@ def load_av() -> ModuleType:
         )
     module: ModuleType = av
     return module
+
+
+def open_to_read(av: ModuleType, path: Path, options: Mapping[str, str]) -> Any:
+    """Open a file with PyAV to read; metadata that is no UTF-8 does no harm.
+
+    Args:
+        av: The module.
+        path: Made absolute, so that it cannot be taken for a protocol ("concat:...") by FFmpeg.
+        options: For FFmpeg.
+    """
+    named = os.path.abspath(path)
+    if int(av.__version__.split(".")[0]) >= _LENIENT:
+        return av.open(named, "r", options=dict(options))
+    return av.open(named, "r", options=dict(options), metadata_errors="replace")
 
 
 def reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from edge.errors import MediaError
 from edge.media import exif
 from edge.media.limits import VIDEO_LIMITS, Limits
-from edge.media.pyav import EXACT_COLOURS, load_av, reason, working_matrix
+from edge.media.pyav import EXACT_COLOURS, load_av, open_to_read, reason, working_matrix
 from edge.media.sniff import sniff
 from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
 
@@ -196,8 +196,7 @@ def _open(av: Any, path: Path) -> Any:
             kind = sniff(file.read(64))
         if kind.startswith("image/"):
             raise MediaError(f"{path}: is a picture ({kind[6:].upper()}), not a video")
-        # An absolute path cannot be taken for a protocol ("concat:...") by FFmpeg.
-        return av.open(os.path.abspath(path), "r", options=OPEN_OPTIONS, metadata_errors="replace")
+        return open_to_read(av, path, OPEN_OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"{path}: is no video that can be read: {reason(error)}") from error
 
