@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import uuid
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +19,9 @@ import numpy as np
 import edge
 from edge.cards import find_card
 from edge.consent.identity import Identity, load_identity
-from edge.consent.ledger import REFUSALS, Ledger
+from edge.consent.ledger import Ledger, recording_refusals
 from edge.consent.permit import TargetStatement, permit
-from edge.errors import EdgeError, NoFaceError, UsageError
+from edge.errors import NoFaceError, UsageError
 from edge.faces.align import align
 from edge.faces.detect import PICTURE_PASSES, open_detector
 from edge.faces.select import by_position, by_reference, check_position, only_face
@@ -32,7 +31,8 @@ from edge.records import PURPOSES, Face, Region, SwapRecord
 from edge.swapmodel import open_swap_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -187,8 +187,7 @@ class Swapper:
         recogniser = () if self._reference is None else (self._reference.embedder.use,)
         return (self._detector.use, *recogniser, self._model.use)
 
-    @contextmanager
-    def refusals(self, asked: Mapping[str, str]) -> Iterator[None]:
+    def refusals(self, asked: Mapping[str, str]) -> AbstractContextManager[None]:
         """Write every refusal of the body into the ledger, and pass it on.
 
         Refusals are: no consent, a policy that forbids it, no face to swap, no room for the label.
@@ -196,12 +195,7 @@ class Swapper:
         Args:
             asked: What was asked for, beside the purpose; e.g. the input's name.
         """
-        try:
-            yield
-        except REFUSALS as error:
-            with suppress(EdgeError):  # the refusal stands, entry or not
-                self.ledger.refusal(error, {"purpose": self._purpose, **asked})
-            raise
+        return recording_refusals(self.ledger, {"purpose": self._purpose, **asked})
 
     def permit_for(self, medium: Medium) -> Permit:
         """Return leave for one output now.

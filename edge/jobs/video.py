@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from edge.errors import NoFaceError
@@ -16,6 +15,7 @@ from edge.provenance.implicit import implicit_json, mp4_metadata
 from edge.provenance.label import Label
 from edge.publish import Publication
 from edge.records import Region
+from edge.registry import sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 LOOKS_PER_SECOND = 2
 """How many frames a second of the video are searched beforehand, to place the label."""
-
-_CHUNK = 1 << 20
 
 
 def swap_video(
@@ -48,7 +46,7 @@ def swap_video(
     swapper.permit_for("video")
     with watch.stage("look ahead"):
         place = _place_label(swapper, source, progress)
-        target = _digest(source)
+        target = sha256_of(source)
     with Publication(output, overwrite=overwrite) as publication:
         plain = publication.temporary()
         with open_video(source) as reader:
@@ -116,11 +114,3 @@ def _swap_frames(
             writer.write(frame.frame, frame.pts)
         most = max(most, len(faces))
         progress(frame.index + 1, reader.info.frames, "frames")
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
