@@ -4,6 +4,13 @@
 edge.errors.EdgeError
 └── QuantizeError             the toolchain cannot do what it was asked to
     ├── GraphError            the model is broken, or of a kind that cannot be rewritten
+    │   └── ModelFileError        its file cannot be read, or is none that the toolchain takes
+    ├── ContractError         a card does not fit the model, or nobody says what the model takes
+    ├── TargetError           no such target, or its profile is malformed
+    ├── EngineError           ONNX Runtime cannot load or run a model
+    │   └── KernelsUnavailable    not with the kernels that were asked for
+    ├── BudgetError           no set of float layers meets the quality budget
+    ├── CheckError            what was made failed its own test
     └── PassError             a pass failed; the message names those that had already run
         ├── PreconditionError     the model lacks what the pass needs
         ├── PostconditionError    the model does not keep what the pass promised
@@ -18,12 +25,19 @@ from __future__ import annotations
 from edge.errors import EdgeError
 
 __all__ = [
+    "BudgetError",
+    "CheckError",
+    "ContractError",
     "DriftError",
+    "EngineError",
     "GraphError",
+    "KernelsUnavailable",
+    "ModelFileError",
     "PassError",
     "PostconditionError",
     "PreconditionError",
     "QuantizeError",
+    "TargetError",
 ]
 
 
@@ -33,6 +47,34 @@ class QuantizeError(EdgeError):
 
 class GraphError(QuantizeError):
     """The model is broken, or of a kind that cannot be rewritten."""
+
+
+class ModelFileError(GraphError):
+    """A model's file cannot be read, or is none that the toolchain takes."""
+
+
+class ContractError(QuantizeError):
+    """A card does not fit the model, or nobody says what the model takes."""
+
+
+class TargetError(QuantizeError):
+    """There is no such target, or its profile is malformed."""
+
+
+class EngineError(QuantizeError):
+    """ONNX Runtime cannot load or run a model."""
+
+
+class KernelsUnavailable(EngineError):
+    """ONNX Runtime cannot run this model with the kernels that were asked for."""
+
+
+class BudgetError(QuantizeError):
+    """No set of float layers meets the quality budget."""
+
+
+class CheckError(QuantizeError):
+    """What was made failed its own test."""
 
 
 class PassError(QuantizeError):
