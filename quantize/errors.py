@@ -9,8 +9,11 @@ edge.errors.EdgeError
     ├── TargetError           no such target, or its profile is malformed
     ├── EngineError           ONNX Runtime cannot load or run a model
     │   └── KernelsUnavailable    not with the kernels that were asked for
+    ├── SamplesError          there is nothing to calibrate or to judge a model on
+    ├── CalibrationError      the values that flow through the model cannot be measured
     ├── BudgetError           no set of float layers meets the quality budget
     ├── CheckError            what was made failed its own test
+    ├── MeasureError          models cannot be measured, compared or reported on
     └── PassError             a pass failed; the message names those that had already run
         ├── PreconditionError     the model lacks what the pass needs
         ├── PostconditionError    the model does not keep what the pass promised
@@ -26,17 +29,20 @@ from edge.errors import EdgeError
 
 __all__ = [
     "BudgetError",
+    "CalibrationError",
     "CheckError",
     "ContractError",
     "DriftError",
     "EngineError",
     "GraphError",
     "KernelsUnavailable",
+    "MeasureError",
     "ModelFileError",
     "PassError",
     "PostconditionError",
     "PreconditionError",
     "QuantizeError",
+    "SamplesError",
     "TargetError",
 ]
 
@@ -91,3 +97,15 @@ class PostconditionError(PassError):
 
 class DriftError(PassError):
     """The rewritten model computes something else than before."""
+
+
+class SamplesError(QuantizeError):
+    """There is nothing to calibrate or to judge a model on."""
+
+
+class CalibrationError(QuantizeError):
+    """The values that flow through the model cannot be measured."""
+
+
+class MeasureError(QuantizeError):
+    """Models cannot be measured, compared or reported on."""
