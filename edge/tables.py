@@ -104,6 +104,17 @@ class Table:
             raise self.error(f"'{key}' must not be empty")
         return tuple(values)
 
+    def texts(self, key: str, *, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        """Return a list of texts, none of them blank; it may be empty."""
+        if default is not None and key not in self._values:
+            self._asked.add(key)
+            return default
+        values = self._list(key)
+        for value in values:
+            if not isinstance(value, str) or not value.strip():
+                raise self.error(f"'{key}' must hold texts, not {value!r}")
+        return tuple(values)
+
     def table(self, key: str) -> Table:
         """Return the table inside this one."""
         value = self._get(key, None)

@@ -9,6 +9,7 @@ edge.errors.EdgeError
     ├── TargetError           no such target, or its profile is malformed
     ├── EngineError           ONNX Runtime cannot load or run a model
     │   └── KernelsUnavailable    not with the kernels that were asked for
+    ├── RecipeError           no such recipe, or it is malformed
     ├── SamplesError          there is nothing to calibrate or to judge a model on
     ├── CalibrationError      the values that flow through the model cannot be measured
     ├── BudgetError           no set of float layers meets the quality budget
@@ -42,6 +43,7 @@ __all__ = [
     "PostconditionError",
     "PreconditionError",
     "QuantizeError",
+    "RecipeError",
     "SamplesError",
     "TargetError",
 ]
@@ -97,6 +99,10 @@ class PostconditionError(PassError):
 
 class DriftError(PassError):
     """The rewritten model computes something else than before."""
+
+
+class RecipeError(QuantizeError):
+    """No such recipe, or it is malformed."""
 
 
 class SamplesError(QuantizeError):

@@ -51,3 +51,17 @@ def test_what_nobody_asked_for_is_unknown() -> None:
     table.whole("a")
     with pytest.raises(PolicyError, match="unknown key 'b'; known here: a"):
         table.end()
+
+
+def test_lists_of_texts() -> None:
+    table = _table(a=["one", "two"], b=[])
+    assert table.texts("a") == ("one", "two")
+    assert table.texts("b") == ()
+    assert table.texts("c", default=("x",)) == ("x",)
+    table.end()
+
+
+@pytest.mark.parametrize("value", ["one", [1], ["one", " "], None])
+def test_what_is_no_list_of_texts(value: Any) -> None:
+    with pytest.raises(PolicyError, match="'a' "):
+        _table(a=value).texts("a")
