@@ -1,0 +1,257 @@
+"""What a model takes and gives: as its card states it, or as its graph lets one guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from edge.contracts import Card, TensorSpec
+from quantize.errors import ContractError
+from quantize.passes._infra.feeds import InputSpec, default_spec
+from quantize.passes._infra.model import inputs_of
+from quantize.passes._infra.shapes import Shape, infer_types, shape_of
+
+__all__ = ["ModelContract", "contract_of"]
+
+_BRIGHTEST = 255.0
+_PASSED_BY = ("Identity", "Transpose", "Reshape", "Cast")
+"""What may stand between the operator that bounds a picture and the output."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelContract:
+    """What a model takes and gives.
+
+    Attributes:
+        card: the card that states it; None without one.
+        inputs: what each input is fed when nothing better is known; the ranges are the model's own.
+        target: the picture input that the target's crop goes to; None where there is none.
+        source: the input for the identity, float32 (1, N); None when it is baked in.
+        picture: the output that is the picture.
+        picture_range: its values for black and for white.
+        mask: the output that is the blend mask in [0, 1]; None where there is none.
+        derived: no card: guessed from the graph.
+        emap: float32 (N, N) matrix that embeddings are multiplied with before they are fed; None
+            where there is none.
+    """
+
+    card: Card | None
+    inputs: Mapping[str, InputSpec]
+    target: str | None
+    source: str | None
+    picture: str
+    picture_range: tuple[float, float]
+    mask: str | None
+    derived: bool
+    emap: NDArray[np.float32] | None = None
+
+    @property
+    def note(self) -> str:
+        """One line for people on what a card would add; empty with a card."""
+        if not self.derived:
+            return ""
+        return (
+            "no card: names and shapes are the graph's, pictures are taken to lie in [0, 1] and "
+            "vectors to be of unit length; a card would do better"
+        )
+
+    def source_values(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn an embedding into what the identity's input is fed.
+
+        1. Where the card says so it is brought to unit length.
+        2. Where there is an emap, it is multiplied with it and brought to unit length again, as the
+           model's authors do.
+
+        Args:
+            embedding: float32 (N,) or (1, N), as the recogniser gives it.
+
+        Returns:
+            float32 (1, N).
+
+        Raises:
+            ContractError: it has another length than the model takes, or none that is usable.
+        """
+        values = np.asarray(embedding, np.float32).reshape(1, -1)
+        spec = self.inputs.get(self.source or "")
+        wanted = spec.shape[-1] if spec is not None and spec.shape else values.size
+        length = float(np.linalg.norm(values))
+        if values.size != wanted or not np.isfinite(length) or length == 0:
+            raise ContractError(
+                f"the embedding holds {values.size} numbers of length {length:g} where the model "
+                f"takes {wanted}: enrol with the recogniser that its card names"
+            )
+        if self.card is None or self.card.source is None or self.card.source.normalise:
+            values = values / np.float32(length)
+        if self.emap is not None:
+            values = values @ self.emap
+            values = values / np.linalg.norm(values)
+        return cast(NDArray[np.float32], values.astype(np.float32))
+
+
+def contract_of(
+    model: onnx.ModelProto, card: Card | None = None, *, emap: NDArray[np.float32] | None = None
+) -> ModelContract:
+    """Say what a model takes and gives.
+
+    Args:
+        model: the model, with all sizes fixed or still open.
+        card: its card; guessed from the graph without one.
+        emap: the matrix that was lifted out of it.
+
+    Raises:
+        ContractError: the card does not fit the model; or there is no card, and no output is a
+            picture.
+    """
+    inputs = {value.name: value for value in inputs_of(model)}
+    types = infer_types(model)
+    outputs = {value.name: shape_of(types[value.name]) for value in model.graph.output}
+    if card is None:
+        return _derived(model, inputs, outputs, emap)
+    return _stated(card, inputs, outputs, emap)
+
+
+def _stated(
+    card: Card,
+    inputs: Mapping[str, onnx.ValueInfoProto],
+    outputs: Mapping[str, Shape | None],
+    emap: NDArray[np.float32] | None,
+) -> ModelContract:
+    if card.picture is None or card.source is None:
+        raise ContractError(
+            f"card {card.name} is of a {card.kind}, but a swapper is needed here: give the "
+            "swapper's own card, or none"
+        )
+    source = card.source.name if card.source.name in inputs else None
+    specs = {card.input.name: picture_spec(card.input)}
+    if source is not None:
+        specs[source] = InputSpec("unit", shape=(1, card.source.length))
+    missing = sorted({card.input.name} - set(inputs))
+    unknown = sorted(set(inputs) - set(specs))
+    if missing or unknown:
+        named = ", ".join((card.input.name, card.source.name))
+        have = ", ".join(inputs)
+        raise _misfit(card, f"the model's inputs are {have}, the card names {named}")
+    for name, spec in specs.items():
+        _check_shape(card, f"input '{name}'", shape_of(inputs[name]), spec.shape)
+    mask = card.picture.mask or None
+    pictures = {card.picture.name: 3} | ({mask: 1} if mask else {})
+    for name, channels in pictures.items():
+        if name not in outputs:
+            raise _misfit(card, f"no output '{name}' (there are: {', '.join(outputs)})")
+        sides = card.input.shape[2:]
+        wanted = (1, channels, *sides) if 0 not in sides else None
+        _check_shape(card, f"output '{name}'", outputs[name], wanted)
+    return ModelContract(
+        card=card,
+        inputs=specs,
+        target=card.input.name,
+        source=source,
+        picture=card.picture.name,
+        picture_range=card.picture.range,
+        mask=mask,
+        derived=False,
+        emap=emap,
+    )
+
+
+def _misfit(card: Card, why: str) -> ContractError:
+    return ContractError(f"card {card.name} does not fit the model: {why}")
+
+
+def _check_shape(card: Card, what: str, have: Shape | None, wanted: tuple[int, ...] | None) -> None:
+    """Compare sizes as far as both are known."""
+    if have is None or wanted is None:
+        return
+    fits = len(have) == len(wanted) and all(
+        a in (None, b) for a, b in zip(have, wanted, strict=True)
+    )
+    if not fits:
+        shown = [size or "?" for size in have]
+        raise _misfit(card, f"{what} has the shape {shown}, the card says {list(wanted)}")
+
+
+def picture_spec(spec: TensorSpec) -> InputSpec:
+    """Return what a card's picture input is fed: pictures from black to white in its own units.
+
+    Where channels are scaled differently, the widest range is taken.
+    """
+    lows = [(0.0 - mean) / std for mean, std in zip(spec.mean, spec.std, strict=True)]
+    white = _BRIGHTEST * spec.scale
+    highs = [(white - mean) / std for mean, std in zip(spec.mean, spec.std, strict=True)]
+    shape = None if 0 in spec.shape else spec.shape
+    return InputSpec("picture", min(lows), max(highs), shape)
+
+
+def _derived(
+    model: onnx.ModelProto,
+    inputs: Mapping[str, onnx.ValueInfoProto],
+    outputs: Mapping[str, Shape | None],
+    emap: NDArray[np.float32] | None,
+) -> ModelContract:
+    specs: dict[str, InputSpec] = {}
+    for name, value in inputs.items():
+        spec, shape = default_spec(value), shape_of(value)
+        whole = tuple(size for size in shape or () if size is not None)
+        known = shape is not None and len(whole) == len(shape)
+        specs[name] = InputSpec(spec.kind, spec.low, spec.high, whole if known else None)
+    pictures = [name for name, shape in outputs.items() if _is_picture(shape)]
+    if not pictures:
+        raise ContractError(
+            f"no output is a picture of 3 channels (there are: {', '.join(outputs)}): give the "
+            "model's card with --card"
+        )
+    masks = [name for name, shape in outputs.items() if _is_mask(shape)]
+    targets = [name for name, spec in specs.items() if spec.kind == "picture"]
+    vectors = [name for name, spec in specs.items() if spec.kind == "unit"]
+    return ModelContract(
+        card=None,
+        inputs=specs,
+        target=_preferred(targets, "target"),
+        source=_preferred(vectors, "source"),
+        picture=_preferred(pictures, "output") or pictures[0],
+        picture_range=_range_of(model, _preferred(pictures, "output") or pictures[0]),
+        mask=_preferred(masks, "mask"),
+        derived=True,
+        emap=emap,
+    )
+
+
+def _preferred(names: Sequence[str], usual: str) -> str | None:
+    """Return the name that such a thing usually has where it is there, else the first."""
+    return usual if usual in names else next(iter(names), None)
+
+
+def _is_picture(shape: Shape | None) -> bool:
+    return shape is not None and len(shape) == 4 and 3 in (shape[1], shape[3])
+
+
+def _is_mask(shape: Shape | None) -> bool:
+    return shape is not None and len(shape) == 4 and 1 in (shape[1], shape[3])
+
+
+def _range_of(model: onnx.ModelProto, output: str) -> tuple[float, float]:
+    """Return the values that stand for black and white, from the operator that bounds them."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    node = makers.get(output)
+    while node is not None and node.op_type in _PASSED_BY:
+        node = makers.get(node.input[0])
+    if node is None:
+        return 0.0, 1.0
+    if node.op_type == "Tanh":
+        return -1.0, 1.0
+    if node.op_type == "Clip" and len(node.input) == 3 and set(node.input[1:]) <= set(stored):
+        low, high = (_scalar(stored[name]) for name in node.input[1:])
+        if np.isfinite(low) and np.isfinite(high) and low < high:
+            return low, high
+    return 0.0, 1.0
+
+
+def _scalar(tensor: Any) -> float:
+    return float(numpy_helper.to_array(tensor).reshape(-1)[0])
