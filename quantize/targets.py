@@ -1,0 +1,141 @@
+"""Target profiles: one TOML file per kind of device; here it becomes a frozen record.
+
+They lie in `targets/<name>/profile.toml`. The list of folders is the list of targets.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from edge import resources
+from edge.tables import Table
+from quantize.errors import TargetError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from quantize.engine import Kernels
+
+__all__ = ["FORMATS", "Format", "TargetProfile", "load_target", "target_names"]
+
+Format = Literal["onnx", "ort", "tflite"]
+FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite")
+
+_PROFILE = "profile.toml"
+_ARCHITECTURES = ("x86_64", "aarch64")
+_KERNELS = ("default", "precise", "reference")
+_MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TargetProfile:
+    """A kind of device.
+
+    Attributes:
+        name: of its folder: raspberry_pi.
+        title: one line for people.
+        architecture: of its processor: x86_64 or aarch64.
+        passes: names of the rewrites that an ONNX model gets for it, in order.
+        kernels: with which kernels quality is measured on this machine.
+        recipes: name of the recipe by precision; "int8_tflite" is that of 8-bit TFLite files.
+        format_passes: names of the rewrites by format.
+    """
+
+    name: str
+    title: str
+    architecture: str
+    passes: tuple[str, ...]
+    kernels: Kernels
+    recipes: Mapping[str, str]
+    format_passes: Mapping[str, tuple[str, ...]]
+
+    def recipe(self, precision: str, form: Format) -> str:
+        """Return the name of the recipe for a precision and a format.
+
+        Raises:
+            TargetError: the profile names none.
+        """
+        for key in (f"{precision}_{form}", precision):
+            if key in self.recipes:
+                return self.recipes[key]
+        raise TargetError(
+            f"target {self.name} has no recipe for {precision}: name one in its {_PROFILE}"
+        )
+
+
+def target_names() -> tuple[str, ...]:
+    """Return the names of all targets, sorted."""
+    found = resources.targets_dir().glob(f"*/{_PROFILE}")
+    return tuple(sorted(path.parent.name for path in found))
+
+
+def load_target(name: str) -> TargetProfile:
+    """Read and check a target's profile.
+
+    Args:
+        name: of the target.
+
+    Raises:
+        TargetError: no such target, or its profile is malformed.
+    """
+    if name not in target_names():
+        known = ", ".join(target_names())
+        raise TargetError(f"no target '{name}'; known: {known or 'none'}")
+    return read_profile(resources.targets_dir() / name / _PROFILE)
+
+
+def read_profile(path: Path) -> TargetProfile:
+    """Read a profile from its file; the folder gives the target's name.
+
+    Raises:
+        TargetError: unreadable, not TOML, or malformed.
+    """
+    where = f"target {path.parent.name}"
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise TargetError(f"{where}: larger than {_MOST_BYTES} bytes, so no profile")
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetError(f"{where}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise TargetError(f"{where}: not valid TOML: {error}") from error
+    return _parse(path.parent.name, Table(where, values, TargetError), values)
+
+
+def _parse(name: str, top: Table, values: Mapping[str, Any]) -> TargetProfile:
+    passes = _passes(top.table("passes"), values["passes"])
+    recipes_table = top.table("recipes")
+    recipes = {key: recipes_table.text(key) for key in values["recipes"]}
+    if "int8" not in recipes:
+        raise recipes_table.error("'int8' is missing")
+    profile = TargetProfile(
+        name=name,
+        title=top.text("title"),
+        architecture=top.choice("architecture", _ARCHITECTURES),
+        passes=passes["onnx"],
+        kernels=cast("Kernels", top.choice("kernels", _KERNELS)),
+        recipes=recipes,
+        format_passes=passes,
+    )
+    top.end()
+    return profile
+
+
+def _passes(table: Table, values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for form in FORMATS:
+        names = values.get(form)
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise table.error(f"'{form}' must be a list of names of passes")
+        found[form] = tuple(names)
+    unknown = sorted(set(values) - set(FORMATS))
+    if unknown:
+        raise table.error(f"unknown key '{unknown[0]}'; known here: {', '.join(FORMATS)}")
+    return found
