@@ -1,0 +1,191 @@
+"""Quality: figures that can be worked out by hand, and what makes them impossible."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from quantize import quality
+from quantize.engine import Engine
+from quantize.errors import KernelsUnavailable, MeasureError
+from quantize.quality import MOST_PSNR, evaluate, psnr, rgb_of, run_all, score, ssim
+from quantize.samples import samples_of
+from tests.quantize.measured import contract, shifted
+
+SHAPE = (1, 3, 16, 16)
+
+
+def _picture(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+@pytest.mark.parametrize("decibels", [10.0, 30.0, 60.0])
+def test_psnr_of_a_constant_difference(decibels: float) -> None:
+    picture = _picture().astype(np.float64)
+    assert psnr(picture + 10 ** (-decibels / 20), picture) == pytest.approx(decibels)
+
+
+def test_psnr_is_capped_for_equal_pictures() -> None:
+    assert psnr(_picture(), _picture()) == MOST_PSNR
+    assert psnr(_picture() + 1e-7, _picture()) == MOST_PSNR
+
+
+def test_psnr_looks_where_the_weights_are() -> None:
+    reference = np.zeros(SHAPE)
+    picture = reference.copy()
+    picture[..., :8] = 0.1  # the left half is wrong
+    left = np.zeros((1, 1, 16, 16))
+    left[..., :8] = 1
+    assert psnr(picture, reference, left) == pytest.approx(20)
+    assert psnr(picture, reference, 1 - left) == MOST_PSNR
+    assert psnr(picture, reference) == pytest.approx(20 + 10 * math.log10(2))
+    assert psnr(picture, reference, np.zeros((1, 1, 16, 16))) == MOST_PSNR
+
+
+@given(st.integers(0, 1000), st.floats(0.001, 0.5))
+def test_psnr_falls_with_more_noise(seed: int, amount: float) -> None:
+    noise = np.random.default_rng(seed).standard_normal(SHAPE)
+    reference = _picture(seed)
+    assert psnr(reference + noise * amount * 2, reference) == pytest.approx(
+        psnr(reference + noise * amount, reference) - 20 * math.log10(2), abs=1e-3
+    )
+
+
+def test_ssim_of_equal_and_of_unlike_pictures() -> None:
+    assert ssim(_picture(), _picture()) == pytest.approx(1)
+    assert ssim(_picture(1), _picture(2)) < 0.2
+
+
+def test_ssim_follows_the_formula_where_both_are_flat() -> None:
+    # Without variance only luminance is left: (2ab + c1) / (a2 + b2 + c1), c1 = 0.01 squared.
+    a, b, c1 = 0.4, 0.6, 1e-4
+    flat = ssim(np.full(SHAPE, a), np.full(SHAPE, b))
+    assert flat == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), rel=1e-6)
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 10, 11])
+def test_ssim_of_a_picture_smaller_than_its_window(side: int) -> None:
+    picture = _picture(3, (1, 3, side, 20))
+    assert ssim(picture, picture) == pytest.approx(1)
+    assert ssim(picture, 1 - picture) < 0.9
+
+
+def test_score_counts_mean_and_worst() -> None:
+    wanted = [{"output": _picture(n)} for n in range(3)]
+    got = [
+        {"output": each["output"] + np.float32(shift)}
+        for each, shift in zip(wanted, (0.001, 0.1, 0.01), strict=True)
+    ]
+    scores = score(got, wanted, contract())
+    assert scores.psnr == pytest.approx((60, 20, 40), abs=1e-3)
+    assert scores.psnr_mean == pytest.approx(40, abs=1e-3)
+    assert scores.psnr_worst == pytest.approx(20, abs=1e-3)
+    assert scores.worst == 1
+    assert scores.max_error == pytest.approx(0.1, abs=1e-6)
+    assert scores.mean_error == pytest.approx(0.037, abs=1e-6)
+    assert scores.ssim_worst == scores.ssim[1] < scores.ssim_mean < 1
+    assert scores.mask_error is None
+    assert scores.identity_cosine is None
+
+
+def test_score_brings_pictures_to_their_range() -> None:
+    wide = contract(picture_range=(-1.0, 1.0))
+    wanted = [{"output": _picture() * 2 - 1}]
+    got = [{"output": wanted[0]["output"] + np.float32(0.02)}]
+    assert score(got, wanted, wide).max_error == pytest.approx(0.01, abs=1e-6)
+    assert score(got, wanted, wide).psnr_worst == pytest.approx(40, abs=1e-3)
+
+
+def test_score_judges_the_mask_too() -> None:
+    wanted = [{"output": _picture(), "mask": np.zeros((1, 1, 16, 16), np.float32)}]
+    got = [{"output": _picture(), "mask": np.full((1, 1, 16, 16), 0.25, np.float32)}]
+    scores = score(got, wanted, contract(mask="mask"))
+    assert scores.mask_error == 0.25
+    assert scores.psnr_worst == MOST_PSNR
+    with pytest.raises(MeasureError, match="gives no mask 'mask'"):
+        score([{"output": _picture()}], wanted, contract(mask="mask"))
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_wrong_by_the_whole_range(broken: float) -> None:
+    wanted = [{"output": _picture()}]
+    bad = _picture()
+    bad[0, 0, 0, 0] = broken
+    scores = score([{"output": bad}], wanted, contract())
+    assert scores.max_error == 1
+    assert scores.psnr_worst == pytest.approx(10 * math.log10(bad.size))
+    with pytest.raises(MeasureError, match="no numbers"):
+        score(wanted, [{"output": bad}], contract())
+
+
+def test_score_takes_channels_last() -> None:
+    wanted = [{"output": _picture()}]
+    got = [{"output": _picture().transpose(0, 2, 3, 1)}]
+    assert score(got, wanted, contract()).psnr_worst == MOST_PSNR
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "text"),
+    [
+        ([], [], "at least one"),
+        ([{"output": _picture()}], [], "1 results"),
+        ([{"other": _picture()}], [{"output": _picture()}], "gives: other"),
+        ([{"output": _picture()[..., :8]}], [{"output": _picture()}], "has the shape"),
+        ([{"output": np.zeros((2, 3))}], [{"output": _picture()}], "a picture has"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    got: list[dict[str, Any]], wanted: list[dict[str, Any]], text: str
+) -> None:
+    with pytest.raises(MeasureError, match=text) as caught:
+        score(got, wanted, contract())
+    assert "\n" not in str(caught.value)
+
+
+def test_identity_is_the_cosine_of_both_faces() -> None:
+    def embed(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        angle = float(picture.mean())
+        return np.array([math.cos(angle), math.sin(angle)], np.float32)
+
+    wanted = [{"output": np.zeros(SHAPE, np.float32)}] * 2
+    got = [{"output": np.full(SHAPE, value, np.float32)} for value in (0.2, 0.8)]
+    scores = score(got, wanted, contract(), embed=embed)
+    assert scores.identity_cosine == pytest.approx((math.cos(0.2) + math.cos(0.8)) / 2, abs=1e-5)
+    assert scores.identity_worst == pytest.approx(math.cos(0.8), abs=1e-5)
+
+
+def test_a_picture_is_shown_clipped_and_in_rgb() -> None:
+    values = np.zeros(SHAPE, np.float32)
+    values[:, 0], values[:, 1], values[:, 2] = 3.0, 0.5, np.nan
+    bgr = rgb_of({"output": values}, contract(channels="BGR"))
+    assert bgr[0, :, 0, 0].tolist() == [0.0, 0.5, 1.0]
+    assert rgb_of({"output": values}, contract())[0, :, 0, 0].tolist() == [1.0, 0.5, 0.0]
+
+
+def test_evaluate_runs_both_models(tmp_path: Path) -> None:
+    samples = samples_of([{"target": _picture(n)} for n in range(2)], "drawn")
+    path = tmp_path / "model.onnx"
+    onnx.save(shifted(0.1), path)
+    scores = evaluate(path, shifted(0.0), samples, contract())
+    assert scores.psnr == pytest.approx((20, 20), abs=1e-3)
+    known = run_all(Engine(shifted(0.0)), samples)
+    assert evaluate(shifted(0.1), known, samples, contract()) == scores
+
+
+def test_kernels_that_do_not_take_a_model_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(model: Any, *, kernels: str, threads: int) -> Engine:
+        if kernels == "precise":
+            raise KernelsUnavailable("not with these")
+        return Engine(model, kernels=cast(Any, kernels), threads=threads)
+
+    monkeypatch.setattr(quality, "Engine", refuse)
+    assert quality.open_engine(shifted(0.0), kernels="precise").kernels == "reference"
+    assert quality.open_engine(shifted(0.0), kernels="default").kernels == "default"
