@@ -1,0 +1,1 @@
+"""Parts of calibration: running statistics, thresholds, the cache, and where samples come from."""
