@@ -1,0 +1,50 @@
+"""Layers that several of the topologies share, each spelt as their exporters spelt it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def reflect(x: Tensor, by: int) -> Tensor:
+    """Mirror the borders; becomes a reflect Pad."""
+    return functional.pad(x, (by, by, by, by), mode="reflect")
+
+
+def twice(x: Tensor, align_corners: bool = False) -> Tensor:
+    """The map at twice its size, bilinear."""
+    return functional.interpolate(
+        x, scale_factor=2.0, mode="bilinear", align_corners=align_corners
+    )
+
+
+def centred(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The map without its mean per channel, and the root of its variance.
+
+    Written out, as the swappers' authors did: ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt. Always
+    float32, for sums of squares lose too much in less.
+    """
+    x = x.float()
+    x = x - x.mean((2, 3), keepdim=True)
+    return x, torch.sqrt((x * x).mean((2, 3), keepdim=True) + 1e-8)
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = 1) -> nn.Conv2d:
+    """A convolution that starts well before a leaky ReLU."""
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, padding)
+    nn.init.kaiming_normal_(layer.weight, 0.2)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Gains(nn.Linear):
+    """A style to 2 x `channels` numbers: gains that start at `gain`, then shifts that start at 0."""
+
+    def __init__(self, style: int, channels: int, gain: float = 1.0) -> None:
+        super().__init__(style, 2 * channels)
+        # A unit vector's numbers are tiny: a start as for normal ones would leave it unheard.
+        nn.init.normal_(self.weight, std=0.3)
+        nn.init.zeros_(self.bias)
+        nn.init.constant_(self.bias[:channels], gain)

@@ -1,0 +1,145 @@
+"""Train a topology for some minutes, so that its activations are those of a real network.
+
+Run `python -m models.training.topologies.train insq --minutes 12`; it goes on where it stopped.
+The pairs and the embeddings of the swapper's training must be there.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.training.pairs import Store
+from models.training.runs import (
+    Average,
+    Clock,
+    data_folder,
+    load_checkpoint,
+    log_line,
+    save_checkpoint,
+    seeded,
+)
+from models.training.topologies.contracts import TOPOLOGIES, Topology
+from models.training.topologies.data import Pairs, sources_of
+
+console = Console()
+
+
+def folder_of_weights() -> str:
+    """Where checkpoints and exports lie."""
+    return str(data_folder() / "topologies")
+
+
+def swap_of(net: nn.Module, topology: Topology, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """What the network gives for a batch: the picture in [0, 1], and the mask where it has one."""
+    mean = torch.tensor(topology.mean)[:, None, None]
+    std = torch.tensor(topology.std)[:, None, None]
+    target = ((batch["target"] - mean) / std).contiguous(memory_format=torch.channels_last)
+    picture, *mask = net(target, batch["source"])
+    return (picture - topology.black) / (1.0 - topology.black), *mask
+
+
+def loss_of(outputs: tuple[Tensor, ...], batch: dict[str, Tensor]) -> Tensor:
+    """Absolute error where the pictures differ, fine and coarse; cross-entropy of the mask."""
+    weight = 0.3 + 2.0 * batch["region"]
+    error = (outputs[0] - batch["truth"]) * weight
+    loss = error.abs().mean() + 2.0 * functional.avg_pool2d(error, 8).abs().mean()
+    for mask in outputs[1:]:
+        soft = mask.float().clamp(1e-5, 1 - 1e-5)
+        loss = loss + 0.05 * functional.binary_cross_entropy(soft, batch["region"])
+    return loss
+
+
+@torch.no_grad()
+def held_out_psnr(net: nn.Module, topology: Topology, pairs: Pairs, count: int = 32) -> float:
+    """Mean PSNR in dB against the exact truth, on pictures that nothing was learnt from."""
+    net.eval()
+    rng = np.random.default_rng(43)
+    batch = pairs.batch(pairs.held[:: max(1, len(pairs.held) // count)][:count], rng)
+    scores = []
+    for i in range(len(batch["truth"])):
+        one = {key: value[i : i + 1] for key, value in batch.items()}
+        error = (swap_of(net, topology, one)[0] - one["truth"]).square().mean()
+        scores.append(-10 * torch.log10(error))
+    return float(torch.stack(scores).mean())
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train until the time is used up; a checkpoint each `every` steps."""
+    torch.set_num_threads(options.threads)
+    seeded(options.seed)
+    topology = TOPOLOGIES[options.topology]
+    net = topology.build().to(memory_format=torch.channels_last)
+    average = Average(net, 0.99)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, betas=(0.9, 0.99))
+    path = data_folder() / "topologies" / f"{topology.name}.pt"
+    state = load_checkpoint(path) or {"step": 0, "used": 0.0}
+    if "net" in state:
+        net.load_state_dict(state["net"])
+        average.net.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+    step = average.steps = state["step"]
+    clock = Clock(options.minutes, 10**7, state["used"])
+    store = Store("train")
+    pairs = Pairs(store, sources_of(store), topology.template, topology.size)
+    losses: list[float] = []
+
+    def keep() -> None:
+        save_checkpoint(
+            path,
+            net=net.state_dict(),
+            average=average.net.state_dict(),
+            optimiser=optimiser.state_dict(),
+            step=step,
+            used=clock.spent(),
+        )
+        values = {
+            "step": step,
+            "minutes": clock.spent() / 60,
+            "loss": float(np.mean(losses)) if losses else 0.0,
+            "psnr": held_out_psnr(average.net, topology, pairs),
+        }
+        log_line(f"topology-{topology.name}", **values)
+        console.print(values)
+        losses.clear()
+
+    for batch in pairs.batches(options.batch, options.seed + step):
+        if clock.progress(step) >= 1.0:
+            break
+        net.train()
+        for group in optimiser.param_groups:
+            group["lr"] = clock.rate(step, options.rate, warm=30)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs = swap_of(net, topology, batch)
+        loss = loss_of(outputs, batch)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if torch.isfinite(nn.utils.clip_grad_norm_(net.parameters(), 1.0)):
+            optimiser.step()
+            average.update(net)
+        losses.append(loss.item())
+        step += 1
+        if step % options.every == 0:
+            keep()
+    keep()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("topology", choices=sorted(TOPOLOGIES))
+    parser.add_argument("--minutes", type=float, default=12.0)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--every", type=int, default=50, help="steps between two reports")
+    parser.add_argument("--seed", type=int, default=5)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
