@@ -246,7 +246,7 @@ def _stages(
             "sign and verify": lambda: sign(labelled, signed, "image/jpeg", swapped.record, target),
             "whole picture": lambda: swap_file(swapper, target, output, overwrite=True),
         },
-        (detector.use, embedder.use, model.use),
+        (*detector.uses, embedder.use, model.use),
         len(faces),
     )
 

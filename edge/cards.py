@@ -20,6 +20,7 @@ from edge.contracts import (
     DetectorSpec,
     EmbeddingSpec,
     Kind,
+    LandmarksSpec,
     Licence,
     PictureSpec,
     SourceSpec,
@@ -42,6 +43,7 @@ COMMERCIAL = ("yes", "no", "unknown")
 CHANNELS = ("RGB", "BGR")
 
 _MAX_CARD_BYTES = 64 * 1024
+_MOST_LOOKS = 4
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -86,7 +88,17 @@ def _detector(table: Table) -> DetectorSpec:
         score_threshold=table.share("score_threshold"),
         nms_iou=table.share("nms_iou"),
         vote_iou=table.share("vote_iou", default=0.0),
+        landmarker=_name(table, "landmarker", default=""),
     )
+    table.end()
+    return spec
+
+
+def _landmarks(table: Table) -> LandmarksSpec:
+    looks = table.whole("looks", low=1, default=1)
+    if looks > _MOST_LOOKS:
+        raise table.error(f"'looks' must be {_MOST_LOOKS} at most, not {looks}")
+    spec = LandmarksSpec(name=table.text("name"), looks=looks)
     table.end()
     return spec
 
@@ -137,9 +149,9 @@ def _crop(table: Table) -> CropSpec:
     return spec
 
 
-def _name(table: Table, key: str) -> str:
-    name = table.text(key)
-    if not _NAME.fullmatch(name):
+def _name(table: Table, key: str, default: str | None = None) -> str:
+    name = table.text(key, default=default)
+    if name != default and not _NAME.fullmatch(name):
         raise table.error(
             f"'{key}' must be lower-case letters, digits, '_', '-' or '.', not '{name}'"
         )
@@ -171,6 +183,7 @@ def _parse(card: str, values: Mapping[str, Any]) -> Card:
         licence=_licence(top.table("licence")),
         input=_input(top.table("input")),
         detector=_detector(top.table("detector")) if kind == "detector" else None,
+        landmarks=_landmarks(top.table("output")) if kind == "landmarker" else None,
         embedding=_embedding(top.table("output")) if kind == "recogniser" else None,
         picture=_picture(top.table("output")) if kind == "swapper" else None,
         source=_source(top.table("source")) if kind == "swapper" else None,

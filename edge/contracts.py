@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["detector", "recogniser", "swapper"]
+Kind = Literal["detector", "landmarker", "recogniser", "swapper"]
 
-KINDS: tuple[Kind, ...] = ("detector", "recogniser", "swapper")
+KINDS: tuple[Kind, ...] = ("detector", "landmarker", "recogniser", "swapper")
 
 Triple = tuple[float, float, float]
 
@@ -59,6 +59,7 @@ class DetectorSpec:
         nms_iou: Of two boxes that overlap by more than this, one is dropped.
         vote_iou: Candidates that overlap the one that is kept by this or more are averaged with it,
             box and landmarks, by their squared scores; 0: it is taken as it is.
+        landmarker: Card name of a landmarker that places the landmarks of what is found, or empty.
     """
 
     decoder: str
@@ -66,6 +67,20 @@ class DetectorSpec:
     score_threshold: float
     nms_iou: float
     vote_iou: float = 0.0
+    landmarker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarksSpec:
+    """What a landmarker gives: x and y of the five landmarks, in sides of the crop.
+
+    Attributes:
+        name: Name of the graph output, 10 numbers.
+        looks: How often it looks, each time at the crop that the points of the look before ask for.
+    """
+
+    name: str
+    looks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +153,7 @@ class Card:
 
     Attributes:
         name: Lower-case name that commands and records use.
-        kind: detector, recogniser or swapper.
+        kind: detector, landmarker, recogniser or swapper.
         title: One line for people.
         file: File name of the model, without a folder.
         sha256: Hex digest of that file.
@@ -148,10 +163,11 @@ class Card:
         licence: Terms.
         input: The picture that goes in.
         detector: For detectors.
+        landmarks: For landmarkers.
         embedding: For recognisers.
         picture: For swappers.
         source: For swappers.
-        crop: For recognisers and swappers.
+        crop: For all but detectors.
     """
 
     name: str
@@ -165,6 +181,7 @@ class Card:
     licence: Licence
     input: TensorSpec
     detector: DetectorSpec | None = None
+    landmarks: LandmarksSpec | None = None
     embedding: EmbeddingSpec | None = None
     picture: PictureSpec | None = None
     source: SourceSpec | None = None

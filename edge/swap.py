@@ -185,7 +185,7 @@ class Swapper:
     def models(self) -> tuple[ModelUse, ...]:
         """Every model that has a part in an output, as it really runs; the swap model last."""
         recogniser = () if self._reference is None else (self._reference.embedder.use,)
-        return (self._detector.use, *recogniser, self._model.use)
+        return (*self._detector.uses, *recogniser, self._model.use)
 
     def refusals(self, asked: Mapping[str, str]) -> AbstractContextManager[None]:
         """Write every refusal of the body into the ledger, and pass it on.

@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET, IR_VERSION = 17, 8  # what the oldest onnxruntime that we take reads
 
 FACE_CELLS = 4.0  # sides of the boxes that the tiny detector gives, in cells
+FACE_SHAPE = (-0.12, -0.13, 0.12, -0.13, 0.0, 0.01, -0.11, 0.125, 0.11, 0.125)  # mean 0, crop sides
 LANDMARK_CELLS = ((-0.6, -0.5), (1.6, -0.5), (0.5, 0.6), (-0.3, 1.6), (1.3, 1.6))
 
 
@@ -105,6 +106,30 @@ def embedder(seed: int = 5) -> bytes:
     return model_bytes(nodes, [_value("input", shape)], [_value("embedding", (1, 512))], constants)
 
 
+def landmarker(side: int = 32, points: int = 5, shift: float = 0.0) -> bytes:
+    """Return a landmarker: the points of a face around where the crop is white, in the mean."""
+    places = (np.arange(side, dtype=np.float32)[None] / side).repeat(side, axis=0)
+    grid = np.stack([places.ravel(), places.T.ravel()], axis=1)
+    constants = [
+        _constant("flat", [1, -1], np.int64),
+        _constant("grid", np.tile(grid, (1, points))),
+        _constant("little", 1e-6),
+        _constant("shape", np.resize(FACE_SHAPE, (1, 2 * points)) + shift),
+        _constant("one", [1], np.int64),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["crop"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Reshape", ["mean", "flat"], ["light"]),
+        helper.make_node("ReduceSum", ["light", "one"], ["total"], keepdims=1),
+        helper.make_node("Add", ["total", "little"], ["divisor"]),
+        helper.make_node("MatMul", ["light", "grid"], ["sums"]),
+        helper.make_node("Div", ["sums", "divisor"], ["centre"]),
+        helper.make_node("Add", ["centre", "shape"], ["landmarks"]),
+    ]
+    crop, found = _value("crop", (1, 3, side, side)), _value("landmarks", (1, 2 * points))
+    return model_bytes(nodes, [crop], [found], constants)
+
+
 def swapper(size: int = 128, seed: int = 7) -> bytes:
     """Return a swapper: half the target, half a colour made from the source; elliptic mask."""
     rng = np.random.default_rng(seed)
@@ -135,6 +160,24 @@ def swapper(size: int = 128, seed: int = 7) -> bytes:
         constants,
     )
 
+
+LANDMARKER = """
+[input]
+name = "crop"
+shape = [1, 3, 32, 32]
+channels = "RGB"
+scale = 0.00392156862745098
+mean = [0.0, 0.0, 0.0]
+std = [1.0, 1.0, 1.0]
+
+[output]
+name = "landmarks"
+looks = 2
+
+[crop]
+template = "ffhq_512"
+size = 32
+"""
 
 HEAD = """name = "{name}"
 kind = "{kind}"

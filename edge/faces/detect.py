@@ -18,6 +18,7 @@ from edge.backends import Session
 from edge.backends.base import CPU_PROVIDER
 from edge.contracts import Card, DetectorSpec
 from edge.errors import CardError, ModelError, UsageError
+from edge.faces.landmarks import Landmarker, open_landmarker
 from edge.loading import check_fit, open_card, use_of
 from edge.records import Face, ModelUse
 from edge.tensors import to_tensor
@@ -186,11 +187,16 @@ class Detector:
 
     Attributes:
         card: The model's contract.
-        use: How the model runs, for manifest and ledger.
+        uses: How the models run, for manifest and ledger: its own, and that of its landmarker.
     """
 
-    def __init__(self, card: Card, session: Session) -> None:
+    def __init__(self, card: Card, session: Session, landmarker: Landmarker | None = None) -> None:
         """Join card and session.
+
+        Args:
+            card: The model's contract.
+            session: The open model.
+            landmarker: Places the landmarks of each face that is found.
 
         Raises:
             ModelError: The model does not fit its card.
@@ -199,7 +205,9 @@ class Detector:
             raise CardError(f"model '{card.name}' is a {card.kind}, but a detector is needed here")
         check_fit(card, session, [card.input.name], _output_names(card.detector))
         self.card = card
-        self.use: ModelUse = use_of(card, session)
+        own: ModelUse = use_of(card, session)
+        self.uses = (own,) if landmarker is None else (own, landmarker.use)
+        self._landmarker = landmarker
         self._spec = card.detector
         self._session = session
 
@@ -243,6 +251,8 @@ class Detector:
                 merged.boxes, merged.scores, merged.points, strict=True
             )
         ]
+        if self._landmarker is not None:
+            faces = [self._landmarker.place(frame, face) for face in faces]
         return tuple(sorted(faces, key=lambda face: -face.box[2] * face.box[3]))
 
     def _scales(self, width: int, height: int, passes: Sequence[int]) -> list[float]:
@@ -330,8 +340,21 @@ def open_detector(
     threads: int = 0,
     strict: bool = True,
 ) -> Detector:
-    """Open a detector by its card's name; see `edge.loading.open_card` for arguments and errors."""
+    """Open a detector, and the landmarker that its card names.
+
+    See `edge.loading.open_card` for arguments and errors. The landmarker runs in the same engine,
+    where there is a file of it for that engine.
+    """
     card, session = open_card(
         name, "detector", backend=backend, providers=providers, threads=threads, strict=strict
     )
-    return Detector(card, session)
+    if card.detector is None or not card.detector.landmarker:
+        return Detector(card, session)
+    landmarker = open_landmarker(
+        card.detector.landmarker,
+        backend=backend,
+        providers=providers,
+        threads=threads,
+        strict=strict,
+    )
+    return Detector(card, session, landmarker)

@@ -220,7 +220,7 @@ def test_yunet_finds_the_astronaut_in_a_picture_of_any_size(
 def test_the_card_of_yunet_means_the_file_that_is_here(yunet: Detector) -> None:
     path = find_file(yunet.card)
     assert path is not None
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == yunet.use.sha256
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == yunet.uses[0].sha256
 
 
 def test_overlapping_candidates_vote_on_where_a_face_is() -> None:
