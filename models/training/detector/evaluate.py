@@ -26,6 +26,7 @@ from rich.table import Table
 from edge.backends import open_session
 from edge.cards import load_card
 from edge.faces.detect import Detector as Runtime
+from edge.faces.landmarks import open_landmarker
 from models.training.detector import augment, things
 from models.training.detector.compose import Canvas, Sources, compose, warped
 from models.training.detector.data import sources
@@ -62,12 +63,18 @@ class Judged:
 
 
 class Looker:
-    """The runtime's own detector on a model file: what is measured is what users get."""
+    """The runtime's own detector on a model file: what is measured is what users get.
+
+    That is the detector with the landmarker which its card names, where there is one.
+    """
 
     def __init__(self, model: Path) -> None:
         """Open the ONNX file with the shipped card."""
         session = open_session(model, threads=2)
-        self.detector = Runtime(load_card(CARDS / "ref_detector.toml"), session)
+        card = load_card(CARDS / "ref_detector.toml")
+        name = card.detector.landmarker if card.detector else ""
+        closer = open_landmarker(name, threads=2) if name else None
+        self.detector = Runtime(card, session, closer)
 
     def detect(self, picture: Picture, threshold: float) -> Found:
         """Find faces in uint8 (H, W, 3) BGR, best first."""

@@ -56,6 +56,7 @@ strides = [8, 16, 32]
 score_threshold = {threshold}
 nms_iou = 0.4
 vote_iou = 0.5
+landmarker = "ref_landmarker"
 """
 
 
