@@ -1,0 +1,119 @@
+"""The identity that is baked into a model: whose it is, by whose leave, and what it feeds.
+
+A baked model is a derivative of a person's embedding. So it is made only while the consent is in
+force, says what it was made from, and goes when the identity is erased.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from edge.cards import find_card
+from edge.consent.canonical import utc_now, utc_text
+from edge.consent.erase import register_derivative
+from edge.consent.identity import load_identity
+from edge.consent.ledger import Ledger, recording_refusals
+from edge.consent.operator import operator_public_key
+from edge.consent.permit import check_in_force
+from edge.consent.policy import check_assurance, load_policy
+from edge.consent.trust import assurance_of, load_trust
+from quantize.contract import ModelContract
+from quantize.errors import ContractError
+
+__all__ = ["BakedIdentity", "identity_to_bake", "register_baked", "stamp"]
+
+_METADATA = "edge_swap."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BakedIdentity:
+    """An identity that becomes part of a model.
+
+    Attributes:
+        commitment: of the identity, 64 hex digits; says nothing of the person by itself.
+        consent_id: of the consent that covers it.
+        not_after: when that consent ends, UTC.
+        values: float32 (1, N), what the identity's input is fed.
+    """
+
+    commitment: str
+    consent_id: str
+    not_after: datetime.datetime
+    values: NDArray[np.float32]
+
+    def facts(self) -> dict[str, str]:
+        """Return what a model and its report say of it: no name, no embedding."""
+        return {
+            "identity": self.commitment,
+            "consent": self.consent_id,
+            "not_after": utc_text(self.not_after),
+        }
+
+
+def identity_to_bake(
+    path: Path, contract: ModelContract, *, now: datetime.datetime | None = None
+) -> BakedIdentity:
+    """Read an identity, check that its consent is in force, and return what it feeds the model.
+
+    A refusal gets its line in the ledger, as that of a swap does.
+
+    Args:
+        path: the identity file.
+        contract: of the model, with its emap when it has one.
+        now: the time, UTC; the clock's by default.
+
+    Raises:
+        ConsentError: the consent is revoked, expired, or not valid yet.
+        IdentityError: the file is damaged, or of another recogniser than the model's.
+        PolicyError: this device's policy requires more than the consent has.
+        ContractError: the model has no card, or no input for an identity.
+    """
+    card, name = contract.card, contract.source
+    if name is None:
+        raise ContractError(
+            "the model has no input for an identity, so nothing can be baked: leave out --bake"
+        )
+    if card is None or card.source is None:
+        raise ContractError(
+            "to bake an identity the model's card must say which recogniser it takes: "
+            "give it with --card"
+        )
+    with recording_refusals(Ledger(), {"command": "quantize --bake", "model": card.name}):
+        identity = load_identity(path)
+        trust, consent = load_trust(), identity.consent
+        whose = f"the consent of {consent.subject}"
+        check_in_force(consent, whose, now=now or utc_now(), trust=trust)
+        check_assurance(load_policy(), assurance_of(consent, trust, operator_public_key()), whose)
+        recogniser = find_card(card.source.recogniser, "recogniser")
+        embedding = identity.embedding_for(recogniser.name, recogniser.sha256)
+    return BakedIdentity(
+        commitment=identity.commitment,
+        consent_id=consent.id,
+        not_after=consent.not_after,
+        values=contract.source_values(embedding),
+    )
+
+
+def stamp(model: onnx.ModelProto, baked: BakedIdentity) -> None:
+    """Write into a model's metadata, in place, what was baked into it."""
+    facts = {f"{_METADATA}{key}": value for key, value in baked.facts().items()}
+    for entry in list(model.metadata_props):
+        if entry.key in facts:
+            model.metadata_props.remove(entry)
+    for key, value in facts.items():
+        model.metadata_props.add(key=key, value=value)
+
+
+def register_baked(baked: BakedIdentity, path: Path) -> None:
+    """Note that a file was made from an identity, so that erasing the one erases the other.
+
+    Raises:
+        OutputError: the note cannot be written.
+    """
+    register_derivative(baked.commitment, path)

@@ -1,0 +1,179 @@
+"""From a model file to the graph that all precisions start from, rewritten for one target."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from edge.contracts import Card
+from quantize.baking import BakedIdentity, identity_to_bake, stamp
+from quantize.contract import ModelContract, contract_of
+from quantize.errors import ContractError, PassError, TargetError
+from quantize.modelfile import ModelFile, name_nodes
+from quantize.passes import (
+    STANDARD,
+    ConvTransposeToConv,
+    DepthToSpaceDcr,
+    EdgePad,
+    InputSpec,
+    LiftEmap,
+    Pass,
+    PreluExact,
+    ReciprocalToDiv,
+    ReflectPad,
+    Rewritten,
+    StaticShapes,
+    Step,
+    UnfuseInstanceNorm,
+    bake_identity,
+    run_passes,
+)
+from quantize.passes._infra.model import inputs_of
+from quantize.passes._infra.shapes import model_bytes, shape_of
+from quantize.targets import Format, TargetProfile
+
+__all__ = ["TARGET_PASSES", "Prepared", "prepare", "target_passes"]
+
+TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
+    "convtranspose": ConvTransposeToConv,
+    "depth_to_space_dcr": DepthToSpaceDcr,
+    "edge_pad": EdgePad,
+    "prelu_exact": PreluExact,
+    "reciprocal_to_div": ReciprocalToDiv,
+    "reflect_pad": ReflectPad,
+    "unfuse_instance_norm": UnfuseInstanceNorm,
+}
+"""The rewrites that a target's profile can ask for, by name."""
+
+_ONE_SAMPLE_FROM = 200_000_000
+"""Bytes of a model from which the rewrites are checked on one set of inputs instead of two."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A model that is ready to be converted.
+
+    Attributes:
+        model: static, cleaned, fused, baked where that was asked for, rewritten for the target;
+            every node has a name.
+        contract: what it takes and gives now.
+        original: what the untouched model takes and gives, with sizes fixed.
+        steps: what each rewrite did, in order.
+        difference: how much all of them together changed the outputs: largest absolute
+            difference, relative to the largest output where that exceeds 1.
+        emap: the matrix that was lifted out, float32 (N, N); None where there was none.
+        baked: the identity that became part of it, or None.
+    """
+
+    model: onnx.ModelProto
+    contract: ModelContract
+    original: ModelContract
+    steps: tuple[Step, ...]
+    difference: float
+    emap: NDArray[np.float32] | None
+    baked: BakedIdentity | None
+
+
+def target_passes(profile: TargetProfile, form: Format) -> tuple[Pass, ...]:
+    """Return the rewrites that a target wants for a format, in order.
+
+    Raises:
+        TargetError: its profile names one that does not exist.
+    """
+    names = profile.format_passes[form]
+    unknown = [name for name in names if name not in TARGET_PASSES]
+    if unknown:
+        raise TargetError(
+            f"target {profile.name} asks for the pass '{unknown[0]}', which does not exist; "
+            f"known: {', '.join(sorted(TARGET_PASSES))}"
+        )
+    return tuple(TARGET_PASSES[name]() for name in names)
+
+
+def prepare(
+    file: ModelFile,
+    profile: TargetProfile,
+    form: Format = "onnx",
+    *,
+    card: Card | None = None,
+    bake: Path | None = None,
+    threads: int = 1,
+    progress: Callable[[Step], None] | None = None,
+) -> Prepared:
+    """Rewrite a model for a target, with a check after every step.
+
+    Args:
+        file: the model; it is edited in place.
+        profile: of the target.
+        form: what will be written.
+        card: the model's card.
+        bake: identity file whose person becomes part of the model.
+        threads: of the engine that checks.
+        progress: called after each step.
+
+    Returns:
+        The prepared model.
+
+    Raises:
+        GraphError: the model is broken: it gives values that are no numbers, for one.
+        ContractError: the card does not fit, or a size is open that neither it nor the model fixes.
+        PassError: a rewrite failed its check.
+        ConsentError: an identity is to be baked whose consent is not in force.
+    """
+    own = target_passes(profile, form)
+    model = file.model
+    samples = 1 if model_bytes(model) > _ONE_SAMPLE_FROM else 2
+    stated = contract_of(model, card)
+    sizes = _sizes(model, stated)
+
+    def run(passes: Sequence[Pass], specs: Mapping[str, InputSpec]) -> Rewritten:
+        return run_passes(
+            model, passes, inputs=specs, samples=samples, threads=threads, progress=progress
+        )
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="edge-swap-") as folder:
+            side = Path(folder) / "emap.npy"
+            first = run((LiftEmap(side), StaticShapes(sizes)), stated.inputs)
+            emap = np.load(side) if side.exists() else None
+        original = contract_of(model, card, emap=emap)
+        baked = identity_to_bake(bake, original) if bake is not None else None
+        fixed = bake_identity({str(original.source): baked.values}) if baked is not None else ()
+        second = run((*STANDARD, *fixed, *own), original.inputs)
+    except PassError as error:
+        raise type(error)(f"{file.path.name}: {error}") from error
+    name_nodes(model)
+    if baked is not None:
+        stamp(model, baked)
+    return Prepared(
+        model=model,
+        contract=contract_of(model, card, emap=emap),
+        original=original,
+        steps=(*first.steps, *second.steps),
+        difference=max(first.difference, second.difference),
+        emap=emap,
+        baked=baked,
+    )
+
+
+def _sizes(model: onnx.ModelProto, contract: ModelContract) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every input that the contract fixes, and refuse those left open."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    for value in inputs_of(model):
+        declared, spec = shape_of(value), contract.inputs.get(value.name)
+        if spec is not None and spec.shape is not None:
+            sizes[value.name] = spec.shape
+        elif declared is None or None in declared[1:]:
+            shown = [size or "?" for size in declared or ()]
+            where = "its card leaves them open too" if contract.card else "there is no card"
+            raise ContractError(
+                f"input '{value.name}' has open sizes {shown} and {where}: "
+                "state them as [input] shape in the card"
+            )
+    return sizes
