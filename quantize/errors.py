@@ -15,6 +15,7 @@ edge.errors.EdgeError
     ├── BudgetError           no set of float layers meets the quality budget
     ├── CheckError            what was made failed its own test
     ├── MeasureError          models cannot be measured, compared or reported on
+    ├── TFLiteError           the model holds what cannot be written as TFLite
     └── PassError             a pass failed; the message names those that had already run
         ├── PreconditionError     the model lacks what the pass needs
         ├── PostconditionError    the model does not keep what the pass promised
@@ -45,6 +46,7 @@ __all__ = [
     "QuantizeError",
     "RecipeError",
     "SamplesError",
+    "TFLiteError",
     "TargetError",
 ]
 
@@ -83,6 +85,10 @@ class BudgetError(QuantizeError):
 
 class CheckError(QuantizeError):
     """What was made failed its own test."""
+
+
+class TFLiteError(QuantizeError):
+    """The model holds what cannot be written as TFLite; the message names node and operator."""
 
 
 class PassError(QuantizeError):
