@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +17,7 @@ from quantize.passes._infra.feeds import InputSpec, default_spec
 from quantize.passes._infra.model import inputs_of
 from quantize.passes._infra.shapes import Shape, infer_types, shape_of
 
-__all__ = ["ModelContract", "contract_of"]
+__all__ = ["ModelContract", "contract_of", "input_specs"]
 
 _BRIGHTEST = 255.0
 _PASSED_BY = ("Identity", "Transpose", "Reshape", "Cast")
@@ -112,8 +112,29 @@ def contract_of(
     types = infer_types(model)
     outputs = {value.name: shape_of(types[value.name]) for value in model.graph.output}
     if card is None:
-        return _derived(model, inputs, outputs, emap)
+        return _derived(model, outputs, emap)
     return _stated(card, inputs, outputs, emap)
+
+
+def input_specs(model: onnx.ModelProto, card: Card | None = None) -> dict[str, InputSpec]:
+    """Say what each input is fed, for a model whose outputs are not understood yet.
+
+    Args:
+        model: the model, with sizes fixed or still open.
+        card: its card; guessed from the graph without one.
+
+    Raises:
+        ContractError: the card does not fit the model.
+    """
+    if card is not None:
+        return dict(contract_of(model, card).inputs)
+    specs: dict[str, InputSpec] = {}
+    for value in inputs_of(model):
+        spec, shape = default_spec(value), shape_of(value)
+        whole = tuple(size for size in shape or () if size is not None)
+        known = shape is not None and len(whole) == len(shape)
+        specs[value.name] = replace(spec, shape=whole if known else None)
+    return specs
 
 
 def _stated(
@@ -190,16 +211,10 @@ def picture_spec(spec: TensorSpec) -> InputSpec:
 
 def _derived(
     model: onnx.ModelProto,
-    inputs: Mapping[str, onnx.ValueInfoProto],
     outputs: Mapping[str, Shape | None],
     emap: NDArray[np.float32] | None,
 ) -> ModelContract:
-    specs: dict[str, InputSpec] = {}
-    for name, value in inputs.items():
-        spec, shape = default_spec(value), shape_of(value)
-        whole = tuple(size for size in shape or () if size is not None)
-        known = shape is not None and len(whole) == len(shape)
-        specs[name] = InputSpec(spec.kind, spec.low, spec.high, whole if known else None)
+    specs = input_specs(model)
     pictures = [name for name, shape in outputs.items() if _is_picture(shape)]
     if not pictures:
         raise ContractError(

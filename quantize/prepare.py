@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.contracts import Card
 from quantize.baking import BakedIdentity, identity_to_bake, stamp
-from quantize.contract import ModelContract, contract_of
+from quantize.contract import ModelContract, contract_of, input_specs
 from quantize.errors import ContractError, PassError, TargetError
 from quantize.modelfile import ModelFile, name_nodes
 from quantize.passes import (
@@ -129,8 +129,8 @@ def prepare(
     own = target_passes(profile, form)
     model = file.model
     samples = 1 if model_bytes(model) > _ONE_SAMPLE_FROM else 2
-    stated = contract_of(model, card)
-    sizes = _sizes(model, stated)
+    stated = input_specs(model, card)
+    sizes = _sizes(model, stated, card)
 
     def run(passes: Sequence[Pass], specs: Mapping[str, InputSpec]) -> Rewritten:
         return run_passes(
@@ -140,12 +140,13 @@ def prepare(
     try:
         with tempfile.TemporaryDirectory(prefix="edge-swap-") as folder:
             side = Path(folder) / "emap.npy"
-            first = run((LiftEmap(side), StaticShapes(sizes)), stated.inputs)
+            first = run((LiftEmap(side), StaticShapes(sizes)), stated)
             emap = np.load(side) if side.exists() else None
+        second = run(STANDARD, stated)
         original = contract_of(model, card, emap=emap)
         baked = identity_to_bake(bake, original) if bake is not None else None
         fixed = bake_identity({str(original.source): baked.values}) if baked is not None else ()
-        second = run((*STANDARD, *fixed, *own), original.inputs)
+        third = run((*fixed, *own), original.inputs)
     except PassError as error:
         raise type(error)(f"{file.path.name}: {error}") from error
     name_nodes(model)
@@ -155,23 +156,25 @@ def prepare(
         model=model,
         contract=contract_of(model, card, emap=emap),
         original=original,
-        steps=(*first.steps, *second.steps),
-        difference=max(first.difference, second.difference),
+        steps=(*first.steps, *second.steps, *third.steps),
+        difference=max(first.difference, second.difference, third.difference),
         emap=emap,
         baked=baked,
     )
 
 
-def _sizes(model: onnx.ModelProto, contract: ModelContract) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every input that the contract fixes, and refuse those left open."""
+def _sizes(
+    model: onnx.ModelProto, specs: Mapping[str, InputSpec], card: Card | None
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every input that is fixed, and refuse those that nobody fixes."""
     sizes: dict[str, tuple[int, ...]] = {}
     for value in inputs_of(model):
-        declared, spec = shape_of(value), contract.inputs.get(value.name)
-        if spec is not None and spec.shape is not None:
-            sizes[value.name] = spec.shape
+        declared, given = shape_of(value), specs[value.name].shape
+        if given is not None:
+            sizes[value.name] = given
         elif declared is None or None in declared[1:]:
             shown = [size or "?" for size in declared or ()]
-            where = "its card leaves them open too" if contract.card else "there is no card"
+            where = "its card leaves them open too" if card else "there is no card"
             raise ContractError(
                 f"input '{value.name}' has open sizes {shown} and {where}: "
                 "state them as [input] shape in the card"
