@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from models.training.topologies.ghost import Ghost
+from models.training.topologies.hyperswap import Hyperswap
 from models.training.topologies.inswapper import Inswapper
 from models.training.topologies.mobile import Mobile
+from models.training.topologies.simswap import Simswap
 
 Triple = tuple[float, float, float]
 ZERO: Triple = (0.0, 0.0, 0.0)
 ONE: Triple = (1.0, 1.0, 1.0)
+HALF: Triple = (0.5, 0.5, 0.5)
+IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +53,68 @@ class Topology:
     emap: bool = False
 
 
-TOPOLOGIES = {
-    one.name: one
-    for one in (
+
+def _known() -> list[Topology]:
+    return [
         Topology(
-            "insq", "Inswapper topology at a quarter of its width", lambda: Inswapper(32),
-            128, "arcface_128", emap=True,
+            name="insq",
+            title="Inswapper topology at a quarter of its width",
+            build=lambda: Inswapper(32),
+            size=128,
+            template="arcface_128",
+            emap=True,
         ),
         Topology(
-            "insf", "Inswapper topology at full width", lambda: Inswapper(128),
-            128, "arcface_128", emap=True,
+            name="insf",
+            title="Inswapper topology at full width",
+            build=lambda: Inswapper(128),
+            size=128,
+            template="arcface_128",
+            emap=True,
         ),
         Topology(
-            "mob", "MobileFaceSwap-like topology", Mobile,
-            224, "arcface_112_v2", outputs=("output", "mask"), composited=True,
+            name="mob",
+            title="MobileFaceSwap-like topology",
+            build=Mobile,
+            size=224,
+            template="arcface_112_v2",
+            outputs=("output", "mask"),
+            composited=True,
         ),
-    )
-}
+        Topology(
+            name="ghost",
+            title="GHOST topology, one blend per block, at a quarter of its width",
+            build=Ghost,
+            size=256,
+            template="arcface_112_v1",
+            mean=HALF,
+            std=HALF,
+            black=-1.0,
+            opset=16,
+        ),
+        Topology(
+            name="hyperswap",
+            title="HyperSwap topology at a quarter of its width",
+            build=Hyperswap,
+            size=256,
+            template="arcface_128",
+            mean=HALF,
+            std=HALF,
+            black=-1.0,
+            outputs=("output", "mask"),
+            composited=True,
+            opset=17,
+        ),
+        Topology(
+            name="simswap",
+            title="SimSwap topology at a quarter of its width",
+            build=Simswap,
+            size=256,
+            template="arcface_112_v1",
+            mean=IMAGENET[0],
+            std=IMAGENET[1],
+        ),
+    ]
+
+
+TOPOLOGIES = {one.name: one for one in _known()}

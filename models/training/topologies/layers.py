@@ -14,9 +14,7 @@ def reflect(x: Tensor, by: int) -> Tensor:
 
 def twice(x: Tensor, align_corners: bool = False) -> Tensor:
     """The map at twice its size, bilinear."""
-    return functional.interpolate(
-        x, scale_factor=2.0, mode="bilinear", align_corners=align_corners
-    )
+    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=align_corners)
 
 
 def centred(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,7 +28,9 @@ def centred(x: Tensor) -> tuple[Tensor, Tensor]:
     return x, torch.sqrt((x * x).mean((2, 3), keepdim=True) + 1e-8)
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = 1) -> nn.Conv2d:
+def conv(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = 1
+) -> nn.Conv2d:
     """A convolution that starts well before a leaky ReLU."""
     layer = nn.Conv2d(inputs, outputs, kernel, stride, padding)
     nn.init.kaiming_normal_(layer.weight, 0.2)
