@@ -14,6 +14,7 @@ DATA = {
     "models/cards": "edge/_models/cards",
     "models/weights": "edge/_models/weights",
     "models/samples": "edge/_models/samples",
+    "models/samples/faces": "edge/_models/samples/faces",
 }
 SUFFIXES = {".toml", ".onnx", ".jpg", ".mp4", ".json"}
 

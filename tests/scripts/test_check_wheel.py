@@ -15,13 +15,14 @@ GOOD = {
     "edge/_models/cards/a.toml",
     "edge/_models/weights/a.onnx",
     "edge/_models/samples/a.jpg",
+    "edge/_models/samples/faces/a.jpg",
     "edge_swap-0.1.0.dist-info/METADATA",
     "edge_swap-0.1.0.dist-info/licenses/LICENSE",
 }
 
 
 def _complaints(folder: Path, names: set[str]) -> list[str]:
-    for name in ("cards/a.toml", "weights/a.onnx", "samples/a.jpg"):
+    for name in ("cards/a.toml", "weights/a.onnx", "samples/a.jpg", "samples/faces/a.jpg"):
         path = folder / "models" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
