@@ -1,0 +1,324 @@
+"""The cheapest set of float layers with which a quantized model keeps its quality budget.
+
+1. Everything is quantized and judged on all samples: often that will do.
+2. Each layer is ranked on the samples that suffered most (`quantize.sensitivity`).
+3. Sets are chosen by the sum of their layers' errors (`quantize.selection`), tried on the chain of
+   segments, where exchanging a layer builds and loads nothing, and thinned out there.
+4. The winner is made by the quantizer and judged on all samples, with the target's kernels. Where
+   it falls short of what the chain promised, the goal is raised by as much and 3 is repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from quantize.budget import Budget, parse_budget
+from quantize.engine import Engine, Kernels
+from quantize.errors import BudgetError, SamplesError
+from quantize.int8 import Int8Model, to_int8
+from quantize.quality import Outputs, Scores, evaluate, run_all, score
+from quantize.recognition import Embed, crop_embedder
+from quantize.segments import Chain
+from quantize.selection import costs_of, errors_of, predicted_psnr, select
+from quantize.sensitivity import Layer, Progress, quantizable_chain, ranked, silent
+
+if TYPE_CHECKING:
+    from quantize.calibrate import Ranges
+    from quantize.contract import ModelContract
+    from quantize.recipes import Recipe
+    from quantize.samples import Samples
+
+__all__ = ["Budget", "Found", "Trial", "parse_budget", "search"]
+
+TIME_LIMIT = 600.0
+"""Seconds after which nothing new is tried."""
+
+_RANKED_SAMPLES = 4
+_ROUNDS = 4  # how often the model may fall short of what the chain promised
+_CHAIN_RUNS = 12  # sets that are tried on the chain per round, before thinning out
+_HOPELESS = 1.0  # dB below the goal by prediction: not worth a run
+_FINEST = 0.1  # dB between two goals that are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One set of float layers that was tried.
+
+    Attributes:
+        float_layers: names of the layers that stayed float, the most sensitive first.
+        reached: what the worst sample reached, in the budget's unit.
+        psnr: dB of the worst sample.
+        measured: on the "model" that the quantizer made, with all samples; or on the "chain" of
+            segments, with the hardest samples.
+        met: whether that meets the budget.
+        seconds: since the search began.
+    """
+
+    float_layers: tuple[str, ...]
+    reached: float
+    psnr: float
+    measured: Literal["model", "chain"]
+    met: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        int8: the cheapest model that meets the budget; the nearest when none does.
+        scores: its quality on all samples.
+        layers: all quantizable layers, the most sensitive first.
+        met: whether the budget is met, with at least one layer quantized.
+        tried: every trial, in order.
+    """
+
+    int8: Int8Model
+    scores: Scores
+    layers: tuple[Layer, ...]
+    met: bool
+    tried: tuple[Trial, ...]
+
+
+def search(
+    model: onnx.ModelProto,
+    ranges: Ranges,
+    recipe: Recipe,
+    samples: Samples,
+    contract: ModelContract,
+    budget: Budget,
+    *,
+    kernels: Kernels = "default",
+    threads: int = 1,
+    progress: Progress = silent,
+    time_limit: float = TIME_LIMIT,
+    embed: Embed | None = None,
+) -> Found:
+    """Find the cheapest set of float layers that meets a budget on the worst sample.
+
+    Args:
+        model: the float model; its nodes are named. It is not changed.
+        ranges: of its values, from one calibration.
+        recipe: how layers are quantized, and which.
+        samples: held-out; all of them judge, the hardest rank.
+        contract: what the model gives.
+        budget: what the worst sample must reach.
+        kernels: with which quantized models run; those of the target.
+        threads: that the engine uses.
+        progress: told of each layer and trial.
+        time_limit: seconds after which the best so far is returned.
+        embed: the recogniser for "identity"; the card's own by default.
+
+    Returns:
+        The model, how good it is, the layers, and what was tried. `met` is false when no set with
+        a layer left to quantize meets the budget, or when time was up before.
+
+    Raises:
+        BudgetError: identity is asked for, and no recogniser is at hand.
+        SamplesError: there are no samples.
+        QuantizeError: the model cannot be quantized or run.
+    """
+    if not samples.feeds:
+        raise SamplesError("a budget cannot be judged without samples: give at least one")
+    if budget.metric == "identity":
+        embed = embed or crop_embedder(contract, threads=threads)
+        if embed is None:
+            raise BudgetError(
+                f"the budget {budget} cannot be judged: the card names no recogniser, or its "
+                "model is not here; state the budget as psnr or ssim"
+            )
+    job = _Job(model, ranges, recipe, samples, contract, budget, kernels, threads, embed, progress)
+    return _Search(job, time.monotonic, time_limit).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is asked for; see `search`."""
+
+    model: onnx.ModelProto
+    ranges: Ranges
+    recipe: Recipe
+    samples: Samples
+    contract: ModelContract
+    budget: Budget
+    kernels: Kernels
+    threads: int
+    embed: Embed | None
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    int8: Int8Model
+    scores: Scores
+    met: bool
+    cost: float
+
+    def before(self, other: _Best, budget: Budget) -> bool:
+        """Return whether this one is to be preferred."""
+        if self.met != other.met:
+            return self.met
+        if self.met:
+            return self.cost < other.cost
+        return budget.reached(self.scores) > budget.reached(other.scores)
+
+
+class _Search:
+    """One search: what is known so far, and the clock."""
+
+    def __init__(self, job: _Job, clock: Callable[[], float], time_limit: float) -> None:
+        self._job = job
+        self._clock = clock
+        self._start = clock()
+        self._limit = time_limit
+        self._tried: list[Trial] = []
+        self._best: _Best | None = None
+        self._layers: tuple[Layer, ...] = ()
+        self._costs: NDArray[np.float64] = np.zeros(0)
+        self._known: dict[tuple[str, ...], float] = {}
+
+    def run(self) -> Found:
+        job = self._job
+        float_engine = Engine(job.model, threads=job.threads)
+        self._references: list[Outputs] = list(run_all(float_engine, job.samples))
+        del float_engine  # the chain is about to hold the weights once more
+        first = self._judge(np.zeros(0, np.bool_))
+        order = np.argsort(first.psnr)[:_RANKED_SAMPLES]
+        self._hardest = [int(index) for index in order]
+        self._chain: Chain = quantizable_chain(
+            job.model,
+            job.ranges,
+            job.recipe,
+            kernels=job.kernels,
+            threads=job.threads,
+            progress=job.progress,
+        )
+        self._layers = ranked(
+            job.model,
+            self._chain,
+            [job.samples.feeds[index] for index in self._hardest],
+            job.contract,
+            progress=job.progress,
+            enough=self._late,
+        )
+        self._costs = costs_of(self._layers)
+        if not job.budget.met(first) and self._layers:
+            self._narrow()
+        best = self._best
+        assert best is not None
+        return Found(best.int8, best.scores, self._layers, best.met, tuple(self._tried))
+
+    def _late(self) -> bool:
+        return self._clock() - self._start > self._limit
+
+    # Trials
+
+    def _names(self, floats: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(layer.name for layer, kept in zip(self._layers, floats, strict=False) if kept)
+
+    def _note(
+        self, names: tuple[str, ...], scores: Scores, measured: Literal["model", "chain"]
+    ) -> None:
+        budget = self._job.budget
+        spent = self._clock() - self._start
+        reached = budget.reached(scores)
+        met = budget.met(scores)
+        self._tried.append(Trial(names, reached, scores.psnr_worst, measured, met, spent))
+        self._job.progress(f"searching: {budget.metric} {reached:.4g}", len(self._tried), 0)
+
+    def _judge(self, floats: NDArray[np.bool_]) -> Scores:
+        """Make the model with these float layers, judge it on all samples, keep the best."""
+        job, names = self._job, self._names(floats)
+        made = to_int8(job.model, job.ranges, job.recipe, float_layers=names)
+        scores = evaluate(
+            made.model,
+            self._references,
+            job.samples,
+            job.contract,
+            kernels=job.kernels,
+            threads=job.threads,
+            embed=job.embed,
+        )
+        self._note(names, scores, "model")
+        met = job.budget.met(scores) and bool(made.quantized)
+        best = _Best(made, scores, met, float(self._costs[floats].sum()))
+        if self._best is None or best.before(self._best, job.budget):
+            self._best = best
+        return scores
+
+    def _try(self, floats: NDArray[np.bool_]) -> float:
+        """Return what the worst of the hardest samples reaches on the chain."""
+        names = self._names(floats)
+        if names not in self._known:
+            job = self._job
+            exchanged = set(self._chain.exchangeable) - set(names)
+            outputs = [
+                self._chain.run(job.samples.feeds[index], exchanged) for index in self._hardest
+            ]
+            wanted = [self._references[index] for index in self._hardest]
+            scores = score(outputs, wanted, job.contract, embed=job.embed)
+            self._note(names, scores, "chain")
+            self._known[names] = job.budget.reached(scores)
+        return self._known[names]
+
+    # Choosing
+
+    def _narrow(self) -> None:
+        goal = self._job.budget.value
+        for _ in range(_ROUNDS):
+            floats = self._cheapest(goal)
+            scores = self._judge(floats)
+            if self._job.budget.met(scores) or self._late() or (~floats).sum() <= 1:
+                return
+            goal += self._job.budget.value - self._job.budget.reached(scores)
+
+    def _cheapest(self, goal: float) -> NDArray[np.bool_]:
+        """Return the cheapest set that reaches a goal on the chain; if none does, the largest."""
+        errors = errors_of(self._layers)
+        none = np.zeros(len(self._layers), np.bool_)
+        low, high = predicted_psnr(errors, none), 99.0
+        level = goal if self._job.budget.metric == "psnr" else (low + high) / 2
+        level = min(max(level, low), high)
+        best = self._chosen(errors, high)
+        runs = len(self._known)
+        while high - low > _FINEST and len(self._known) - runs < _CHAIN_RUNS and not self._late():
+            floats = self._chosen(errors, level)
+            reached = self._try(floats)
+            if reached >= goal:
+                best, high = floats, level
+            else:
+                low = level
+            level = (low + high) / 2
+            if self._job.budget.metric == "psnr":
+                # The prediction is off by about as much for the next set as for this one.
+                guess = predicted_psnr(errors, floats) + goal - reached
+                level = guess if low + _FINEST / 2 < guess < high - _FINEST / 2 else level
+        return self._thinned(errors, best, goal)
+
+    def _chosen(self, errors: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
+        floats = select(errors, self._costs, level)
+        if floats.all():  # that would be the float model
+            floats[int(errors.max(axis=1).argmin())] = False
+        return floats
+
+    def _thinned(
+        self, errors: NDArray[np.float64], floats: NDArray[np.bool_], goal: float
+    ) -> NDArray[np.bool_]:
+        """Quantize again what need not be float, the most expensive layer first."""
+        for index in sorted(np.flatnonzero(floats), key=lambda i: -self._costs[i]):
+            fewer = floats.copy()
+            fewer[index] = False
+            hopeful = True
+            if self._job.budget.metric == "psnr":
+                hopeful = predicted_psnr(errors, fewer) > goal - _HOPELESS
+            if hopeful and not self._late() and self._try(fewer) >= goal:
+                floats = fewer
+        return floats

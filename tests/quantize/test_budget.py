@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from quantize.budget import Budget, parse_budget
+from quantize.errors import BudgetError
+from quantize.quality import Scores
+
+SCORES = Scores(50, 44.5, 0.99, 0.97, 0.1, 0.01, 0.995, 0, (44.5, 55.5), identity_worst=0.98)
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "value"),
+    [("psnr:45", "psnr", 45.0), (" SSIM : 0.99 ", "ssim", 0.99), ("identity:1", "identity", 1.0)],
+)
+def test_budgets_are_read_as_people_write_them(text: str, metric: str, value: float) -> None:
+    budget = parse_budget(text)
+    assert (budget.metric, budget.value) == (metric, value)
+    assert parse_budget(str(budget)) == budget
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "45",
+        "psnr",
+        "psnr:",
+        "psnr:high",
+        "psnr:nan",
+        "psnr:inf",
+        "psnr:0",
+        "psnr:99",
+        "ssim:1.1",
+    ]
+    + ["identity:-0.1", "mse:3", "psnr:45:46", "psnr:4 5"],
+)
+def test_what_is_no_budget_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(BudgetError) as caught:
+        parse_budget(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("budget", "met"),
+    [
+        (Budget("psnr", 44.5), True),
+        (Budget("psnr", 44.6), False),  # the worst sample counts, not the mean
+        (Budget("ssim", 0.97), True),
+        (Budget("ssim", 0.98), False),
+        (Budget("identity", 0.98), True),
+        (Budget("identity", 0.99), False),
+    ],
+)
+def test_the_worst_sample_decides(budget: Budget, met: bool) -> None:
+    assert budget.met(SCORES) is met
+
+
+def test_identity_that_nobody_judged_is_not_met() -> None:
+    scores = replace(SCORES, identity_cosine=None, identity_worst=None)
+    assert math.isnan(Budget("identity", 0.5).reached(scores))
+    assert not Budget("identity", 0.5).met(scores)
