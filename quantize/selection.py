@@ -29,14 +29,15 @@ def errors_of(layers: Sequence[Layer]) -> Errors:
 
 
 def costs_of(layers: Sequence[Layer]) -> NDArray[np.float64]:
-    """Return what it costs to leave each layer float: float64 (layers,), all of them near 2.
+    """Return what it costs to leave each layer float: float64 (layers,), about 2 in all.
 
     It is the layer's share in the bytes of the weights, plus its share in the multiply-adds, plus
     a little for the seam.
     """
     sizes = np.asarray([layer.weight_bytes for layer in layers], np.float64)
     work = np.asarray([layer.multiply_adds for layer in layers], np.float64)
-    return sizes / max(sizes.sum(), 1.0) + work / max(work.sum(), 1.0) + _SEAM
+    shares = sizes / max(sizes.sum(), 1.0) + work / max(work.sum(), 1.0)
+    return np.asarray(shares + _SEAM)
 
 
 def predicted_psnr(errors: Errors, floats: NDArray[np.bool_]) -> float:

@@ -25,18 +25,9 @@ def test_budgets_are_read_as_people_write_them(text: str, metric: str, value: fl
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "45",
-        "psnr",
-        "psnr:",
-        "psnr:high",
-        "psnr:nan",
-        "psnr:inf",
-        "psnr:0",
-        "psnr:99",
-        "ssim:1.1",
-    ]
-    + ["identity:-0.1", "mse:3", "psnr:45:46", "psnr:4 5"],
+        *("", "45", "psnr", "psnr:", "psnr:high", "psnr:nan", "psnr:inf", "psnr:0", "psnr:99"),
+        *("ssim:1.1", "identity:-0.1", "mse:3", "psnr:45:46", "psnr:4 5"),
+    ],
 )
 def test_what_is_no_budget_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(BudgetError) as caught:

@@ -87,7 +87,7 @@ def test_exchanging_a_layer_reruns_what_depends_on_it_and_nothing_else() -> None
     for index, engine in chain.steps({layers[1]}):
         original = engine.run
 
-        def spy(feeds: dict[str, np.ndarray], original=original, index=index):  # type: ignore[no-untyped-def, type-arg]
+        def spy(feeds: dict[str, np.ndarray], original=original, index=index):  # type: ignore[no-untyped-def]
             ran.append(index)
             return original(feeds)
 
