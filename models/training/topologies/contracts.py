@@ -53,7 +53,6 @@ class Topology:
     emap: bool = False
 
 
-
 def _known() -> list[Topology]:
     return [
         Topology(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.topologies.layers import Gains, centred, conv, reflect, twice
+from models.training.topologies.layers import Gains, at_once, centred, conv, reflect, twice
 
 SLOPE = 0.2
 LENGTH = 512
@@ -23,9 +23,12 @@ class StyledConv(nn.Module):
         self.style = Gains(LENGTH, width)
 
     def forward(self, x: Tensor, source: Tensor) -> Tensor:
-        x, root = centred(self.conv(reflect(x, 1)))
+        x = self.conv(reflect(x, 1))
         gain, shift = self.style(source)[:, :, None, None].chunk(2, dim=1)
-        return x * root.reciprocal() * gain + shift
+        if self.training:
+            return at_once(x) * gain + shift
+        x, variance = centred(x)
+        return x * variance.sqrt().reciprocal() * gain + shift
 
 
 class Block(nn.Module):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+EPSILON = 1e-8
 
 
 def reflect(x: Tensor, by: int) -> Tensor:
@@ -18,14 +19,19 @@ def twice(x: Tensor, align_corners: bool = False) -> Tensor:
 
 
 def centred(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The map without its mean per channel, and the root of its variance.
+    """The map without its mean per channel, and its variance, a little above 0.
 
-    Written out, as the swappers' authors did: ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt. Always
+    Written out, as the swappers' authors did: ReduceMean, Sub, Mul, ReduceMean, Add. Always
     float32, for sums of squares lose too much in less.
     """
     x = x.float()
     x = x - x.mean((2, 3), keepdim=True)
-    return x, torch.sqrt((x * x).mean((2, 3), keepdim=True) + 1e-8)
+    return x, (x * x).mean((2, 3), keepdim=True) + EPSILON
+
+
+def at_once(x: Tensor) -> Tensor:
+    """The same normalisation in one step, which trains faster than the written-out one."""
+    return functional.instance_norm(x.float(), eps=EPSILON)
 
 
 def conv(

@@ -30,9 +30,9 @@ class Modulated(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale = self.scale(style).float()
         squares = self.weight.square().flatten(1)
-        root = torch.sqrt(functional.linear(scale * scale, squares) + 1e-8)
+        energy = functional.linear(scale * scale, squares) + 1e-8
         y = functional.conv2d(x * scale[:, :, None, None], self.weight)
-        return self.norm(y * (1.0 / root)[:, :, None, None])
+        return self.norm(y * energy.rsqrt()[:, :, None, None])
 
 
 class Separable(nn.Module):

@@ -6,16 +6,17 @@ convolutions when it is exported.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.topologies.layers import Gains, conv, reflect, twice
+from models.training.topologies.layers import Gains, at_once, centred, conv, reflect, twice
 
 LENGTH = 512
 
 
-def normed(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = 1) -> nn.Module:
+def normed(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = 1
+) -> nn.Module:
     """Convolution, batch norm, ReLU."""
     layers = conv(inputs, outputs, kernel, stride, padding), nn.BatchNorm2d(outputs), nn.ReLU()
     return nn.Sequential(*layers)
@@ -30,9 +31,12 @@ class AdaptiveConv(nn.Module):
         self.style = Gains(LENGTH, width, gain=0.0)
 
     def forward(self, x: Tensor, source: Tensor) -> Tensor:
-        x = self.conv(reflect(x, 1)).float()
-        x = x - x.mean((2, 3), keepdim=True)
-        x = x * torch.rsqrt((x * x).mean((2, 3), keepdim=True) + 1e-8)
+        x = self.conv(reflect(x, 1))
+        if self.training:
+            x = at_once(x)
+        else:
+            x, variance = centred(x)
+            x = x * variance.rsqrt()
         # Chosen by index, as the original has it: a Slice or Gather, not a Split.
         style = self.style(source).view(-1, 2, x.shape[1], 1, 1)
         return x * (style[:, 0] + 1.0) + style[:, 1]

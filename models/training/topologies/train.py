@@ -55,6 +55,11 @@ def loss_of(outputs: tuple[Tensor, ...], batch: dict[str, Tensor]) -> Tensor:
     return loss
 
 
+def halved(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same pairs at half the size: steps cost a quarter, and teach the rough of it."""
+    return {k: functional.avg_pool2d(v, 2) if v.ndim == 4 else v for k, v in batch.items()}
+
+
 @torch.no_grad()
 def held_out_psnr(net: nn.Module, topology: Topology, pairs: Pairs, count: int = 32) -> float:
     """Mean PSNR in dB against the exact truth, on pictures that nothing was learnt from."""
@@ -112,6 +117,8 @@ def train(options: argparse.Namespace) -> None:
         if clock.progress(step) >= 1.0:
             break
         net.train()
+        if clock.progress(step) < options.small:
+            batch = halved(batch)
         for group in optimiser.param_groups:
             group["lr"] = clock.rate(step, options.rate, warm=30)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -136,6 +143,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--small", type=float, default=0.0, help="part of the time at half size")
     parser.add_argument("--every", type=int, default=50, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=5)
     train(parser.parse_args())
