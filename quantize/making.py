@@ -1,0 +1,206 @@
+"""From the prepared float model to the precision that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from edge.consent.erase import identity_cache_dir
+from quantize.budget import Budget
+from quantize.errors import BudgetError
+from quantize.prepare import Prepared
+from quantize.settings import Progress, Settings
+from quantize.targets import TargetProfile
+
+if TYPE_CHECKING:
+    from quantize.calibrate import Ranges
+    from quantize.recipes import Recipe
+    from quantize.samples import Samples
+    from quantize.search import Found
+    from quantize.sensitivity import Layer
+
+__all__ = ["Made", "Material", "make"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What a model is converted with.
+
+    Attributes:
+        prepared: the float model.
+        profile: of the target.
+        held_out: samples that quality is judged on.
+        budget: that the worst of them must keep; None where none was asked for.
+    """
+
+    prepared: Prepared
+    profile: TargetProfile
+    held_out: Samples
+    budget: Budget | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A model in its new precision, not yet in its new format.
+
+    Attributes:
+        model: ONNX.
+        calibrated_on: where the calibration samples came from; empty where none were needed.
+        recipe: how int8 was made; None otherwise.
+        quantized: names of the layers that became 8-bit.
+        float_layers: names of the layers that could have, and did not.
+        kept_float: why a node of a half-precision model stayed float32, by name.
+        found: what the search for a budget came to; None without one.
+        notes: what else there is to know, one sentence each.
+    """
+
+    model: onnx.ModelProto
+    calibrated_on: str = ""
+    recipe: Recipe | None = None
+    quantized: tuple[str, ...] = ()
+    float_layers: tuple[str, ...] = ()
+    kept_float: Mapping[str, str] = field(default_factory=dict)
+    found: Found | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The quantizable layers and how sensitive they are; empty where nobody asked."""
+        return self.found.layers if self.found is not None else ()
+
+
+def make(settings: Settings, material: Material, progress: Progress) -> Made:
+    """Convert the prepared model.
+
+    Args:
+        settings: what was asked for.
+        material: what it is made of.
+        progress: told of each step.
+
+    Raises:
+        BudgetError: no set of float layers meets the budget; says how near it came, and with what.
+        QuantizeError: it cannot be converted, or calibrated.
+    """
+    model = material.prepared.model
+    if settings.precision == "fp32":
+        return Made(model)
+    if settings.precision == "w8":
+        from quantize.w8 import to_w8
+
+        return Made(to_w8(model))
+    if settings.precision == "fp16":
+        return _half(settings, material, progress)
+    return _integer(settings, material, progress)
+
+
+def _half(settings: Settings, material: Material, progress: Progress) -> Made:
+    if settings.form == "tflite":
+        # Its weights alone are half precision: it computes in float32, so nothing can overflow.
+        return Made(material.prepared.model)
+    from quantize.fp16 import to_fp16
+
+    ranges, origin, notes = _ranges(settings, material.prepared, progress)
+    made = to_fp16(material.prepared.model, ranges)
+    return Made(made.model, calibrated_on=origin, kept_float=dict(made.kept_float), notes=notes)
+
+
+def _ranges(
+    settings: Settings, prepared: Prepared, progress: Progress
+) -> tuple[Ranges, str, tuple[str, ...]]:
+    """Calibrate; return the ranges, where the samples came from, and notes on them."""
+    from quantize.calibrate import calibrate, default_cache
+    from quantize.samples import calibration_samples
+
+    progress("samples", 0, 1)
+    samples = calibration_samples(
+        prepared.contract, folder=settings.calibration, count=settings.count
+    )
+    baked = prepared.baked
+    # Ranges of a baked model tell of the person: they go when the identity is erased.
+    cache: Path = default_cache() if baked is None else identity_cache_dir(baked.commitment)
+    ranges = calibrate(
+        prepared.model,
+        samples,
+        threads=settings.threads,
+        cache=cache,
+        progress=lambda done, total: progress("calibrating", done, total),
+    )
+    return ranges, samples.origin, samples.notes
+
+
+def _integer(settings: Settings, material: Material, progress: Progress) -> Made:
+    from quantize.int8 import to_int8
+    from quantize.recipes import load_recipe
+
+    profile, prepared = material.profile, material.prepared
+    recipe = load_recipe(settings.recipe or profile.recipe("int8", settings.form))
+    ranges, origin, notes = _ranges(settings, prepared, progress)
+    if material.budget is None:
+        progress("quantizing", 0, 1)
+        made = to_int8(prepared.model, ranges, recipe)
+        return Made(
+            made.model,
+            calibrated_on=origin,
+            recipe=recipe,
+            quantized=made.quantized,
+            float_layers=made.left_float,
+            notes=notes,
+        )
+    found = _searched(settings, material, ranges, recipe, material.budget, progress)
+    return Made(
+        found.int8.model,
+        calibrated_on=origin,
+        recipe=recipe,
+        quantized=found.int8.quantized,
+        float_layers=found.int8.left_float,
+        found=found,
+        notes=notes,
+    )
+
+
+def _searched(
+    settings: Settings,
+    material: Material,
+    ranges: Ranges,
+    recipe: Recipe,
+    budget: Budget,
+    progress: Progress,
+) -> Found:
+    from quantize.search import search
+
+    found = search(
+        material.prepared.model,
+        ranges,
+        recipe,
+        material.held_out,
+        material.prepared.contract,
+        budget,
+        kernels=material.profile.kernels,
+        threads=settings.threads,
+        progress=progress,
+    )
+    if not found.met:
+        raise BudgetError(unreached(budget, found))
+    return found
+
+
+def unreached(budget: Budget, found: Found) -> str:
+    """Say how near a search came to its budget, and with what."""
+    reached = budget.reached(found.scores)
+    floats, all_of = found.int8.left_float, len(found.int8.quantized) + len(found.int8.left_float)
+    names = ", ".join(floats[:3]) + (", ..." if len(floats) > 3 else "")
+    kept = f"{len(floats)} of {all_of} layers float" + (f" ({names})" if floats else "")
+    return (
+        f"the budget {budget} cannot be met: the nearest is {budget.metric} {reached:.4g} on the "
+        f"worst picture, with {kept}; ask for less, or take --precision fp16"
+    )
+
+
+def raised(budget: Budget, by: float) -> Budget:
+    """Return a budget that asks for more, by as much as a file fell short of it."""
+    value: Any = budget.value + by
+    return replace(budget, value=float(value))

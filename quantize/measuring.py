@@ -1,0 +1,228 @@
+"""What a converted file is worth: does it run, how near is it to the float model, how quick is it.
+
+Everything is measured on the written file, in the engine that will run it, against the untouched
+float model.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from edge.errors import EdgeError
+from quantize.contract import ModelContract
+from quantize.engine import Engine, Kernels
+from quantize.errors import CheckError, QuantizeError
+from quantize.opened import open_file, runs_with
+from quantize.quality import Outputs, Runs, Scores, open_engine, picture_of, psnr, run_all, score
+from quantize.recognition import crop_embedder
+from quantize.samples import Samples
+from quantize.settings import Progress
+from quantize.timing import Timing, interleaved
+from quantize.truth import TruthScores, score_truth
+
+if TYPE_CHECKING:
+    from quantize.passes._infra.feeds import Feeds
+
+__all__ = ["Judged", "Latency", "expected_output", "float_outputs", "judge", "measure_latency"]
+
+SELF_TEST_FLOAT = 60.0
+"""dB that a written float file must agree with the model in memory."""
+SELF_TEST_INTEGER = 30.0
+"""dB for an 8-bit one: other kernels round differently, and a wrong one gives some 10 dB."""
+
+_MOST_ROUNDS, _FEWEST_ROUNDS = 20, 5
+_SECONDS_FOR_TIMING = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How good a converted file is.
+
+    Attributes:
+        scores: against the untouched float model.
+        truth: against the truth, where it is known.
+        kernels: with which it ran: default, precise, reference, litert.
+        agreement: dB between the written file and the model in memory that it was written from.
+        providers: nodes that ran on each execution provider; empty where the engine does not tell.
+        note: what else there is to know of how it was measured; empty when nothing is.
+    """
+
+    scores: Scores
+    truth: TruthScores | None
+    kernels: str
+    agreement: float
+    providers: Mapping[str, int]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long one run takes on this machine, in turns with the untouched float model.
+
+    Attributes:
+        original: of the untouched float model.
+        this: of the converted file.
+        threads: that both used.
+    """
+
+    original: Timing
+    this: Timing
+    threads: int
+
+
+def with_source(samples: Samples, name: str | None, values: NDArray[np.float32] | None) -> Samples:
+    """Return samples for a model from which an input was baked away: with its value put back."""
+    if name is None or values is None:
+        return samples
+    return replace(samples, feeds=tuple({**feeds, name: values} for feeds in samples.feeds))
+
+
+def float_outputs(
+    model: Path, samples: Samples, *, threads: int, progress: Progress
+) -> list[dict[str, NDArray[Any]]]:
+    """Run the untouched float model on every sample.
+
+    Raises:
+        EngineError: ONNX Runtime cannot run it.
+    """
+    engine = Engine(model, threads=threads)
+    found = []
+    for number, feeds in enumerate(samples.feeds, start=1):
+        found.append(engine.run(feeds))
+        progress("float model", number, len(samples.feeds))
+    return found
+
+
+def expected_output(
+    model: onnx.ModelProto, feeds: Feeds, *, kernels: Kernels, threads: int
+) -> dict[str, NDArray[Any]]:
+    """Run the model that is about to be written on one sample, for the self-test."""
+    return open_engine(model, kernels=kernels, threads=threads).run(feeds)
+
+
+def judge(
+    file: Path,
+    expected: Outputs,
+    reference: Sequence[Outputs],
+    samples: Samples,
+    contract: ModelContract,
+    *,
+    integer: bool,
+    kernels: Kernels,
+    threads: int,
+) -> Judged:
+    """Load a written file again, test it, and measure its quality.
+
+    Args:
+        file: what was written.
+        expected: what the model in memory gave for the first sample.
+        reference: what the untouched float model gave for every sample.
+        samples: the held-out samples.
+        contract: of the converted model.
+        integer: it is an 8-bit model.
+        kernels: those of its target.
+        threads: for one run.
+
+    Raises:
+        CheckError: it does not run, or computes something else than the model in memory.
+    """
+    try:
+        candidate = open_file(file, kernels=kernels, threads=threads)
+        outputs = run_all(candidate, samples)
+    except (QuantizeError, EdgeError) as error:
+        raise CheckError(f"the written {file.name} failed its own test: {error}") from error
+    least = SELF_TEST_INTEGER if integer else SELF_TEST_FLOAT
+    agreement = _agreement(outputs[0], expected, contract, file, least)
+    embed = crop_embedder(contract, threads=threads)
+    truth = None
+    if samples.truths is not None:
+        truth = score_truth(outputs, reference, samples.truths, contract, embed=embed)
+    return Judged(
+        scores=score(outputs, reference, contract, embed=embed),
+        truth=truth,
+        kernels=runs_with(candidate),
+        agreement=agreement,
+        providers=_providers(candidate, samples.feeds[0]),
+    )
+
+
+def _agreement(
+    output: Outputs, expected: Outputs, contract: ModelContract, file: Path, least: float
+) -> float:
+    for name, values in output.items():
+        if not np.isfinite(values).all():
+            raise CheckError(
+                f"the written {file.name} failed its own test: output '{name}' holds values that "
+                "are no numbers; take another precision"
+            )
+    decibels = psnr(picture_of(output, contract), picture_of(expected, contract))
+    if decibels < least:
+        raise CheckError(
+            f"the written {file.name} failed its own test: it agrees with the model that it was "
+            f"written from to {decibels:.1f} dB alone ({least:g} are asked for)"
+        )
+    return decibels
+
+
+def _providers(candidate: Runs, feeds: Feeds) -> dict[str, int]:
+    return candidate.nodes_per_provider(feeds) if isinstance(candidate, Engine) else {}
+
+
+def measure_latency(
+    original: Path,
+    file: Path,
+    original_feeds: Feeds,
+    feeds: Feeds,
+    *,
+    kernels: Kernels,
+    threads: int,
+    progress: Progress,
+) -> Latency:
+    """Time a converted file in turns with the untouched float model.
+
+    Args:
+        original: the untouched float model.
+        file: the converted one.
+        original_feeds: inputs of the one.
+        feeds: inputs of the other.
+        kernels: with which the converted one runs.
+        threads: for one run; 0 leaves it to the engine.
+        progress: told of each round.
+
+    Returns:
+        The times of 20 rounds; of fewer, at least 5, where that would take more than half a minute.
+    """
+    runs: Mapping[str, Runs] = {
+        "original": Engine(original, threads=threads),
+        "this": open_file(file, kernels=kernels, threads=threads),
+    }
+    given = {"original": original_feeds, "this": feeds}
+    start = time.perf_counter()
+    for name, one in runs.items():
+        one.run(given[name])
+    once = max(time.perf_counter() - start, 1e-6)
+    rounds = int(min(_MOST_ROUNDS, max(_FEWEST_ROUNDS, _SECONDS_FOR_TIMING / once)))
+    done = 0
+
+    def after_round() -> None:
+        nonlocal done
+        done += 1
+        progress("timing", min(done, rounds), rounds)
+
+    times = interleaved(
+        {name: partial(one.run, given[name]) for name, one in runs.items()},
+        rounds=rounds,
+        after_round=after_round,
+    )
+    used = threads or len(os.sched_getaffinity(0))
+    return Latency(times["original"], times["this"], used)

@@ -1,0 +1,78 @@
+"""A converted file, opened in the engine that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edge.backends import open_session
+from edge.errors import BackendError, EngineMissing
+from quantize.engine import Engine, Kernels
+from quantize.passes._infra.feeds import Feeds
+from quantize.quality import Runs, open_engine
+
+__all__ = ["Interpreted", "open_file", "runs_with"]
+
+
+class Interpreted:
+    """A .tflite file in LiteRT, or in its predecessor where that is what is installed.
+
+    Attributes:
+        engine: name of the backend that runs it.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        """Open the file.
+
+        Raises:
+            EngineMissing: neither engine is installed.
+            ModelError: it cannot be loaded.
+        """
+        try:
+            self._session = open_session(path, backend="litert", threads=threads)
+        except EngineMissing:
+            try:
+                self._session = open_session(path, backend="tflite", threads=threads)
+            except BackendError as error:
+                raise EngineMissing(
+                    "a .tflite file is checked in LiteRT, which is not installed: "
+                    "pip install 'edge-swap[litert]'"
+                ) from error
+        self.engine = self._session.engine
+
+    def run(self, feeds: Feeds) -> Mapping[str, NDArray[Any]]:
+        """Run the model once; pictures go in and come out as (1, C, H, W).
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        given = {name: feeds[name] for name in self._session.inputs}
+        return dict(zip(self._session.outputs, self._session.run(given), strict=True))
+
+
+def open_file(path: Path, *, kernels: Kernels = "default", threads: int = 1) -> Runs:
+    """Open an .onnx, .ort or .tflite file.
+
+    Args:
+        path: the file.
+        kernels: with which an ONNX Runtime model runs, as near as it can be had.
+        threads: for one run.
+
+    Raises:
+        EngineError: ONNX Runtime cannot load it.
+        ModelError: LiteRT cannot load it.
+        EngineMissing: the engine is not installed.
+    """
+    if path.suffix == ".tflite":
+        return Interpreted(path, threads=threads)
+    return open_engine(path, kernels=kernels, threads=threads)
+
+
+def runs_with(opened: Runs) -> str:
+    """Return with which kernels or engine an open file runs, for people and reports."""
+    if isinstance(opened, Engine):
+        return opened.kernels
+    return opened.engine if isinstance(opened, Interpreted) else ""

@@ -1,0 +1,183 @@
+"""Where a conversion writes: beside the output folder first, into it only when all is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from edge.errors import OutputError, UsageError
+from edge.interrupts import held_back
+from edge.publish import writing_failed
+
+__all__ = ["Names", "Staging", "check_outputs", "names_of"]
+
+_PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the files of one conversion are called; all begin with the name of the model.
+
+    Attributes:
+        model: `<stem>.<target>.<precision>.<format>`.
+        report: the JSON with all figures.
+        emap: the side file with the lifted emap, float32 .npy.
+        operators: of a .ort model: what a reduced build of the engine must have.
+    """
+
+    model: str
+    report: str
+    emap: str
+    operators: str
+
+    def all(self) -> tuple[str, ...]:
+        """Return every name that could be written."""
+        return (self.model, f"{self.model}.data", self.report, self.emap, self.operators)
+
+
+def names_of(model: Path, target: str, precision: str, form: str) -> Names:
+    """Return the names for a model, a target, a precision and a format."""
+    stem = f"{model.stem}.{target}.{precision}"
+    name = f"{stem}.{form}"
+    return Names(name, f"{name}.json", f"{name}.emap.npy", f"{stem}.required_operators.config")
+
+
+def check_outputs(
+    folder: Path, names: Names, inputs: Iterable[Path], *, overwrite: bool = False
+) -> None:
+    """Refuse an output before any work is done for it.
+
+    Args:
+        folder: where the files will be; it may not exist yet.
+        names: of the files.
+        inputs: files that are read; none of them is ever replaced.
+        overwrite: whether files of an earlier conversion may be replaced.
+
+    Raises:
+        UsageError: an output is an input, under whatever name.
+        OutputError: a file exists, or the folder cannot be written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is no folder; choose another one with -o")
+    home = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: the folder {home} may not be written to")
+    sources = [path for path in inputs if path.exists()]
+    for name in names.all():
+        path = folder / name
+        if not os.path.lexists(path):
+            continue
+        if any(path.exists() and path.samefile(source) for source in sources):
+            raise UsageError(f"{path}: is an input itself; choose another folder with -o")
+        if path.is_dir() and not path.is_symlink():
+            raise OutputError(f"{path}: is there and no plain file; choose another folder")
+        if not overwrite:
+            raise OutputError(f"{path}: exists already; choose another folder or give --overwrite")
+
+
+class Staging:
+    """A temporary folder beside the output folder; use it as a context manager.
+
+    Whatever ends the block (an error, Ctrl-C), the folder is gone, and the output folder holds
+    nothing of a conversion that did not come to its end.
+    """
+
+    def __init__(self, output: Path) -> None:
+        """Prepare; nothing is made yet.
+
+        Args:
+            output: the output folder.
+        """
+        self._output = output
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Staging:
+        output = self._output.absolute()
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(
+                tempfile.mkdtemp(dir=_place(output), prefix=f".{output.name[:60]}.", suffix=".part")
+            )
+        except OSError as error:
+            raise writing_failed(self._output, error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def path(self, name: str) -> Path:
+        """Return where a file is to be written until it is published."""
+        if self._folder is None:
+            raise RuntimeError("use it as a context manager")
+        return self._folder / name
+
+    def publish(
+        self,
+        last: str,
+        *,
+        private: bool = False,
+        made: Callable[[Path], None] = lambda path: None,
+    ) -> tuple[Path, ...]:
+        """Move everything into the output folder; the model comes last, for it says "done".
+
+        Args:
+            last: name of the file that comes last.
+            private: the files are for their owner alone.
+            made: called with every file in its place; when it fails, all are taken back.
+
+        Returns:
+            The files, the model last.
+
+        Raises:
+            OutputError: a file cannot be moved; then none is left that was not there before.
+        """
+        if self._folder is None:
+            raise RuntimeError("use it as a context manager")
+        names = sorted((p.name for p in self._folder.iterdir()), key=lambda name: name == last)
+        new = not self._output.exists()
+        placed: list[Path] = []
+        with held_back():
+            try:
+                self._output.mkdir(exist_ok=True)
+                for name in names:
+                    source, path = self._folder / name, self._output / name
+                    if private:
+                        source.chmod(_PRIVATE)
+                    os.replace(source, path)
+                    placed.append(path)
+                    made(path)
+            except BaseException as error:
+                _take_back(placed, self._output if new else None)
+                if isinstance(error, OSError):
+                    raise writing_failed(self._output, error) from error
+                raise
+        return tuple(placed)
+
+
+def _place(output: Path) -> Path:
+    """Return the folder to work in: beside the output, or in it where that is another disk."""
+    parent = output.parent
+    if not output.exists():
+        return parent
+    beside = os.access(parent, os.W_OK | os.X_OK)
+    return parent if beside and parent.stat().st_dev == output.stat().st_dev else output
+
+
+def _take_back(placed: Iterable[Path], folder: Path | None) -> None:
+    for path in placed:
+        path.unlink(missing_ok=True)
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

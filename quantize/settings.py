@@ -1,0 +1,74 @@
+"""What a conversion was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from edge.errors import UsageError
+from quantize.targets import FORMATS, Format
+
+__all__ = ["PRECISIONS", "Precision", "Progress", "Settings", "silent"]
+
+Precision = Literal["fp32", "fp16", "int8", "w8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many steps of it are done, and how many there are."""
+
+MOST_SAMPLES = 4096
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a conversion was asked for; `quantize.convert` says what each means."""
+
+    model: Path
+    output: Path
+    card: Path | str | None = None
+    precision: Precision = "int8"
+    form: Format = "onnx"
+    target: str = "x86_cpu"
+    recipe: str | None = None
+    budget: str | None = None
+    bake: Path | None = None
+    calibration: Path | None = None
+    count: int = 32
+    threads: int = 1
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Refuse what makes no sense, before anything is read.
+
+        Raises:
+            UsageError: a value is none of those that there are, or two do not go together.
+        """
+        for what, value, known in (
+            ("precision", self.precision, PRECISIONS),
+            ("format", self.form, FORMATS),
+        ):
+            if value not in known:
+                raise UsageError(f"no {what} '{value}'; known: {', '.join(known)}")
+        if (self.precision, self.form) == ("w8", "tflite"):
+            raise UsageError(
+                "8-bit weights alone are not written as TFLite: take --precision int8 or fp16, "
+                "or --format onnx"
+            )
+        if self.recipe is not None and self.precision != "int8":
+            raise UsageError(f"a recipe says how int8 is made: leave it out with {self.precision}")
+        if not 1 <= self.count <= MOST_SAMPLES:
+            raise UsageError(f"--count must be 1 to {MOST_SAMPLES}, not {self.count}")
+        if self.threads < 0:
+            raise UsageError(f"--threads must be 0 or more, not {self.threads}")
+
+    def inputs(self) -> tuple[Path, ...]:
+        """Return the files that are read, none of which may be written."""
+        card = Path(self.card) if self.card is not None else None
+        given = (self.model, card, self.bake)
+        return tuple(path for path in given if path is not None)
