@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -98,8 +99,7 @@ class BlendBlock(nn.Module):
         widths = [inputs] * depth + [outputs]
         self.blends = nn.ModuleList(Blend(w, attributes) for w in widths[:-1])
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, 1, 1, bias=False)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(a, b, 3, 1, 1, bias=False) for a, b in itertools.pairwise(widths)
         )
         self.around = nn.ModuleList()
         if inputs != outputs:

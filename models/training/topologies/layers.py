@@ -46,7 +46,10 @@ def conv(
 
 
 class Gains(nn.Linear):
-    """A style to 2 x `channels` numbers: gains that start at `gain`, then shifts that start at 0."""
+    """A style to 2 x `channels` numbers: gains that start at `gain`, shifts at 0.
+
+    One linear layer, as in the originals.
+    """
 
     def __init__(self, style: int, channels: int, gain: float = 1.0) -> None:
         super().__init__(style, 2 * channels)

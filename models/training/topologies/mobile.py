@@ -7,6 +7,8 @@ identity fixed, all of it, and the batch norm behind it, is a plain convolution.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -91,9 +93,7 @@ class Mobile(nn.Module):
         nn.init.normal_(self.mapping.weight, std=1.0)
         self.stem = conv(3, width)
         self.stem_act = nn.PReLU(width)
-        self.encoder = nn.ModuleList(
-            Separable(a, b, 2) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.encoder = nn.ModuleList(Separable(a, b, 2) for a, b in itertools.pairwise(widths))
         self.blocks = nn.ModuleList(StyledBlock(widths[-1], style) for _ in range(blocks))
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.decoder = nn.ModuleList(StyledSeparable(a + b, b, style) for a, b in pairs)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -27,6 +28,10 @@ from models.training.topologies.train import halved, loss_of, swap_of
 from models.training.topologies.widen import widen
 
 
+if TYPE_CHECKING:
+    from torch import nn
+
+
 @pytest.mark.parametrize(
     ("build", "millions"),
     [
@@ -37,15 +42,13 @@ from models.training.topologies.widen import widen
         (lambda: Simswap(64), 55.1),
     ],
 )
-def test_full_width_has_the_originals_size(
-    build: Callable[[], torch.nn.Module], millions: float
-) -> None:
+def test_full_width_has_the_originals_size(build: Callable[[], nn.Module], millions: float) -> None:
     with torch.device("meta"):
         count = sum(p.numel() for p in build().parameters())
     assert count / 1e6 == pytest.approx(millions, rel=0.003)
 
 
-SMALL: dict[str, Callable[[], torch.nn.Module]] = {
+SMALL: dict[str, Callable[[], nn.Module]] = {
     "insq": lambda: Inswapper(4),
     "mob": lambda: Mobile(4, 8, 8),
     "ghost": lambda: Ghost(16),
