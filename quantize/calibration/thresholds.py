@@ -10,7 +10,8 @@ __all__ = ["entropy_threshold", "percentile_range"]
 LEVELS = 128
 """Steps of eight bits on one side of zero."""
 
-_STRIDE = 8  # bins between the thresholds that are tried: 240 of them
+_STRIDE = 8  # bins between the thresholds that are tried: at most 240 of them
+_MOST_CLIPPED = 0.01  # share of the values; see `entropy_threshold`
 _TINY = 1e-12  # stands for zero in a logarithm
 
 Floats = NDArray[np.float64]
@@ -54,7 +55,9 @@ def entropy_threshold(counts: NDArray[np.int64], edge: float) -> float:
     This is TensorRT's calibration: for thresholds from 128 bins up, the distribution of magnitudes
     that is clipped there is compared with the same in 128 steps, and the threshold of the smallest
     Kullback-Leibler divergence wins. The bin of zeros is taken to be as full as its neighbour:
-    every step represents zero exactly, and the many zeros behind a ReLU would decide alone.
+    every step represents zero exactly, and the many zeros behind a ReLU would decide alone. And no
+    threshold may clip more than one value in a hundred: where values are few and far from zero, the
+    divergence of next to nothing is the smallest of all.
 
     Args:
         counts: int64 (N,) values per bin of a histogram from -edge to edge; N is even.
@@ -70,8 +73,9 @@ def entropy_threshold(counts: NDArray[np.int64], edge: float) -> float:
     if not len(filled) or filled[-1] < LEVELS:
         return edge
     last = int(filled[-1]) + 1
-    tried = [*range(LEVELS, last, _STRIDE), last]
     total = np.concatenate([[0.0], np.cumsum(magnitudes)])
+    enough = int(np.searchsorted(total, total[-1] * (1 - _MOST_CLIPPED)))
+    tried = [*range(max(LEVELS, enough), last, _STRIDE), last]
     seen = np.concatenate([[0.0], np.cumsum(magnitudes > 0)])
     divergences = [_divergence(magnitudes, total, seen, stop) for stop in tried]
     return float(edge * tried[int(np.argmin(divergences))] / half)
