@@ -27,7 +27,6 @@ from models.training.topologies.simswap import Simswap
 from models.training.topologies.train import halved, loss_of, swap_of
 from models.training.topologies.widen import widen
 
-
 if TYPE_CHECKING:
     from torch import nn
 
