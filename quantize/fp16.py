@@ -6,7 +6,7 @@ around which this file works; each is named where that happens:
 1. Type notes that a model brings along contradict those that the converter makes.
 2. Weights are clamped to 1e-7 .. 1e4, and what a float32 and a half node share stays float32.
 3. The scales of Resize become half precision, which no engine takes, or all of Resize is left out.
-4. An output that the graph reads too gets the wrong type inside; a float32 node at the end fails.
+4. An output that the graph reads too gets the wrong type inside.
 5. A cast up behind a cast down stays where more than one node reads the value, and each reader
    gets a cast of its own.
 """
@@ -27,7 +27,7 @@ from quantize.modelfile import name_nodes
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.model import in_running_order
 from quantize.passes._infra.shapes import check_model, infer_types
-from quantize.stored import assemble, constants_of, without_constants
+from quantize.stored import assemble, constants_of, is_constant, without_constants
 
 __all__ = ["Fp16Model", "to_fp16"]
 
@@ -67,7 +67,7 @@ def to_fp16(model: onnx.ModelProto, ranges: Ranges | None = None) -> Fp16Model:
     bare = without_constants(model)
     name_nodes(bare)
     graph = Graph(model)
-    computing = [node for node in graph.nodes if node.op_type != "Constant"]
+    computing = [node for node in graph.nodes if not is_constant(node)]
     for node, named in zip(computing, bare.graph.node, strict=True):
         node.name = named.name
     kept = nodes_to_keep(graph, ranges)
@@ -75,7 +75,7 @@ def to_fp16(model: onnx.ModelProto, ranges: Ranges | None = None) -> Fp16Model:
     inner = _part_outputs(bare)
     _note_types(bare, model, inner)
     bare = _place_casts(bare, kept)
-    casts = _tidy(bare, inner)
+    casts = _tidy(bare, inner, tensors)
     result = assemble(bare, tensors.values())
     try:
         check_model(result)
@@ -192,13 +192,19 @@ class _Tidy:
     Casts are looked at between float32 and float16 alone.
     """
 
-    def __init__(self, bare: onnx.ModelProto, inner: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        bare: onnx.ModelProto,
+        inner: Mapping[str, str],
+        tensors: Mapping[str, onnx.TensorProto],
+    ) -> None:
         graph = bare.graph
         self.outputs = {value.name for value in graph.output}
         notes = [*graph.input, *graph.value_info, *graph.output]
-        self.types = {note.name: note.type.tensor_type.elem_type for note in notes}
+        self.types = {note.name: int(note.type.tensor_type.elem_type) for note in notes}
+        self.types.update({name: int(tensor.data_type) for name, tensor in tensors.items()})
         self.nodes = list(graph.node)
-        self.fixed = {value.name for value in graph.input}
+        self.fixed = {*tensors, *(value.name for value in graph.input)}
         for node in [node for node in self.nodes if self._parts_output(node, inner)]:
             self.nodes.remove(node)
             self._drop(node.output[0], node.input[0])
@@ -253,8 +259,10 @@ class _Tidy:
         return len(self.casts())
 
 
-def _tidy(bare: onnx.ModelProto, inner: Mapping[str, str]) -> int:
-    tidy = _Tidy(bare, inner)
+def _tidy(
+    bare: onnx.ModelProto, inner: Mapping[str, str], tensors: Mapping[str, onnx.TensorProto]
+) -> int:
+    tidy = _Tidy(bare, inner, tensors)
     casts = tidy.run()
     nodes = [_copy(node) for node in in_running_order(tidy.nodes)]
     del bare.graph.node[:]

@@ -9,13 +9,18 @@ import onnx
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.model import STANDARD_DOMAINS, inputs_of
 
-__all__ = ["assemble", "constants_of", "without_constants"]
+__all__ = ["assemble", "constants_of", "is_constant", "without_constants"]
 
 _FIRST_FREE_IR = 4  # from this version of the format on, constants need not be inputs
 
 
-def _is_constant(node: onnx.NodeProto) -> bool:
-    return node.op_type == "Constant" and node.domain in STANDARD_DOMAINS
+_NUMBERS = frozenset({"value", "value_float", "value_floats", "value_int", "value_ints"})
+
+
+def is_constant(node: onnx.NodeProto) -> bool:
+    """Return whether a node stores numbers and does nothing else."""
+    standard = node.op_type == "Constant" and node.domain in STANDARD_DOMAINS
+    return standard and node.attribute[0].name in _NUMBERS
 
 
 def without_constants(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -31,7 +36,7 @@ def without_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     bare.producer_name, bare.producer_version = model.producer_name, model.producer_version
     bare.doc_string = model.doc_string
     bare.graph.name = model.graph.name or "graph"
-    bare.graph.node.extend(node for node in model.graph.node if not _is_constant(node))
+    bare.graph.node.extend(node for node in model.graph.node if not is_constant(node))
     bare.graph.input.extend(inputs_of(model))
     bare.graph.output.extend(model.graph.output)
     return bare
@@ -44,7 +49,7 @@ def constants_of(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
         model: stays as it is. What its Constant nodes hold is among the values.
     """
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    makers = [node for node in model.graph.node if _is_constant(node)]
+    makers = [node for node in model.graph.node if is_constant(node)]
     if not makers:
         return tensors
     graph = Graph(model)
