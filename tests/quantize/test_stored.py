@@ -28,7 +28,7 @@ def test_constant_nodes_become_values() -> None:
     s = Sketch()
     x = s.input("x", 1, 2)
     one = s.op("Constant", value_floats=[1.0, 2.0])
-    two = s.op("Constant", value=numpy_helper.from_array(np.float32(3)))
+    two = s.op("Constant", value=numpy_helper.from_array(np.array(3, np.float32)))
     s.op("Add", s.op("Mul", x, one), two, output="output")
     model = s.model("output")
     bare, tensors = without_constants(model), constants_of(model)
