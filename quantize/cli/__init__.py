@@ -1,0 +1,1 @@
+"""The commands that the toolchain adds to `edge`: one file each."""

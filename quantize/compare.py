@@ -1,0 +1,270 @@
+"""Compare: a float model and what was made of it, side by side on this machine."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+import edge
+from edge.cards import all_cards, find_card, load_card
+from edge.contracts import Card
+from edge.errors import EdgeError
+from edge.machine import this_machine
+from edge.progress import Progress, silent
+from quantize import report as reports
+from quantize.candidate import (
+    Measured,
+    Setting,
+    describe,
+    measure_candidate,
+    measure_reference,
+)
+from quantize.comparison import Comparison, Row
+from quantize.contract import ModelContract, contract_of
+from quantize.errors import MeasureError
+from quantize.modelfile import ModelFile, load_model
+from quantize.passes.lift_emap import emap_candidates
+from quantize.recognition import crop_embedder
+from quantize.samples import Samples, calibration_samples, drawn_samples, held_out_samples
+from quantize.timing import WARM_UP, interleaved
+
+ROUNDS = 20
+"""Rounds that count: the median of fewer says little on a machine that does other things too."""
+
+COUNT = 16
+"""Samples that quality is measured on."""
+
+_MOST_THREADS = 4
+_BAKED_KEY = "edge_swap.identity"  # what a model's metadata says of a baked identity
+_PACKAGES = ("onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime", "scikit-image")
+_HIDDEN_FOLDER = (
+    "The samples come from a folder of the user's, whose people have given no consent to be "
+    "swapped: heat maps are shown, swapped pictures are not."
+)
+_HIDDEN_BAKED = (
+    "The model has somebody's identity baked in: heat maps are shown, swapped pictures are not."
+)
+
+
+def compare(
+    reference: Path,
+    candidates: Sequence[Path],
+    *,
+    card: Card | Path | str | None = None,
+    report: Path | None = None,
+    samples: Samples | None = None,
+    calibration: Path | None = None,
+    count: int = COUNT,
+    threads: int | None = None,
+    rounds: int = ROUNDS,
+    progress: Progress = silent,
+) -> Comparison:
+    """Measure size, latency, memory and quality of converted models against their float model.
+
+    Quality is measured with the kernels of the target that the JSON beside a candidate names, on
+    samples that no calibration has seen. A candidate that does not run is a row that says why.
+
+    Args:
+        reference: the float model, .onnx.
+        candidates: .onnx, .ort and .tflite files; one that is named twice is measured once.
+        card: the model's card: itself, its file, or its name; by default that of a shipped or added
+            model with the same SHA-256, if there is one.
+        report: .html file to write a report to, with .md and .json of the same name beside it. A
+            report that is there is replaced; any other file is not.
+        samples: what quality is measured on; by default held-out faces of nobody, or random
+            pictures for a model without a card.
+        calibration: a folder of crops, pictures or videos to take instead.
+        count: how many samples.
+        threads: of every engine; by default all cores, at most 4.
+        rounds: of the timing.
+        progress: told after each piece of work.
+
+    Returns:
+        The comparison. Pictures in it carry the visible label.
+
+    Raises:
+        MeasureError: there is nothing to compare, a file is missing, the report cannot stand where
+            it should, or the float model does not run.
+        ModelFileError: the float model is broken.
+        ContractError: the card does not fit.
+        SamplesError: the folder holds nothing to measure on.
+        OutputError: the report cannot be written.
+    """
+    named = _named(reference, candidates)
+    if report is not None:
+        reports.check_destination(report, named)
+    if rounds < 1 or count < 1:
+        raise MeasureError(f"rounds and count must be 1 or more, not {rounds} and {count}")
+    file = load_model(reference)
+    contract = contract_of(file.model, _card(card, file), emap=_emap(file.model))
+    own = samples is not None or calibration is not None
+    if samples is None:
+        samples = _samples(contract, calibration, count)
+    baked = _is_baked(file.model, contract)
+    setting = Setting(
+        contract=contract,
+        samples=samples,
+        threads=threads or min(_MOST_THREADS, this_machine().cores),
+        embed=None,
+        show_swaps=not own and not baked,
+    )
+    setting = replace(setting, embed=crop_embedder(contract, threads=setting.threads))
+    notes = [contract.note, *samples.notes, _HIDDEN_FOLDER if own else "", _HIDDEN_BAKED * baked]
+    del file  # half a gigabyte, for the full-size models
+    comparison = _measure(named, setting, rounds, notes, progress)
+    if report is not None:
+        reports.write_report(comparison, report, inputs=named)
+    return comparison
+
+
+def _named(reference: Path, candidates: Sequence[Path]) -> dict[Path, str]:
+    """Return each file once with a name that tells it from the others; the float model first."""
+    files: dict[Path, Path] = {}
+    for path in (reference, *candidates):
+        if not path.exists():
+            raise MeasureError(f"{path}: no such file; check the path")
+        if not path.is_file():
+            raise MeasureError(f"{path}: is no plain file; name the models in it")
+        files.setdefault(path.resolve(), path)
+    if len(files) < 2:
+        raise MeasureError(
+            f"there is nothing to compare {reference} with: name at least one other model"
+        )
+    short = [path.name for path in files.values()]
+    return {
+        path: path.name if short.count(path.name) == 1 else str(path) for path in files.values()
+    }
+
+
+def _card(card: Card | Path | str | None, file: ModelFile) -> Card | None:
+    if isinstance(card, Card):
+        return card
+    if isinstance(card, Path):
+        return load_card(card)
+    if isinstance(card, str):
+        return load_card(Path(card)) if card.endswith(".toml") else find_card(card, "swapper")
+    fitting = [each for each in all_cards().values() if each.sha256 == file.sha256]
+    return fitting[0] if fitting and fitting[0].kind == "swapper" else None
+
+
+def _emap(model: onnx.ModelProto) -> NDArray[np.float32] | None:
+    names = emap_candidates(model)
+    if len(names) != 1:
+        return None
+    stored = next(tensor for tensor in model.graph.initializer if tensor.name == names[0])
+    return numpy_helper.to_array(stored).astype(np.float32)
+
+
+def _samples(contract: ModelContract, calibration: Path | None, count: int) -> Samples:
+    if calibration is not None:
+        return calibration_samples(contract, folder=calibration, count=count)
+    if contract.derived:
+        return drawn_samples(contract, count, seed=1)
+    return held_out_samples(contract, count=count)
+
+
+def _is_baked(model: onnx.ModelProto, contract: ModelContract) -> bool:
+    stamped = any(entry.key == _BAKED_KEY for entry in model.metadata_props)
+    stated = contract.card is not None and contract.card.source is not None
+    return stamped or (stated and contract.source is None)
+
+
+def _measure(
+    named: Mapping[Path, str],
+    setting: Setting,
+    rounds: int,
+    notes: Sequence[str],
+    progress: Progress,
+) -> Comparison:
+    """Judge all files one after the other, then time those that run in turns."""
+    load = os.getloadavg()[0]  # before we make a load of our own
+    paths = list(named)
+    total = len(paths) + WARM_UP + rounds
+    done = 0
+
+    def step(what: str) -> None:
+        nonlocal done
+        done += 1
+        progress(done, total, what)
+
+    first = measure_reference(paths[0], named[paths[0]], setting)
+    step(named[paths[0]])
+    measured = [first]
+    for path in paths[1:]:
+        measured.append(_candidate(path, named[path], setting, first))
+        step(named[path])
+    rows = _timed(measured, setting, rounds, lambda: step("latency"))
+    card = setting.contract.card
+    return Comparison(
+        reference=rows[0],
+        candidates=tuple(rows[1:]),
+        card=card.name if card is not None else "",
+        samples=setting.samples.origin,
+        count=len(setting.samples.feeds),
+        digest=setting.samples.digest,
+        threads=setting.threads,
+        rounds=rounds,
+        load=load,
+        machine=this_machine(),
+        versions=_versions(),
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def _candidate(path: Path, name: str, setting: Setting, first: Measured) -> Measured:
+    """Measure a candidate; whatever is wrong with it becomes its row's trouble."""
+    row = Row(name, path.suffix.lower().lstrip("."), path.stat().st_size, 0.0)
+    row = replace(row, size_ratio=row.size / first.row.size)
+    try:
+        row, companion = describe(path, name, first.row.size)
+        return measure_candidate(path, row, companion, setting, first.outputs)
+    except EdgeError as error:
+        return Measured(replace(row, trouble=" ".join(str(error).split())))
+
+
+def _timed(
+    measured: Sequence[Measured],
+    setting: Setting,
+    rounds: int,
+    after_round: Callable[[], object],
+) -> list[Row]:
+    """Add the latencies of all that run, measured in turns."""
+    feeds = setting.samples.feeds[0]
+    runs = {
+        str(number): partial(each.runs.run, feeds)
+        for number, each in enumerate(measured)
+        if each.runs is not None
+    }
+    timings = interleaved(runs, rounds=rounds, after_round=after_round)
+    return [
+        replace(each.row, timing=timings.get(str(number))) for number, each in enumerate(measured)
+    ]
+
+
+def _versions() -> dict[str, str]:
+    import cv2
+
+    found = {
+        "edge-swap": edge.__version__,
+        "Python": platform.python_version(),
+        "numpy": np.__version__,
+        "OpenCV": cv2.__version__,
+    }
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
