@@ -1,0 +1,120 @@
+"""Resize: bilinear and nearest, where TFLite reads the same pixels as ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantize.export.tflite.layout import stored_shape
+from quantize.export.tflite.step import Step
+
+_NATURAL = (0, 2, 3, 1)
+_CLOSE = 1e-4  # pixels
+
+
+def _scales(step: Step) -> list[float]:
+    """Return the factor per ONNX axis that the coordinates are computed with."""
+    sizes, results = step.shape(), step.result
+    index = 1 if step.node.op_type == "Upsample" else 2
+    if step.given(index):
+        given = step.array(index).ravel().tolist()
+        axes = step.attributes.get("axes", range(len(given)))
+        if given:
+            by_axis = dict(zip(axes, given, strict=True))
+            return [float(by_axis.get(axis, 1.0)) for axis in range(len(sizes))]
+    return [after / before for before, after in zip(sizes, results, strict=True)]
+
+
+def _onnx(mode: str, before: int, after: int, scale: float) -> NDArray[np.float64]:
+    """Return where ONNX reads: a float64 coordinate per result."""
+    at = np.arange(after, dtype=np.float64)
+    if mode == "align_corners":
+        return at * (before - 1) / (after - 1) if after > 1 else at * 0
+    if mode == "asymmetric":
+        return at / scale
+    if mode == "pytorch_half_pixel" and after == 1:
+        return at * 0
+    return np.asarray((at + 0.5) / scale - 0.5)
+
+
+def _tflite(corners: bool, half: bool, before: int, after: int) -> NDArray[np.float64]:
+    """Return where TFLite reads."""
+    at = np.arange(after, dtype=np.float64)
+    if corners and after > 1:
+        return at * (before - 1) / (after - 1)
+    step = before / after
+    return (at + 0.5) * step - 0.5 if half else at * step
+
+
+def _rounded(at: NDArray[np.float64], how: str) -> NDArray[np.float64]:
+    ways = {
+        "ceil": lambda: np.ceil(at),
+        "floor": lambda: np.floor(at),
+        "round_prefer_ceil": lambda: np.floor(at + 0.5),
+        "round_prefer_floor": lambda: np.ceil(at - 0.5),
+    }
+    return np.asarray(ways[how]())
+
+
+def _nearest(corners: bool, half: bool, before: int, after: int) -> NDArray[np.float64]:
+    """Return which pixel TFLite's nearest takes."""
+    at = _tflite(corners, half, before, after)
+    return np.floor(at + 0.5) if corners or half else np.floor(at)
+
+
+def _settings() -> Iterator[tuple[bool, bool]]:
+    yield from ((False, True), (True, False), (False, False))
+
+
+def _fits(
+    linear: bool, mode: str, how: str, sizes: tuple[int, int], scale: float, way: tuple[bool, bool]
+) -> bool:
+    """Return whether a setting of TFLite reads along an axis as ONNX does."""
+    before, after = sizes
+    wanted = _onnx(mode, before, after, scale)
+    if linear:
+        clipped = [np.clip(x, 0, before - 1) for x in (wanted, _tflite(*way, before, after))]
+        return bool(np.abs(clipped[0] - clipped[1]).max() < _CLOSE)
+    last = before - 1
+    picked = np.clip(_rounded(wanted, how), 0, last)
+    return bool(np.array_equal(picked, np.clip(_nearest(*way, before, after), 0, last)))
+
+
+def resize(step: Step) -> None:
+    """Write a Resize (or an Upsample) of rows and columns."""
+    given, sizes, results = step.attributes, step.shape(), step.result
+    mode = given.get("mode", b"nearest").decode()
+    if len(sizes) != 4 or sizes[:2] != results[:2]:
+        raise step.refusal("it resizes something other than rows and columns")
+    if mode not in ("nearest", "linear"):
+        raise step.refusal(f"mode {mode!r} is not in TFLite")
+    if given.get("antialias", 0):
+        raise step.refusal("TFLite does not filter before it shrinks (antialias)")
+    old = step.node.op_type == "Upsample"
+    coordinates = "asymmetric" if old else "half_pixel"
+    coordinates = given.get("coordinate_transformation_mode", coordinates.encode()).decode()
+    how = given.get("nearest_mode", b"floor" if old else b"round_prefer_floor").decode()
+    scales = _scales(step)
+    pairs = [(sizes[axis], results[axis]) for axis in (2, 3)]
+    linear = mode == "linear"
+    for way in _settings():
+        fits = [
+            _fits(linear, coordinates, how, pair, scale, way)
+            for pair, scale in zip(pairs, scales[2:], strict=True)
+        ]
+        if all(fits):
+            kind = "RESIZE_BILINEAR" if linear else "RESIZE_NEAREST_NEIGHBOR"
+            size = step.low.numbers(stored_shape(results, _NATURAL)[1:3], "size")
+            inputs = [step.operand(0, _NATURAL), size]
+            options = {"alignCorners": way[0], "halfPixelCenters": way[1]}
+            step.give(kind, inputs, _NATURAL, **options)
+            return
+    raise step.refusal(
+        f"TFLite has no {mode} resize with coordinates {coordinates!r} from {sizes[2:]} to "
+        f"{results[2:]}"
+    )
+
+
+HANDLERS = {"Resize": resize, "Upsample": resize}
