@@ -76,6 +76,8 @@ class Recipe:
         per_channel: one scale per output channel of a weight, not one for all of it.
         reduce_range: weights use 7 of the 8 bits, so that x86 kernels without VNNI, which add
             pairs of products in 16 bits, cannot saturate.
+        quantize_outputs: layers give 8-bit results, which integer kernels need; without it only
+            what they read is rounded, as TensorRT prefers.
         method: how ranges of activations are chosen.
         percentile: percent of the values that a range keeps; for the method "percentile" alone.
         operators: what is quantized: those with weights.
@@ -95,6 +97,7 @@ class Recipe:
     activation_symmetric: bool
     per_channel: bool
     reduce_range: bool
+    quantize_outputs: bool
     method: RangeMethod
     percentile: float
     operators: tuple[str, ...]
@@ -131,6 +134,7 @@ def _parse(table: Table, name: str) -> Recipe:
         activation_symmetric=table.switch("activation_symmetric"),
         per_channel=table.switch("per_channel"),
         reduce_range=table.switch("reduce_range"),
+        quantize_outputs=table.switch("quantize_outputs", default=True),
         method=cast(RangeMethod, table.choice("method", _METHODS)),
         percentile=table.number("percentile", default=99.99),
         operators=_among(table, "operators", _QUANTIZED),
