@@ -28,7 +28,15 @@ from quantize.external_data import load_weights, raw_values, without_weights
 from quantize.passes._infra.model import STANDARD_DOMAINS, opset_of, refuse_nesting
 from quantize.passes._infra.shapes import LARGE, check_model, model_bytes, tensor_bytes
 
-__all__ = ["LARGEST_FILE", "ModelFile", "load_model", "name_nodes", "save_model"]
+__all__ = [
+    "LARGEST_FILE",
+    "ModelFile",
+    "digest_of",
+    "load_model",
+    "name_nodes",
+    "save_model",
+    "write_file",
+]
 
 LARGEST_FILE = 1_900_000_000
 """Bytes from which weights go into a file of their own: protocol buffers end at 2 GB."""
@@ -114,6 +122,22 @@ def _refuse_no_file(path: Path) -> None:
         raise ModelFileError(f"{path}: is no plain file")
     if not os.access(path, os.R_OK):
         raise ModelFileError(f"{path}: cannot be read: permission denied")
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Return the hex SHA-256 of a model in several files, as `ModelFile` states it.
+
+    Args:
+        files: the model first, then its weights; those that do not exist are left out.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        if file.exists():
+            _feed(digest, file)
+    return digest.hexdigest()
 
 
 def _feed(digest: hashlib._Hash, path: Path) -> None:
@@ -239,6 +263,18 @@ def save_model(model: onnx.ModelProto, path: Path, *, largest: int = LARGEST_FIL
     except BaseException:
         weights.unlink(missing_ok=True)
         raise
+
+
+def write_file(path: Path, data: bytes) -> int:
+    """Write a file: complete, or not there at all.
+
+    Returns:
+        Bytes written.
+
+    Raises:
+        OutputError: the disk is full, or the folder may not be written to.
+    """
+    return _write_whole(path, [data])
 
 
 def _write_whole(path: Path, parts: Iterable[bytes]) -> int:

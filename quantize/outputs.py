@@ -38,7 +38,15 @@ class Names:
 
     def all(self) -> tuple[str, ...]:
         """Return every name that could be written."""
-        return (self.model, f"{self.model}.data", self.report, self.emap, self.operators)
+        return (*self.parts(), self.report, *self.sides())
+
+    def parts(self) -> tuple[str, ...]:
+        """Return the names of the model's own files: of a very large one there are two."""
+        return (self.model, f"{self.model}.data")
+
+    def sides(self) -> tuple[str, ...]:
+        """Return the names of the files that can lie beside it."""
+        return (self.emap, self.operators)
 
 
 def names_of(model: Path, target: str, precision: str, form: str) -> Names:

@@ -31,6 +31,7 @@ FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite")
 _PROFILE = "profile.toml"
 _ARCHITECTURES = ("x86_64", "aarch64")
 _KERNELS = ("default", "precise", "reference")
+_STYLES = ("fixed", "runtime")
 _MOST_BYTES = 64 * 1024
 
 
@@ -46,6 +47,8 @@ class TargetProfile:
         kernels: with which kernels quality is measured on this machine.
         recipes: name of the recipe by precision; "int8_tflite" is that of 8-bit TFLite files.
         format_passes: names of the rewrites by format.
+        ort_style: how much of the engine's own rewriting a .ort file holds: "fixed" (all, for the
+            CPU) or "runtime" (what other providers leave is kept as a note).
     """
 
     name: str
@@ -55,6 +58,7 @@ class TargetProfile:
     kernels: Kernels
     recipes: Mapping[str, str]
     format_passes: Mapping[str, tuple[str, ...]]
+    ort_style: Literal["fixed", "runtime"] = "fixed"
 
     def recipe(self, precision: str, form: Format) -> str:
         """Return the name of the recipe for a precision and a format.
@@ -123,6 +127,7 @@ def _parse(name: str, top: Table, values: Mapping[str, Any]) -> TargetProfile:
         kernels=cast("Kernels", top.choice("kernels", _KERNELS)),
         recipes=recipes,
         format_passes=passes,
+        ort_style=cast("Literal['fixed', 'runtime']", top.choice("ort_style", _STYLES)),
     )
     top.end()
     return profile

@@ -1,0 +1,209 @@
+"""`edge quantize`: convert one model for one target, and say what that costs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quantize.settings import Progress
+
+HELP = "convert a model for a device: FP16, INT8, ORT format, TFLite"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    from quantize.settings import PRECISIONS
+    from quantize.targets import FORMATS, target_names
+
+    parser.add_argument("model", type=Path, metavar="MODEL", help="an .onnx file; never changed")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="where the results go"
+    )
+    parser.add_argument(
+        "--card",
+        metavar="CARD",
+        help="the model's card: a .toml file or a name (default: the one that means this file)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="int8",
+        help="int8 (default); w8 keeps 8-bit weights and computes in float",
+    )
+    parser.add_argument("--format", choices=FORMATS, default="onnx", help="onnx by default")
+    parser.add_argument(
+        "--target", default="x86_cpu", metavar="NAME", help=", ".join(target_names())
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="B",
+        help="what the worst picture must keep: psnr:45, ssim:0.99, identity:0.98",
+    )
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="how int8 is made (default: the target's own)"
+    )
+    parser.add_argument(
+        "--bake",
+        type=Path,
+        metavar="FILE",
+        help="make this identity part of the model; its consent must be in force",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="crops, pictures or videos to calibrate with (default: faces of nobody)",
+    )
+    parser.add_argument(
+        "--count", type=int, default=32, metavar="N", help="samples to calibrate with (32)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="of the engines; 0: their choice (1)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier conversion")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Convert and print; nothing is left in the output folder when it fails."""
+    from quantize.conversion import as_json
+    from quantize.convert import convert
+
+    with _bars(quiet=arguments.json) as progress:
+        done = convert(
+            arguments.model,
+            arguments.output,
+            card=arguments.card,
+            precision=arguments.precision,
+            format=arguments.format,
+            target=arguments.target,
+            recipe=arguments.recipe,
+            budget=arguments.budget,
+            bake=arguments.bake,
+            calibration=arguments.calibration,
+            count=arguments.count,
+            threads=arguments.threads,
+            overwrite=arguments.overwrite,
+            progress=progress,
+        )
+    if arguments.json:
+        sys.stdout.write(as_json(done.facts))
+    else:
+        files = [done.model, done.report, *done.side_files]
+        sys.stdout.write("\n".join([*_table(done.facts), *map(_written, files)]) + "\n")
+    return 0
+
+
+@contextmanager
+def _bars(*, quiet: bool) -> Iterator[Progress]:
+    """Show one bar per stage on standard error; nothing where that is no terminal."""
+    from quantize.settings import silent
+
+    if quiet or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from edge.cli import one_line
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("reading", total=None)
+
+        def report(stage: str, done: int, total: int) -> None:
+            text = escape(one_line(stage))
+            # A stage of one step has no end that could be foreseen.
+            shown.update(task, description=text, completed=done, total=total if total > 1 else None)
+
+        yield report
+
+
+def _written(path: Path) -> str:
+    from edge.cli import one_line
+
+    return f"wrote {one_line(str(path))}"
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:.2f} MB"
+
+
+def _table(facts: Mapping[str, Any]) -> list[str]:
+    """Return the figures as lines of a plain table."""
+    from edge.cli import one_line
+
+    rows = dict(_rows(facts))
+    width = max(len(name) for name in rows)
+    lines = [f"{name:<{width}}  {one_line(text)}" for name, text in rows.items()]
+    return lines + [f"note: {one_line(note)}" for note in facts["notes"]]
+
+
+def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    quality, latency, memory = facts["quality"], facts["latency"], facts["memory"]
+    worst, mean = quality["worst"], quality["mean"]
+    recipe = f", recipe {facts['recipe']}" if facts["recipe"] else ""
+    yield "model", f"{facts['file']} ({facts['precision']}, {facts['target']}{recipe})"
+    before = facts["original"]["size"]
+    yield "size", f"{_megabytes(facts['size'])}, {facts['ratio']:.3f} of {_megabytes(before)}"
+    yield (
+        "quality",
+        f"worst picture {worst['psnr']:.2f} dB, SSIM {worst['ssim']:.4f}; "
+        f"mean {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f} "
+        f"({quality['samples']} held-out samples, {quality['kernels']} kernels)",
+    )
+    if quality["identity_cosine"] is not None:
+        yield (
+            "identity",
+            f"cosine to the float model's face {quality['identity_cosine']:.4f}, "
+            f"worst {quality['identity_cosine_worst']:.4f}",
+        )
+    if quality["truth"] is not None:
+        truth = quality["truth"]
+        yield (
+            "truth",
+            f"{truth['psnr']:.2f} dB, the float model {truth['reference_psnr']:.2f} dB",
+        )
+    yield (
+        "latency",
+        f"{latency['ratio']:.2f} times as quick as the float model on this machine: "
+        f"{latency['p50_ms']:.1f} ms, float {latency['original_p50_ms']:.1f} ms "
+        f"(median of {latency['rounds']}, {latency['threads']} threads)",
+    )
+    yield "fastest", facts["fastest"]
+    yield from _layer_rows(facts)
+    yield (
+        "memory",
+        f"at most {_megabytes(memory['peak_bytes'])}, {memory['times_model']:.1f} times the model",
+    )
+
+
+def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    floats, quantized = facts["float_layers"], facts["quantized_layers"]
+    if quantized:
+        shown = ", ".join(floats[:4]) + (", ..." if len(floats) > 4 else "")
+        total = len(floats) + len(quantized)
+        yield "float", f"{len(floats)} of {total} layers" + (f": {shown}" if floats else "")
+    if facts["kept_float"]:
+        yield "float32", f"{len(facts['kept_float'])} nodes stay in single precision"
+    if facts["budget"] is not None:
+        budget = facts["budget"]
+        yield "budget", f"{budget['asked']}: reached {budget['reached']:.4g}"
+    test = facts["checks"]["self_test"]["agreement_db"]
+    yield "self-test", f"passed: the file agrees with the model in memory to {test:.1f} dB"
+    saturation = facts["checks"]["saturation"]
+    if saturation is not None:
+        yield "saturation", str(saturation.get("verdict"))
+    baked = facts["baked"]
+    if baked is not None:
+        yield (
+            "baked",
+            f"identity {baked['identity'][:12]}.., consent {baked['consent'][:12]} "
+            f"until {baked['not_after']}",
+        )

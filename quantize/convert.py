@@ -1,0 +1,356 @@
+"""Convert a model for a target: prepare, calibrate, quantize, export, test, measure, write.
+
+Nothing appears in the output folder before all of it has come to a good end.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edge.cards import all_cards, find_card, load_card
+from edge.contracts import Card
+from edge.errors import CardError
+from quantize.baking import register_baked
+from quantize.budget import Budget, parse_budget
+from quantize.conversion import Conversion, Findings, as_json, document
+from quantize.engine import Kernels
+from quantize.errors import BudgetError
+from quantize.making import Made, Material, make, raised
+from quantize.measuring import (
+    Judged,
+    Latency,
+    expected_output,
+    float_outputs,
+    judge,
+    measure_latency,
+    with_source,
+)
+from quantize.memory import forget_peak, peak_bytes
+from quantize.modelfile import ModelFile, digest_of, load_model, write_file
+from quantize.outputs import Names, Staging, check_outputs, names_of
+from quantize.passes import Step
+from quantize.prepare import prepare
+from quantize.settings import Precision, Progress, Settings, silent
+from quantize.targets import Format, TargetProfile, load_target
+from quantize.writing import write_model
+
+__all__ = ["Conversion", "convert"]
+
+_ROUNDING = {"psnr": 0.05, "ssim": 5e-5, "identity": 5e-5}
+"""By how much a written file may miss what the search measured: its last digit."""
+_TRIES = 3  # how often a TFLite file may fall short of what ONNX Runtime's kernels promised
+_USUAL_STEPS = 12  # rewrites, for a progress bar
+
+HELD_OUT = 16
+"""Samples that quality is judged on."""
+
+
+def convert(
+    model: Path | str,
+    output: Path | str,
+    *,
+    card: Path | str | None = None,
+    precision: Precision = "int8",
+    format: Format = "onnx",  # the word that users know
+    target: str = "x86_cpu",
+    recipe: str | None = None,
+    budget: str | None = None,
+    bake: Path | str | None = None,
+    calibration: Path | str | None = None,
+    count: int = 32,
+    threads: int = 1,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Conversion:
+    """Convert a swap model for a target, and measure what that costs.
+
+    Args:
+        model: .onnx file; never written to.
+        output: folder for the model, its JSON and side files; made when it is missing.
+        card: the model's card, as a TOML file or by its name; by default the one that means this
+            very file, if there is one. Without a card, names and shapes are the graph's.
+        precision: fp32, fp16, int8 or w8 (8-bit weights, computed in float).
+        format: onnx, ort or tflite.
+        target: name of a target: jetson, raspberry_pi, android_nnapi or x86_cpu.
+        recipe: name of the recipe for int8; the target's own by default.
+        budget: what the worst picture must keep: "psnr:45", "ssim:0.99", "identity:0.98".
+        bake: identity file whose person becomes part of the model; needs a consent in force.
+        calibration: folder of crops, pictures or videos; faces of nobody by default.
+        count: samples to calibrate with.
+        threads: of the engines; 0 leaves it to them.
+        overwrite: whether files of an earlier conversion are replaced.
+        progress: told of each step.
+
+    Returns:
+        Where the files are, and all that was measured.
+
+    Raises:
+        BudgetError: the budget cannot be met; says how near it came, and with what.
+        QuantizeError: the model cannot be converted; the message says why.
+        ConsentError: the identity's consent is not in force.
+        OutputError: a file exists, or cannot be written.
+        UsageError: an option makes no sense.
+    """
+    settings = Settings(
+        model=Path(model),
+        output=Path(output),
+        card=card,
+        precision=precision,
+        form=format,
+        target=target,
+        recipe=recipe,
+        budget=budget,
+        bake=Path(bake) if bake is not None else None,
+        calibration=Path(calibration) if calibration is not None else None,
+        count=count,
+        threads=threads,
+        overwrite=overwrite,
+    )
+    return _run(settings, progress)
+
+
+def _run(settings: Settings, progress: Progress) -> Conversion:
+    settings.check()
+    budget = parse_budget(settings.budget) if settings.budget is not None else None
+    profile = load_target(settings.target)
+    names = names_of(settings.model, profile.name, settings.precision, settings.form)
+    check_outputs(settings.output, names, settings.inputs(), overwrite=settings.overwrite)
+    forget_peak()
+    with Staging(settings.output) as staging:
+        return _Way(settings, profile, names, staging, budget, progress).walk()
+
+
+class _Way:
+    """One conversion on its way.
+
+    The models are attributes, so that each can be let go when it has done its part: there is not
+    memory for all of them and two engines at once.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        profile: TargetProfile,
+        names: Names,
+        staging: Staging,
+        budget: Budget | None,
+        progress: Progress,
+    ) -> None:
+        self._settings = settings
+        self._profile = profile
+        self._names = names
+        self._staging = staging
+        self._budget = budget
+        self._progress = progress
+        self._start = time.monotonic()
+        # Of all precisions, targets differ in how they compute integers alone.
+        self._kernels: Kernels = profile.kernels if settings.precision == "int8" else "default"
+
+    def walk(self) -> Conversion:
+        self._read()
+        self._prepare()
+        self._sample()
+        self._make()
+        latency = self._time()
+        facts = self._facts(latency)
+        write_file(self._staging.path(self._names.report), as_json(facts).encode())
+        return self._publish(facts)
+
+    def _read(self) -> None:
+        self._progress("reading", 0, 1)
+        self._file = load_model(self._settings.model)
+        self._card, self._card_note = find_model_card(self._settings.card, self._file)
+
+    def _prepare(self) -> None:
+        done = 0
+
+        def after_step(step: Step) -> None:
+            nonlocal done
+            done += 1
+            self._progress("rewriting", done, max(done, _USUAL_STEPS))
+
+        settings = self._settings
+        self._prepared = prepare(
+            self._file,
+            self._profile,
+            settings.form,
+            card=self._card,
+            bake=settings.bake,
+            threads=settings.threads,
+            progress=after_step,
+        )
+        self._file = replace(self._file, model=onnx.ModelProto())
+        if self._prepared.emap is not None:
+            np.save(self._staging.path(self._names.emap), self._prepared.emap)
+
+    def _sample(self) -> None:
+        """Get held-out samples, and what the untouched model gives for them."""
+        from quantize.samples import held_out_samples
+
+        self._progress("samples", 0, 1)
+        prepared = self._prepared
+        self._held_out = held_out_samples(prepared.contract, count=HELD_OUT)
+        values = prepared.baked.values if prepared.baked is not None else None
+        self._full = with_source(self._held_out, prepared.original.source, values)
+        self._reference = float_outputs(
+            self._settings.model,
+            self._full,
+            threads=self._settings.threads,
+            progress=self._progress,
+        )
+
+    def _make(self) -> None:
+        """Convert, write and judge; search again where a file falls short of its budget."""
+        goal = self._budget
+        for left in reversed(range(_TRIES)):
+            material = Material(self._prepared, self._profile, self._held_out, goal)
+            made = make(self._settings, material, self._progress)
+            self._judged = self._written(made)
+            self._made = replace(made, model=onnx.ModelProto())
+            del made, material
+            short = self._shortfall()
+            if short <= 0:
+                break
+            if goal is None or self._made.found is None or left == 0:
+                raise BudgetError(self._missed())
+            # Other kernels than those that the search measured with: ask for that much more.
+            goal = raised(goal, short)
+        self._prepared = replace(self._prepared, model=onnx.ModelProto())
+
+    def _written(self, made: Made) -> Judged:
+        path, settings = self._staging.path(self._names.model), self._settings
+        self._progress("writing", 0, 1)
+        write_model(made, path, settings, self._profile)
+        self._progress("checking", 0, 1)
+        expected = expected_output(
+            made.model,
+            self._held_out.feeds[0],
+            kernels=self._kernels,
+            threads=settings.threads,
+        )
+        return judge(
+            path,
+            expected,
+            self._reference,
+            self._held_out,
+            self._prepared.contract,
+            integer=settings.precision == "int8",
+            kernels=self._kernels,
+            threads=settings.threads,
+        )
+
+    def _shortfall(self) -> float:
+        """Return by how much the written file misses the budget; 0 where it does not."""
+        if self._budget is None:
+            return 0.0
+        short = self._budget.value - self._budget.reached(self._judged.scores)
+        return short if short > _ROUNDING[self._budget.metric] else 0.0
+
+    def _missed(self) -> str:
+        assert self._budget is not None
+        reached = self._budget.reached(self._judged.scores)
+        return (
+            f"the budget {self._budget} cannot be met: {self._settings.precision} as "
+            f"{self._settings.form} reaches {self._budget.metric} {reached:.4g} on the worst "
+            f"picture, with {len(self._made.float_layers)} layers float; ask for less, or take "
+            "another precision"
+        )
+
+    def _time(self) -> Latency:
+        return measure_latency(
+            self._settings.model,
+            self._staging.path(self._names.model),
+            self._full.feeds[0],
+            self._held_out.feeds[0],
+            kernels=self._kernels,
+            threads=self._settings.threads,
+            progress=self._progress,
+        )
+
+    def _facts(self, latency: Latency) -> dict[str, Any]:
+        path, names = self._staging.path, self._names
+        file = self._file
+        model = path(names.model)
+        budget = self._budget
+        findings = Findings(
+            original={"name": file.path.name, "size": file.size, "sha256": file.sha256},
+            file={
+                "name": model.name,
+                "size": sum(
+                    path(name).stat().st_size for name in names.parts() if path(name).exists()
+                ),
+                "sha256": digest_of([path(name) for name in names.parts()]),
+            },
+            side_files=tuple(name for name in names.sides() if path(name).exists()),
+            card_note=self._card_note,
+            peak_memory=peak_bytes(),
+            seconds=time.monotonic() - self._start,
+            budget=None
+            if budget is None
+            else {
+                "asked": str(budget),
+                "reached": budget.reached(self._judged.scores),
+                "met": True,
+                "trials": len(self._made.found.tried) if self._made.found is not None else 0,
+            },
+        )
+        return document(
+            self._settings,
+            self._profile,
+            self._prepared,
+            self._made,
+            self._judged,
+            latency,
+            findings,
+        )
+
+    def _publish(self, facts: dict[str, Any]) -> Conversion:
+        baked = self._prepared.baked
+
+        def made(path: Path) -> None:
+            if baked is not None:
+                register_baked(baked, path)
+
+        self._progress("publishing", 0, 1)
+        self._staging.publish(self._names.model, private=baked is not None, made=made)
+        folder, names = self._settings.output, self._names
+        return Conversion(
+            model=folder / names.model,
+            report=folder / names.report,
+            side_files=tuple(folder / name for name in facts["side_files"]),
+            size=facts["size"],
+            ratio=facts["ratio"],
+            facts=facts,
+        )
+
+
+def find_model_card(given: Path | str | None, file: ModelFile) -> tuple[Card | None, str]:
+    """Return a model's card, and a note where it was found or does not quite fit.
+
+    Args:
+        given: a TOML file, or the name of a card; None looks for the one that means this file.
+        file: the model.
+
+    Raises:
+        CardError: no such card, or it is malformed.
+    """
+    if given is None:
+        for card in all_cards().values():
+            if card.sha256 == file.sha256:
+                return card, f"card {card.name}, found by the file's SHA-256"
+        return None, ""
+    if isinstance(given, Path) or Path(given).suffix == ".toml":
+        card = load_card(Path(given))
+    else:
+        try:
+            card = find_card(given)
+        except CardError as error:
+            raise CardError(f"{error}; or give the path of a .toml file") from error
+    same = card.sha256 == file.sha256
+    return card, "" if same else f"card {card.name} states the SHA-256 of another file"
