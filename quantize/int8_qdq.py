@@ -84,7 +84,10 @@ def _kinds(recipe: Recipe) -> tuple[Any, Any]:
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:
-    options: dict[str, Any] = {"ActivationSymmetric": recipe.activation_symmetric}
+    options: dict[str, Any] = {
+        "ActivationSymmetric": recipe.activation_symmetric,
+        "QuantizeBias": recipe.quantize_biases,
+    }
     if not recipe.quantize_outputs:
         options["OpTypesToExcludeOutputQuantization"] = list(recipe.operators)
     return options

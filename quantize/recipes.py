@@ -78,6 +78,8 @@ class Recipe:
             pairs of products in 16 bits, cannot saturate.
         quantize_outputs: layers give 8-bit results, which integer kernels need; without it only
             what they read is rounded, as TensorRT prefers.
+        quantize_biases: biases become 32-bit integers, which integer kernels need; TensorRT takes
+            float ones alone.
         method: how ranges of activations are chosen.
         percentile: percent of the values that a range keeps; for the method "percentile" alone.
         operators: what is quantized: those with weights.
@@ -98,6 +100,7 @@ class Recipe:
     per_channel: bool
     reduce_range: bool
     quantize_outputs: bool
+    quantize_biases: bool
     method: RangeMethod
     percentile: float
     operators: tuple[str, ...]
@@ -135,6 +138,7 @@ def _parse(table: Table, name: str) -> Recipe:
         per_channel=table.switch("per_channel"),
         reduce_range=table.switch("reduce_range"),
         quantize_outputs=table.switch("quantize_outputs", default=True),
+        quantize_biases=table.switch("quantize_biases", default=True),
         method=cast(RangeMethod, table.choice("method", _METHODS)),
         percentile=table.number("percentile", default=99.99),
         operators=_among(table, "operators", _QUANTIZED),
