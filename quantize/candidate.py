@@ -138,16 +138,24 @@ def describe(path: Path, name: str, reference_size: int | None) -> tuple[Row, Co
     return row, companion
 
 
-def with_footprint(row: Row, footprint: Footprint) -> Row:
-    """Add what the trial in another process has shown."""
+def with_footprint(row: Row, footprint: Footprint, path: Path) -> Row:
+    """Add what the trial of a file in another process has shown."""
     return replace(
         row,
         engine=f"{footprint.backend} {footprint.engine_version}".strip(),
         memory_added=footprint.added,
         memory_peak=footprint.peak,
         providers={footprint.provider: 0} if footprint.provider else {},
-        trouble=footprint.trouble,
+        trouble=without_path(footprint.trouble, path),
     )
+
+
+def without_path(message: str, path: Path) -> str:
+    """Return an error's message on one line, without the file that its row names anyway."""
+    line = " ".join(message.split())
+    for start in (f"{path}: ", f"{path.name}: "):
+        line = line.removeprefix(start)
+    return line
 
 
 def measure_reference(path: Path, name: str, setting: Setting) -> Measured:
@@ -159,7 +167,8 @@ def measure_reference(path: Path, name: str, setting: Setting) -> Measured:
         ModelFileError: it is broken.
     """
     row, _ = describe(path, name, None)
-    row = with_footprint(row, measure_footprint(path, _first(setting), threads=setting.threads))
+    footprint = measure_footprint(path, _first(setting), threads=setting.threads)
+    row = with_footprint(row, footprint, path)
     if row.trouble:
         raise MeasureError(f"{path}: the float model does not run: {row.trouble}")
     engine = Engine(path, threads=setting.threads)
@@ -186,7 +195,7 @@ def measure_candidate(
         EdgeError: it does not run here, or gives something else than the float model.
     """
     footprint = measure_footprint(path, _first(setting), threads=setting.threads)
-    row = with_footprint(row, footprint)
+    row = with_footprint(row, footprint, path)
     if row.trouble:
         return Measured(row)
     if path.suffix.lower() in ORT_SUFFIXES:

@@ -42,9 +42,9 @@ class Companion:
     note: str = ""
 
 
-def companion_path(model: Path) -> Path:
-    """Return where the JSON of a model lies: the same name with another suffix."""
-    return model.with_suffix(".json")
+def companion_paths(model: Path) -> tuple[Path, Path]:
+    """Return where the JSON of a model may lie: its whole name with .json, or for its suffix."""
+    return model.with_name(f"{model.name}.json"), model.with_suffix(".json")
 
 
 def read_companion(model: Path, digest: str) -> Companion:
@@ -57,8 +57,8 @@ def read_companion(model: Path, digest: str) -> Companion:
     Returns:
         What it says; an empty record where there is none, with a note where it is of no use.
     """
-    path = companion_path(model)
-    if not path.is_file():
+    path = next((each for each in companion_paths(model) if each.is_file()), None)
+    if path is None:
         return Companion()
     try:
         if path.stat().st_size > _MOST_BYTES:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import datetime
 import os
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-import edge
 from edge.cards import all_cards, find_card, load_card
 from edge.contracts import Card
 from edge.errors import EdgeError
@@ -29,9 +26,11 @@ from quantize.candidate import (
     describe,
     measure_candidate,
     measure_reference,
+    without_path,
 )
 from quantize.comparison import Comparison, Row
 from quantize.contract import ModelContract, contract_of
+from quantize.conversion import versions
 from quantize.errors import MeasureError
 from quantize.modelfile import ModelFile, load_model
 from quantize.passes.lift_emap import emap_candidates
@@ -47,7 +46,6 @@ COUNT = 16
 
 _MOST_THREADS = 4
 _BAKED_KEY = "edge_swap.identity"  # what a model's metadata says of a baked identity
-_PACKAGES = ("onnx", "onnxruntime", "ai-edge-litert", "tflite-runtime", "scikit-image")
 _HIDDEN_FOLDER = (
     "The samples come from a folder of the user's, whose people have given no consent to be "
     "swapped: heat maps are shown, swapped pictures are not."
@@ -217,7 +215,7 @@ def _measure(
         rounds=rounds,
         load=load,
         machine=this_machine(),
-        versions=_versions(),
+        versions=versions(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         notes=tuple(note for note in notes if note),
     )
@@ -231,7 +229,7 @@ def _candidate(path: Path, name: str, setting: Setting, first: Measured) -> Meas
         row, companion = describe(path, name, first.row.size)
         return measure_candidate(path, row, companion, setting, first.outputs)
     except EdgeError as error:
-        return Measured(replace(row, trouble=" ".join(str(error).split())))
+        return Measured(replace(row, trouble=without_path(str(error), path)))
 
 
 def _timed(
@@ -251,20 +249,3 @@ def _timed(
     return [
         replace(each.row, timing=timings.get(str(number))) for number, each in enumerate(measured)
     ]
-
-
-def _versions() -> dict[str, str]:
-    import cv2
-
-    found = {
-        "edge-swap": edge.__version__,
-        "Python": platform.python_version(),
-        "numpy": np.__version__,
-        "OpenCV": cv2.__version__,
-    }
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

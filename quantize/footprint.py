@@ -83,7 +83,7 @@ def measure_footprint(
     with tempfile.TemporaryDirectory(prefix="edge-swap-") as folder:
         inputs = Path(folder) / "feeds.npz"
         np.savez(inputs, **dict(feeds))  # type: ignore[arg-type]
-        return _run_child([str(path.absolute()), str(inputs), str(threads)], timeout)
+        return _run_child([str(path), str(inputs), str(threads)], timeout)
 
 
 def _run_child(arguments: list[str], timeout: float) -> Footprint:

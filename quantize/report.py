@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.consent.storage import sync_folder
 from edge.publish import writing_failed
-from quantize.companion import companion_path
+from quantize.companion import companion_paths
 from quantize.comparison import FORMAT, Comparison
 from quantize.errors import MeasureError
 from quantize.report_html import GENERATOR, as_html
@@ -47,7 +47,8 @@ def check_destination(report: Path, inputs: Iterable[Path]) -> None:
         raise MeasureError(f"{report}: the folder {report.parent} may not be written to")
     models = [path.resolve() for path in inputs]
     taken = {path: path.name for path in models}
-    taken |= {companion_path(path): f"the JSON of {path.name}" for path in models}
+    for model in models:
+        taken |= dict.fromkeys(companion_paths(model), f"the JSON of {model.name}")
     for path in report_files(report):
         if path.resolve() in taken:
             raise MeasureError(f"{path}: is {taken[path.resolve()]}; choose another report name")

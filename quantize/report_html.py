@@ -5,6 +5,7 @@ Names of files and of layers, cards and messages of engines are untrusted text.
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import edge
@@ -88,7 +89,12 @@ def _number(comparison: Comparison, row: Row) -> str:
 
 
 def _named(comparison: Comparison, row: Row) -> str:
-    return _badge(comparison, row) + escape(shown_name(row))
+    return f'<span class="model">{_badge(comparison, row)}<span>{_broken(row)}</span></span>'
+
+
+def _broken(row: Row) -> str:
+    """Return a row's name that may break after dots and strokes, which file names never do."""
+    return re.sub(r"([._/-])", r"\1<wbr>", escape(shown_name(row)))
 
 
 def _figures(comparison: Comparison) -> str:
@@ -132,9 +138,10 @@ def _plots(comparison: Comparison) -> str:
         figures.append(_figure("Latency and quality", timed, "p50 latency, ms", known))
     key = "".join(f"<li>{_named(comparison, row)}</li>" for row in judged)
     return (
-        '<h2>Size, latency, quality</h2><p class="quiet">Up and to the left is better. '
+        '<section class="keep"><h2>Size, latency, quality</h2>'
+        '<p class="quiet">Up and to the left is better. '
         "Quality is the PSNR of the worst sample against the float model.</p>"
-        f'<div class="plots">{"".join(figures)}</div><ul class="key">{key}</ul>'
+        f'<div class="plots">{"".join(figures)}</div><ul class="key">{key}</ul></section>'
     )
 
 
@@ -153,7 +160,7 @@ def _pictures(comparison: Comparison) -> str:
     if not shown:
         return ""
     blocks = [
-        f'<section class="model"><h3>{_named(comparison, row)}</h3>{_worst(worst)}</section>'
+        f'<section class="keep"><h3>{_named(comparison, row)}</h3>{_worst(worst)}</section>'
         for row, worst in shown
     ]
     return (

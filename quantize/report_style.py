@@ -36,6 +36,7 @@ a { color: var(--accent); }
   border-radius: 1em; text-align: center; font-size: .8rem; font-weight: 600; line-height: 1.5;
   background: var(--accent); color: var(--on-accent);
 }
+.model { display: inline-flex; align-items: baseline; }
 .badge-inline.float { background: var(--quiet); color: var(--paper); }
 
 table { width: 100%; border-collapse: collapse; font-size: .875rem; margin: 1rem 0 .5rem; }
@@ -43,7 +44,7 @@ th, td { padding: .5rem .5rem; text-align: right; border-bottom: 1px solid var(-
 th { font-weight: 600; color: var(--quiet); vertical-align: bottom; line-height: 1.25; }
 td { font-variant-numeric: tabular-nums; white-space: nowrap; vertical-align: baseline; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-td:first-child { white-space: normal; font-weight: 600; min-width: 11rem; }
+td:first-child { white-space: normal; font-weight: 600; min-width: 12.5rem; }
 tr.reference td { background: var(--soft); }
 tr.reference td:first-child { padding-left: .4rem; }
 td.trouble { text-align: left; white-space: normal; color: var(--bad); }
@@ -120,7 +121,8 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
 }
 @media screen and (max-width: 34rem) {
   .worst { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .worst figure.heat { grid-column: 1 / -1; }
+  .worst figure.heat { grid-column: 1 / -1; display: grid; gap: .75rem;
+    grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .layers li { grid-template-columns: minmax(0, 1fr) 4.5rem; gap: .1rem .75rem;
     padding: .3rem 0; }
   .layers li .layer { grid-column: 1 / -1; }
@@ -138,7 +140,10 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   table { font-size: 7.5pt; }
   th, td { padding: .3rem .22rem; }
   td:first-child { min-width: 7rem; }
-  tr, figure, li, .worst, section.model { break-inside: avoid; }
+  tr, figure, li, .worst, .keep { break-inside: avoid; }
+  h2 + p, h3 + p { break-after: avoid; }
+  .layers { columns: 2; column-gap: 1.5rem; }
+  .layers li { grid-template-columns: minmax(0, 1fr) 4.5rem 3.4rem; }
   .plots { grid-template-columns: 1fr 1fr; }
   .worst { max-width: 30rem; }
   .quiet, .key, dl, .layers li { font-size: 8pt; }

@@ -43,7 +43,7 @@ def decibels(value: float) -> str:
 
 
 def _error(value: float) -> str:
-    return "0" if value == 0 else f"{value:.4f}" if value >= 1e-4 else f"{value:.0e}"
+    return "0" if value == 0 else f"{value:.4f}" if value >= 1e-4 else "< 0.0001"
 
 
 def _size(row: Row) -> str:
@@ -100,7 +100,7 @@ def _truth(row: Row) -> str:
 
 
 def _loss(row: Row) -> str:
-    return f"{-row.truth.loss:+.2f}" if row.truth else NOTHING
+    return f"{round(-row.truth.loss, 2) + 0.0:+.2f}" if row.truth else NOTHING  # + 0.0: no "-0.00"
 
 
 _ALWAYS = (
