@@ -60,7 +60,7 @@ def read_arrays(folder: Path, key: str) -> dict[str, NDArray[np.generic]] | None
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
         if json.loads(str(arrays.pop("header"))) != _header(key):
             return None

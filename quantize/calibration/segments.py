@@ -151,7 +151,8 @@ class PiecewiseRun:
             made = engine.run({name: alive[name] for name in piece.reads})
             yield _floats(made)
             alive.update(made)
-            alive = {name: alive[name] for name in self._needed[index]}
+            needed = self._needed[index]
+            alive = {name: array for name, array in alive.items() if name in needed}
 
     def _load(self, piece: Piece, alive: Arrays) -> Engine:
         """Open an engine for a piece, with what it reads typed as it has come out just now."""
