@@ -28,7 +28,7 @@ from quantize.passes._infra.graph import Graph
 
 Weights = Literal["fp32", "fp16"]
 
-_WORTH_PACKING = 4096  # bytes; smaller weights are kept as float32: a tensor more costs as much
+_WORTH_PACKING = 1024  # bytes; smaller weights are kept as float32: a tensor more costs as much
 _LARGEST_FP16 = 65504.0
 
 

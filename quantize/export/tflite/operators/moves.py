@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from quantize.export.tflite.layout import natural, stored_shape
+from quantize.export.tflite.lowering import Value
 from quantize.export.tflite.operators.pointwise import common_order
 from quantize.export.tflite.step import Step
 
@@ -112,21 +113,23 @@ def space_to_depth(step: Step) -> None:
 
 
 def gather(step: Step) -> None:
-    """Write a Gather of constant places."""
-    value = step.value()
+    """Write a Gather of constant places as SLICE where they follow each other, else as GATHER."""
+    value, low = step.value(), step.low
     axis = int(step.attributes.get("axis", 0)) % len(value.shape)
     places = step.array(1)
     if places.ndim > 1:
         raise step.refusal("its places have more than one axis")
-    inputs = [
-        step.low.arranged(value, value.order),
-        step.low.numbers(places.ravel() % value.shape[axis], "places"),
-    ]
-    count = places.size
-    shape = tuple(count if a == axis else size for a, size in enumerate(value.shape))
-    kept = stored_shape(shape, value.order)
-    made = step.emit("GATHER", inputs, kept, axis=value.order.index(axis))
-    whole = step.low.reshaped(type(value)(made, shape, value.order), step.result)
+    rows = places.ravel() % value.shape[axis]
+    shape = tuple(rows.size if a == axis else size for a, size in enumerate(value.shape))
+    kept, place = stored_shape(shape, value.order), value.order.index(axis)
+    tensor = low.arranged(value, value.order)
+    if np.all(np.diff(rows) == 1):
+        begin = [int(rows[0]) if other == place else 0 for other in range(len(kept))]
+        inputs = [tensor, low.numbers(begin, "begin"), low.numbers(kept, "size")]
+        made = step.emit("SLICE", inputs, kept)
+    else:
+        made = step.emit("GATHER", [tensor, low.numbers(rows, "places")], kept, axis=place)
+    whole = low.reshaped(Value(made, shape, value.order), step.result)
     step.take(whole.tensor, whole.order)
 
 
