@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -99,7 +99,7 @@ class Measured:
     Attributes:
         row: its figures so far.
         runs: what times it; None where it does not run.
-        outputs: what it gave per sample; empty where it does not run.
+        outputs: what the float model gave per sample; of candidates only the figures are kept.
     """
 
     row: Row
@@ -199,28 +199,50 @@ def measure_candidate(
     if row.trouble:
         return Measured(row)
     if path.suffix.lower() in ORT_SUFFIXES:
-        engine = Engine(path, threads=setting.threads)
-        wanted, note = kernels_of(companion)
-        judge = (
-            engine
-            if wanted == "default"
-            else open_engine(path, kernels=wanted, threads=setting.threads)
-        )
-        if judge.kernels != wanted:
-            note = f"ONNX Runtime does not load it with {wanted} kernels"
-        row = replace(
-            row,
-            kernels=judge.kernels,
-            providers=engine.nodes_per_provider(setting.samples.feeds[0]),
-            notes=(*row.notes, note) if note else row.notes,
-        )
-        baked = setting.contract.source is not None and setting.contract.source not in engine.inputs
-        return _judged(row, engine, judge, setting, reference, baked or companion.baked)
-    session = open_session(path, backend=footprint.backend, threads=setting.threads)
-    runs = InterpreterRuns(session, setting.contract)
-    row = replace(row, providers={})
-    baked = setting.contract.source is not None and setting.contract.source not in session.inputs
-    return _judged(row, runs, runs, setting, reference, baked or companion.baked)
+        opened = _in_ort(path, companion, setting)
+    else:
+        session = open_session(path, backend=footprint.backend, threads=setting.threads)
+        runs = InterpreterRuns(session, setting.contract)
+        opened = _Opened(runs, runs, session.inputs)
+    row = replace(
+        row,
+        kernels=opened.kernels,
+        providers=opened.providers,
+        notes=(*row.notes, *opened.notes),
+    )
+    source = setting.contract.source
+    baked = source is not None and (companion.baked or source not in opened.inputs)
+    return _judged(row, opened, setting, reference, baked)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opened:
+    """A file that is open: as this machine would run it, and as it is judged."""
+
+    runs: _Runs
+    judge: _Runs
+    inputs: Sequence[str]
+    kernels: str = ""
+    providers: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _in_ort(path: Path, companion: Companion, setting: Setting) -> _Opened:
+    engine = Engine(path, threads=setting.threads)
+    wanted, note = kernels_of(companion)
+    judge = engine
+    if wanted != "default":
+        judge = open_engine(path, kernels=wanted, threads=setting.threads)
+    if judge.kernels != wanted:
+        note = f"ONNX Runtime does not load it with {wanted} kernels"
+    return _Opened(
+        runs=engine,
+        judge=judge,
+        inputs=engine.inputs,
+        kernels=judge.kernels,
+        providers=engine.nodes_per_provider(_first(setting)),
+        notes=(note,) if note else (),
+    )
 
 
 def _first(setting: Setting) -> Feeds:
@@ -229,17 +251,16 @@ def _first(setting: Setting) -> Feeds:
 
 def _judged(
     row: Row,
-    runs: _Runs,
-    judge: _Runs,
+    opened: _Opened,
     setting: Setting,
     reference: Sequence[Outputs],
     baked: bool,
 ) -> Measured:
     contract, samples = setting.contract, setting.samples
-    if baked and contract.source is not None:
+    if baked:
         why = "an identity is baked in: compare it with the float model that has the same one"
-        return Measured(replace(row, notes=(*row.notes, why)), runs)
-    outputs = run_all(judge, samples)
+        return Measured(replace(row, notes=(*row.notes, why)), opened.runs)
+    outputs = run_all(opened.judge, samples)
     scores = score(outputs, reference, contract, embed=setting.embed)
     truth = None
     if samples.truths is not None:
@@ -250,6 +271,6 @@ def _judged(
         rgb_of(reference[number], contract),
         sample=samples.names[number] if samples.names else f"sample {number + 1}",
         psnr=scores.psnr_worst,
-        show_swap=setting.show_swaps and not baked,
+        show_swap=setting.show_swaps,
     )
-    return Measured(replace(row, scores=scores, truth=truth, worst=worst), runs, outputs)
+    return Measured(replace(row, scores=scores, truth=truth, worst=worst), opened.runs)

@@ -35,7 +35,7 @@ from quantize.errors import MeasureError
 from quantize.modelfile import ModelFile, load_model
 from quantize.passes.lift_emap import emap_candidates
 from quantize.recognition import crop_embedder
-from quantize.samples import Samples, calibration_samples, drawn_samples, held_out_samples
+from quantize.samples import Samples, calibration_samples, held_out_samples
 from quantize.timing import WARM_UP, interleaved
 
 ROUNDS = 20
@@ -45,13 +45,16 @@ COUNT = 16
 """Samples that quality is measured on."""
 
 _MOST_THREADS = 4
-_BAKED_KEY = "edge_swap.identity"  # what a model's metadata says of a baked identity
 _HIDDEN_FOLDER = (
     "The samples come from a folder of the user's, whose people have given no consent to be "
     "swapped: heat maps are shown, swapped pictures are not."
 )
+_BUSY = (
+    "The machine was busy before (load {load:.1f} on {cores} cores): read ratios, not milliseconds."
+)
 _HIDDEN_BAKED = (
-    "The model has somebody's identity baked in: heat maps are shown, swapped pictures are not."
+    "The model takes no source, so somebody's identity may be baked in: heat maps are shown, "
+    "swapped pictures are not."
 )
 
 
@@ -102,23 +105,22 @@ def compare(
     named = _named(reference, candidates)
     if report is not None:
         reports.check_destination(report, named)
-    if rounds < 1 or count < 1:
-        raise MeasureError(f"rounds and count must be 1 or more, not {rounds} and {count}")
+    _check_numbers(rounds=rounds, count=count, threads=1 if threads is None else threads)
+    threads = threads or min(_MOST_THREADS, this_machine().cores)
     file = load_model(reference)
     contract = contract_of(file.model, _card(card, file), emap=_emap(file.model))
-    own = samples is not None or calibration is not None
-    if samples is None:
-        samples = _samples(contract, calibration, count)
-    baked = _is_baked(file.model, contract)
+    theirs = samples is not None or calibration is not None
+    notes = [_HIDDEN_FOLDER] if theirs else []
+    if contract.source is None:
+        notes.append(_HIDDEN_BAKED)
     setting = Setting(
         contract=contract,
-        samples=samples,
-        threads=threads or min(_MOST_THREADS, this_machine().cores),
-        embed=None,
-        show_swaps=not own and not baked,
+        samples=samples or _samples(contract, calibration, count, threads),
+        threads=threads,
+        embed=crop_embedder(contract, threads=threads),
+        show_swaps=not notes,
     )
-    setting = replace(setting, embed=crop_embedder(contract, threads=setting.threads))
-    notes = [contract.note, *samples.notes, _HIDDEN_FOLDER if own else "", _HIDDEN_BAKED * baked]
+    notes += [contract.note, *setting.samples.notes]
     del file  # half a gigabyte, for the full-size models
     comparison = _measure(named, setting, rounds, notes, progress)
     if report is not None:
@@ -164,18 +166,18 @@ def _emap(model: onnx.ModelProto) -> NDArray[np.float32] | None:
     return numpy_helper.to_array(stored).astype(np.float32)
 
 
-def _samples(contract: ModelContract, calibration: Path | None, count: int) -> Samples:
+def _samples(
+    contract: ModelContract, calibration: Path | None, count: int, threads: int
+) -> Samples:
     if calibration is not None:
-        return calibration_samples(contract, folder=calibration, count=count)
-    if contract.derived:
-        return drawn_samples(contract, count, seed=1)
-    return held_out_samples(contract, count=count)
+        return calibration_samples(contract, folder=calibration, count=count, threads=threads)
+    return held_out_samples(contract, count=count, threads=threads)
 
 
-def _is_baked(model: onnx.ModelProto, contract: ModelContract) -> bool:
-    stamped = any(entry.key == _BAKED_KEY for entry in model.metadata_props)
-    stated = contract.card is not None and contract.card.source is not None
-    return stamped or (stated and contract.source is None)
+def _check_numbers(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise MeasureError(f"{name} must be 1 or more, not {number}")
 
 
 def _measure(
@@ -202,6 +204,9 @@ def _measure(
     for path in paths[1:]:
         measured.append(_candidate(path, named[path], setting, first))
         step(named[path])
+    busy = load > this_machine().cores
+    if busy:
+        notes = [*notes, _BUSY.format(load=load, cores=this_machine().cores)]
     rows = _timed(measured, setting, rounds, lambda: step("latency"))
     card = setting.contract.card
     return Comparison(
