@@ -31,7 +31,9 @@ def test_source_is_the_same_for_all() -> None:
 
 
 def test_noise_is_how_far_equals_are_apart() -> None:
-    assert Speed(ratio=1.5, itself=0.98, rounds=20, float_ms=3.0).noise == pytest.approx(0.02)
+    speed = Speed(ratio=1.5, quickest=1.6, itself=0.98, rounds=20, float_ms=3.0)
+    assert speed.noise == pytest.approx(0.02)
+    assert "by the quickest 1.600x" in str(speed)
 
 
 def test_a_command_tells_status_memory_and_complaint(tmp_path: Path) -> None:
