@@ -23,6 +23,8 @@ from quantize.budget import Budget, parse_budget
 from quantize.engine import Engine, Kernels
 from quantize.errors import BudgetError, SamplesError
 from quantize.int8 import Int8Model, to_int8
+from quantize.int8_choice import choose
+from quantize.passes._infra.graph import Graph
 from quantize.quality import Outputs, Scores, evaluate, run_all, score
 from quantize.recognition import Embed, crop_embedder
 from quantize.segments import Chain
@@ -44,6 +46,7 @@ _RANKED_SAMPLES = 4
 _ROUNDS = 4  # how often the model may fall short of what the chain promised
 _CHAIN_RUNS = 12  # sets that are tried on the chain per round, before thinning out
 _HOPELESS = 1.0  # dB below the goal by prediction: not worth a run
+_SAFETY = 2.0  # dB above the goal by prediction, when there is no time to try
 _FINEST = 0.1  # dB between two goals that are told apart
 
 
@@ -184,6 +187,7 @@ class _Search:
         self._layers: tuple[Layer, ...] = ()
         self._costs: NDArray[np.float64] = np.zeros(0)
         self._known: dict[tuple[str, ...], float] = {}
+        self._graph = Graph(job.model)
 
     def run(self) -> Found:
         job = self._job
@@ -281,13 +285,16 @@ class _Search:
             goal += self._job.budget.value - self._job.budget.reached(scores)
 
     def _cheapest(self, goal: float) -> NDArray[np.bool_]:
-        """Return the cheapest set that reaches a goal on the chain; if none does, the largest."""
+        """Return the cheapest set that reaches a goal on the chain; if none does, the largest.
+
+        When time is up before, the set that should reach it by prediction.
+        """
         errors = errors_of(self._layers)
         none = np.zeros(len(self._layers), np.bool_)
         low, high = predicted_psnr(errors, none), 99.0
-        level = goal if self._job.budget.metric == "psnr" else (low + high) / 2
-        level = min(max(level, low), high)
-        best = self._chosen(errors, high)
+        in_decibels = self._job.budget.metric == "psnr"
+        level = min(max(goal if in_decibels else (low + high) / 2, low), high)
+        best = self._chosen(errors, goal + _SAFETY if in_decibels and self._late() else high)
         runs = len(self._known)
         while high - low > _FINEST and len(self._known) - runs < _CHAIN_RUNS and not self._late():
             floats = self._chosen(errors, level)
@@ -297,17 +304,22 @@ class _Search:
             else:
                 low = level
             level = (low + high) / 2
-            if self._job.budget.metric == "psnr":
+            if in_decibels:
                 # The prediction is off by about as much for the next set as for this one.
                 guess = predicted_psnr(errors, floats) + goal - reached
                 level = guess if low + _FINEST / 2 < guess < high - _FINEST / 2 else level
         return self._thinned(errors, best, goal)
 
     def _chosen(self, errors: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
-        floats = select(errors, self._costs, level)
+        floats = self._closed(select(errors, self._costs, level))
         if floats.all():  # that would be the float model
             floats[int(errors.max(axis=1).argmin())] = False
         return floats
+
+    def _closed(self, floats: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Add the layers that the quantizer leaves float together with those of a set."""
+        left = choose(self._graph, self._job.recipe, self._names(floats)).left_float
+        return np.array([layer.name in left for layer in self._layers], np.bool_)
 
     def _thinned(
         self, errors: NDArray[np.float64], floats: NDArray[np.bool_], goal: float
@@ -316,9 +328,10 @@ class _Search:
         for index in sorted(np.flatnonzero(floats), key=lambda i: -self._costs[i]):
             fewer = floats.copy()
             fewer[index] = False
-            hopeful = True
+            fewer = self._closed(fewer)
+            hopeful = bool(np.any(floats & ~fewer))
             if self._job.budget.metric == "psnr":
-                hopeful = predicted_psnr(errors, fewer) > goal - _HOPELESS
+                hopeful &= predicted_psnr(errors, fewer) > goal - _HOPELESS
             if hopeful and not self._late() and self._try(fewer) >= goal:
                 floats = fewer
         return floats
