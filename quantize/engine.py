@@ -149,6 +149,13 @@ class Engine:
             )
         return EngineError(f"{name}ONNX Runtime cannot {verb} the model: {text}")
 
+    def forget_model(self) -> None:
+        """Let go of the model as it was given: a copy that only `profile` needs."""
+        self._model = Path()
+        # The engine's Python wrapper keeps the bytes too, for as long as it lives.
+        if getattr(self._session, "_model_bytes", None) is not None:
+            self._session._model_bytes = None
+
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Run the model once.
 
@@ -182,8 +189,10 @@ class Engine:
             names are those of the engine's own rewritten graph.
 
         Raises:
-            EngineError: as in `run`.
+            EngineError: as in `run`, or the model has been forgotten.
         """
+        if isinstance(self._model, Path) and self._model == Path():
+            raise EngineError("a model that has been forgotten cannot be profiled: open it again")
         options = _options(_import_engine(), self.kernels, self._threads)
         with tempfile.TemporaryDirectory(prefix="edge-swap-") as folder:
             options.enable_profiling = True

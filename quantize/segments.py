@@ -129,11 +129,16 @@ class Chain:
             EngineError: ONNX Runtime cannot load a segment.
         """
         self.segments = segments
-        self._plain = [Engine(segments.build(k), threads=threads) for k in range(len(segments))]
+        self._plain: list[Engine] = []
         self._exchanged: dict[str, Engine] = {}
+        for index in range(len(segments)):
+            engine = Engine(segments.build(index), threads=threads)
+            engine.forget_model()  # or the weights would be held twice
+            self._plain.append(engine)
 
     def exchange(self, layer: str, engine: Engine) -> None:
         """Give the segment that starts with a layer a second form, in which it is exchanged."""
+        engine.forget_model()
         self._exchanged[layer] = engine
 
     @property

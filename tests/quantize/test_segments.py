@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from quantize.engine import Engine
-from quantize.errors import GraphError
+from quantize.errors import EngineError, GraphError
 from quantize.passes import draw_feeds
 from quantize.segments import Chain, Segments
 from tests.quantize.graphs import TOPOLOGIES, Sketch
@@ -96,6 +96,17 @@ def test_exchanging_a_layer_reruns_what_depends_on_it_and_nothing_else() -> None
     first = segments.layers.index(layers[0])
     assert first not in ran
     assert segments.layers.index(layers[1]) in ran
+
+
+def test_an_engine_can_forget_the_model_that_it_was_given() -> None:
+    model = two_branches()
+    (feeds,) = draw_feeds(model, count=1)
+    engine = Engine(model)
+    before = engine.run(feeds)
+    engine.forget_model()
+    np.testing.assert_array_equal(engine.run(feeds)["y"], before["y"])
+    with pytest.raises(EngineError, match="forgotten"):
+        engine.profile(feeds)
 
 
 def test_an_output_that_is_read_again_survives() -> None:
