@@ -15,10 +15,9 @@ from quantize.int8_choice import Choice, candidates, choose
 from quantize.int8_qdq import insert, join_clipped, read_raw, store_weight, tidy
 from quantize.int8_ranges import Range, activation_ranges, input_scale
 from quantize.int8_weights import (
-    FULL,
-    REDUCED,
     QuantizedWeight,
     channel_axis,
+    pair_peaks,
     quantize_weight,
     smallest_scale,
 )
@@ -181,11 +180,12 @@ def _quantize_layers(
                 biases[bias] = None
             values = None if bias is None else weights.array(bias)
             floors.append(smallest_scale(values, input_scale(ends[node.input[0]], recipe)))
+        array = weights.array(group[0].input[1])
         weight = quantize_weight(
-            weights.array(group[0].input[1]),
+            array,
             axis,
             kind=recipe.weights,
-            largest=REDUCED if recipe.reduce_range else FULL,
+            limits=pair_peaks(array, group[0], axis) if recipe.reduce_range else None,
             floor=np.max(np.broadcast_arrays(*floors), axis=0),
         )
         weights.replace(group, weight)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from quantize.passes._infra.model import attributes
 
-FULL = 127  # largest weight of 8 bits; -128 is left out, so that it has its negative
-REDUCED = 64  # the largest that x86 kernels without VNNI can add up in pairs
+LARGEST = 127  # of 8 bits; -128 is left out, so that every weight has its negative
 
 _TINY = float(np.finfo(np.float32).tiny)
 _LARGEST_BIAS = 2**31 - 1
@@ -56,11 +55,54 @@ def _along(scale: NDArray[np.float32], axis: int | None, rank: int) -> NDArray[n
     return scale.reshape([-1 if index == axis else 1 for index in range(rank)])
 
 
-def _channel_peaks(weight: NDArray[np.float32], axis: int | None) -> NDArray[np.float32]:
-    """Return float32 (C,), or (), largest magnitudes; without a copy of the weight."""
+def peaks(weight: NDArray[np.float32], axis: int | None) -> NDArray[np.float32]:
+    """Return float32 (C,), or () without an axis: the largest magnitude of each channel."""
     others = tuple(index for index in range(weight.ndim) if index != axis)
+    # The smallest and the largest, because magnitudes would be a copy of the weight.
     low, high = weight.min(axis=others), weight.max(axis=others)
     return np.asarray(np.maximum(np.abs(low), np.abs(high)), np.float32)
+
+
+def _as_added_up(weight: NDArray[np.float32], node: onnx.NodeProto) -> NDArray[np.float32] | None:
+    """Return (C, K) weights in the order in which kernels add up; None where pairs do not arise."""
+    if node.op_type == "Conv":
+        group = attributes(node).get("group", 1)
+        if weight.shape[1] == 1 and group == weight.shape[0]:
+            return None  # depthwise kernels add up in 32 bits
+        return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    if node.op_type == "ConvTranspose":
+        return None  # has no integer kernel
+    return weight if channel_axis(node) == 0 else weight.T
+
+
+def pair_peaks(
+    weight: NDArray[np.float32], node: onnx.NodeProto, axis: int | None
+) -> NDArray[np.float32]:
+    """Return the magnitude of each channel that becomes 127 at most, so that no kernel saturates.
+
+    x86 kernels without VNNI multiply two neighbouring weights by unsigned activations and add both
+    products in 16 bits: 255 * (a + b) must stay below 32768. Half of the range for every weight
+    is the usual cure; it is enough that no two neighbours of one sign add up to more than 128.
+
+    Args:
+        weight: float32.
+        node: the layer that reads it.
+        axis: of its channels; None for one magnitude for all.
+
+    Returns:
+        float32 (C,), or () without an axis.
+    """
+    rows = _as_added_up(weight, node)
+    found = peaks(weight, axis)
+    if rows is None:
+        return found
+    if rows.shape[1] % 2:
+        rows = np.pad(rows, ((0, 0), (0, 1)))
+    first, second = rows[:, 0::2], rows[:, 1::2]
+    above = np.maximum(first, 0) + np.maximum(second, 0)
+    below = np.minimum(first, 0) + np.minimum(second, 0)
+    sums = np.maximum(above.max(axis=1), -below.min(axis=1))
+    return np.maximum(found, sums if axis is not None else sums.max()).astype(np.float32)
 
 
 def smallest_scale(
@@ -83,7 +125,7 @@ def quantize_weight(
     axis: int | None,
     *,
     kind: Literal["s8", "u8"] = "s8",
-    largest: int = FULL,
+    limits: NDArray[np.float32] | None = None,
     floor: NDArray[np.float32] | float = _TINY,
 ) -> QuantizedWeight:
     """Round a weight to 8 bits.
@@ -93,22 +135,24 @@ def quantize_weight(
         axis: that of the channels, each of which gets a scale; None gives one scale for all.
         kind: "s8" is symmetric about 0; "u8" reaches from the smallest to the largest value, and
             takes no axis.
-        largest: largest magnitude of the signed integers; half of the steps of the unsigned ones.
+        limits: float32 (C,), or () without an axis: what becomes 127; the largest magnitudes when
+            not given. Signed integers alone.
         floor: float32 (C,) or one number: smallest scale.
     """
     if kind == "u8":
-        return _asymmetric(weight, 2 * largest + 1, float(np.max(floor)))
-    peaks = _channel_peaks(weight, axis)
+        return _asymmetric(weight, float(np.max(floor)))
+    limits = peaks(weight, axis) if limits is None else limits
     lowest = floor if axis is not None else float(np.max(floor))
-    scale = np.maximum(peaks / np.float32(largest), lowest).astype(np.float32)
-    scale = np.where(peaks == 0, np.maximum(np.float32(1.0), lowest), scale).astype(np.float32)
+    scale = np.maximum(limits / np.float32(LARGEST), lowest).astype(np.float32)
+    scale = np.where(limits == 0, np.maximum(np.float32(1.0), lowest), scale).astype(np.float32)
     integers = weight / _along(scale, axis, weight.ndim)
     np.rint(integers, out=integers)
-    np.clip(integers, -largest, largest, out=integers)
+    np.clip(integers, -LARGEST, LARGEST, out=integers)
     return QuantizedWeight(integers.astype(np.int8), scale, np.zeros(scale.shape, np.int8), axis)
 
 
-def _asymmetric(weight: NDArray[np.float32], steps: int, floor: float) -> QuantizedWeight:
+def _asymmetric(weight: NDArray[np.float32], floor: float) -> QuantizedWeight:
+    steps = 255
     low, high = min(float(weight.min()), 0.0), max(float(weight.max()), 0.0)
     scale = np.float32(max((high - low) / steps, floor) if high > low else max(1.0, floor))
     zero = np.clip(np.rint(-low / scale), 0, steps)

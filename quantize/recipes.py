@@ -74,8 +74,8 @@ class Recipe:
         weights: integers that weights become.
         activation_symmetric: activations have the zero point of the middle (0 for s8).
         per_channel: one scale per output channel of a weight, not one for all of it.
-        reduce_range: weights use 7 of the 8 bits, so that x86 kernels without VNNI, which add
-            pairs of products in 16 bits, cannot saturate.
+        reduce_range: weights keep so far below their limits that x86 kernels without VNNI, which
+            add two products in 16 bits, cannot saturate. Signed weights alone.
         quantize_outputs: layers give 8-bit results, which integer kernels need; without it only
             what they read is rounded, as TensorRT prefers.
         quantize_biases: biases become 32-bit integers, which integer kernels need; TensorRT takes
@@ -152,6 +152,8 @@ def _parse(table: Table, name: str) -> Recipe:
         raise table.error("'operators' must name what is quantized")
     if not 50 < recipe.percentile <= 100:
         raise table.error(f"'percentile' must lie between 50 and 100, not {recipe.percentile:g}")
+    if recipe.reduce_range and recipe.weights == "u8":
+        raise table.error("'reduce_range' needs weights = \"s8\": unsigned ones do not saturate")
     if recipe.per_channel and recipe.weights == "u8":
         raise table.error("'per_channel' needs weights = \"s8\": engines take one zero point")
     return recipe
