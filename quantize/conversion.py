@@ -64,7 +64,8 @@ class Findings:
         file: name, size and SHA-256 of the new one.
         side_files: names of the files beside it.
         card_note: how the card was found; empty where the caller named it.
-        peak_memory: bytes that the process held at most.
+        memory_before: bytes that the process held before it read the model.
+        peak_memory: bytes that it held at most.
         seconds: wall time of the whole conversion.
         budget: what was asked for and reached; None where nothing was.
         saturation: what the check of the kernels found; None where it does not apply.
@@ -74,6 +75,7 @@ class Findings:
     file: Mapping[str, Any]
     side_files: tuple[str, ...]
     card_note: str
+    memory_before: int
     peak_memory: int
     seconds: float
     budget: Mapping[str, Any] | None = None
@@ -119,7 +121,7 @@ def document(
         "budget": findings.budget,
         "quality": _quality(judged, prepared),
         "latency": _latency(latency, profile, settings),
-        "fastest": settings.precision if latency.this.ratio >= 1 else "untouched",
+        "fastest": settings.precision if latency.this.ratio >= 1 else "fp32",
         "calibrated_on": made.calibrated_on or None,
         "quantized_layers": list(made.quantized),
         "float_layers": list(made.float_layers),
@@ -136,7 +138,8 @@ def document(
         "baked": prepared.baked.facts() if prepared.baked is not None else None,
         "memory": {
             "peak_bytes": findings.peak_memory,
-            "times_model": findings.peak_memory / before,
+            "before_bytes": findings.memory_before,
+            "times_model": (findings.peak_memory - findings.memory_before) / before,
         },
         "seconds": _round(findings.seconds),
         "threads": latency.threads,
@@ -177,6 +180,7 @@ def _latency(latency: Latency, profile: TargetProfile, settings: Settings) -> di
         "original_p90_ms": _round(latency.original.p90),
         "rounds": latency.this.rounds,
         "threads": latency.threads,
+        "faster": latency.this.ratio >= 1,
         "measured_on": "this machine",
         "is_target": _is_target(profile) and settings.form != "tflite",
     }

@@ -121,7 +121,6 @@ def _run(settings: Settings, progress: Progress) -> Conversion:
     profile = load_target(settings.target)
     names = names_of(settings.model, profile.name, settings.precision, settings.form)
     check_outputs(settings.output, names, settings.inputs(), overwrite=settings.overwrite)
-    forget_peak()
     with Staging(settings.output) as staging:
         return _Way(settings, profile, names, staging, budget, progress).walk()
 
@@ -149,6 +148,8 @@ class _Way:
         self._budget = budget
         self._progress = progress
         self._start = time.monotonic()
+        forget_peak()
+        self._memory_before = peak_bytes()
         # Of all precisions, targets differ in how they compute integers alone.
         self._kernels: Kernels = profile.kernels if settings.precision == "int8" else "default"
 
@@ -289,6 +290,7 @@ class _Way:
             },
             side_files=tuple(name for name in names.sides() if path(name).exists()),
             card_note=self._card_note,
+            memory_before=self._memory_before,
             peak_memory=peak_bytes(),
             seconds=time.monotonic() - self._start,
             budget=None

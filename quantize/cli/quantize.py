@@ -176,11 +176,12 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{latency['p50_ms']:.1f} ms, float {latency['original_p50_ms']:.1f} ms "
         f"(median of {latency['rounds']}, {latency['threads']} threads)",
     )
-    yield "fastest", facts["fastest"]
+    yield "fastest", f"{facts['fastest']} (on this machine)"
     yield from _layer_rows(facts)
     yield (
         "memory",
-        f"at most {_megabytes(memory['peak_bytes'])}, {memory['times_model']:.1f} times the model",
+        f"at most {_megabytes(memory['peak_bytes'])}, {_megabytes(memory['before_bytes'])} of it "
+        f"before the model was read; the rest is {memory['times_model']:.1f} times its size",
     )
 
 
