@@ -22,16 +22,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from quantize.calibrate import Ranges
 from quantize.errors import GraphError, QuantizeError
-from quantize.fp16_rules import float32_only, nodes_to_keep
+from quantize.fp16_rules import float32_only, nodes_to_keep, weight_trouble
 from quantize.modelfile import name_nodes
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.model import in_running_order
-from quantize.passes._infra.shapes import check_model, infer_types
+from quantize.passes._infra.shapes import check_model, infer_types, tensor_bytes
 from quantize.stored import assemble, constants_of, is_constant, without_constants
 
 __all__ = ["Fp16Model", "to_fp16"]
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+_LARGE = 1 << 14  # bytes; parameters of norms are smaller, and stay exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ def _stored(
 ) -> dict[str, onnx.TensorProto]:
     """Return the stored values in the precision that their readers want (faults 2 and 3).
 
-    One that is wanted in both precisions is stored twice; one that nobody reads stays as it is.
+    1. What nobody reads in half precision stays as it is, unless it is large: then it is stored in
+       half and cast up, which engines do once, when they load the model.
+    2. What is wanted in both precisions is stored twice.
     """
     full: dict[str, list[tuple[onnx.NodeProto, int]]] = {}
     half: dict[str, list[tuple[onnx.NodeProto, int]]] = {}
@@ -111,17 +114,37 @@ def _stored(
     results: dict[str, onnx.TensorProto] = {}
     outputs = {value.name for value in bare.graph.output}
     for name, tensor in tensors.items():
-        if name not in half:
+        shrunk = name in full and name not in outputs and _may_shrink(tensor)
+        if name not in half and not shrunk:
             results[name] = tensor
             continue
         small = _half(tensor)
-        if name in full or name in outputs:
+        if shrunk:
+            large = graph.new_name(f"{name}_f32")
+            bare.graph.node.insert(0, _cast(name, large))
+            _read(full[name], large)
+        elif name in full or name in outputs:
             results[name] = tensor
             small.name = graph.new_name(f"{name}_half")
-            for node, index in half[name]:
-                node.input[index] = small.name
+            _read(half[name], small.name)
         results[small.name] = small
+    name_nodes(bare)
     return results
+
+
+def _may_shrink(tensor: onnx.TensorProto) -> bool:
+    if tensor_bytes(tensor) < _LARGE:
+        return False
+    return not weight_trouble(numpy_helper.to_array(tensor))
+
+
+def _cast(source: str, result: str) -> onnx.NodeProto:
+    return helper.make_node("Cast", [source], [result], to=TensorProto.FLOAT)
+
+
+def _read(readers: Iterable[tuple[onnx.NodeProto, int]], name: str) -> None:
+    for node, index in readers:
+        node.input[index] = name
 
 
 def _part_outputs(bare: onnx.ModelProto) -> dict[str, str]:
@@ -256,7 +279,23 @@ class _Tidy:
         idle = [node for node in self.casts() if node.output[0] not in read]
         for node in idle:
             self.nodes.remove(node)
-        return len(self.casts())
+        left = self.casts()
+        self._shorten(left)
+        return len(left)
+
+    def _shorten(self, casts: Iterable[onnx.NodeProto]) -> None:
+        """Give casts short names: those of the converter are half a per cent of a small model."""
+        taken = {name for node in self.nodes for name in [node.name, *node.input, *node.output]}
+        names: dict[str, str] = {}
+        for number, node in enumerate(casts):
+            kind = "half" if self.types[node.output[0]] == TensorProto.FLOAT16 else "full"
+            name = f"{kind}_{number}"
+            while name in taken:
+                name += "_"
+            node.name = name
+            if node.output[0] not in self.outputs:
+                names[node.output[0]] = name
+        _rename(self.nodes, names)
 
 
 def _tidy(

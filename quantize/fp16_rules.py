@@ -7,7 +7,7 @@ does whatever calibration or the weights themselves show to lie outside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from quantize.calibrate import Ranges
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.model import STANDARD_DOMAINS
 
-__all__ = ["float32_only", "nodes_to_keep"]
+__all__ = ["float32_only", "nodes_to_keep", "weight_trouble"]
 
 LARGEST = 65504.0
 SMALLEST_NORMAL = 2.0**-14  # below it, digits are lost
@@ -73,6 +73,7 @@ _LIGHT = _ARITHMETIC | {
     "Unsqueeze",
 }
 _GUARDS = frozenset({"Abs", "Add", "Clip", "Max"})  # what keeps a root or a divisor away from 0
+_PRODUCTS = frozenset({"Gemm", "MatMul"})  # sums of squares, where exporters write them so
 _POWERS = frozenset({"Abs", "Mul", "Pow", "Sub"})  # what is summed up in a variance
 
 _ALWAYS_FLOAT32 = {"Resize": (1, 2)}  # engines take its region and scales in float32 alone
@@ -111,6 +112,7 @@ class _Keeper:
         self.ranges = ranges
         self.kept: dict[str, str] = {}
         self._statistics: set[str] = set()
+        self._feeds: set[str] = set()
 
     def keep(self, node: onnx.NodeProto, reason: str) -> None:
         self.kept.setdefault(node.name, reason)
@@ -184,19 +186,26 @@ class _Keeper:
         return node.op_type in _ROOTS
 
     def what_feeds(self, node: onnx.NodeProto) -> None:
-        """Keep what squares the values of a sum, and what guards a root or a divisor."""
+        """Keep what squares the values of a sum, and what makes a divisor or a root's argument.
+
+        Nodes come in reverse order, so that what is found is followed further.
+        """
         if node.op_type in _SUMS:
-            kinds, names, reason = _POWERS, node.input[:1], "feeds a sum of many values"
+            self._feeding(node.input[:1], _POWERS)
         elif node.op_type == "Div":
-            kinds, names, reason = _GUARDS, node.input[1:], "guards a division"
+            self._feeding(node.input[1:], _GUARDS | _PRODUCTS)
         elif self._is_root(node):
-            kinds, names, reason = _GUARDS, node.input[:1], "guards a root or an inverse"
-        else:
-            return
+            self._feeding(node.input[:1], _GUARDS | _PRODUCTS)
+        elif node.name in self._feeds:
+            kinds = _PRODUCTS if node.op_type in _GUARDS else frozenset()
+            self._feeding(node.input, _POWERS if node.op_type in _PRODUCTS else kinds)
+
+    def _feeding(self, names: Iterable[str], kinds: frozenset[str]) -> None:
         for name in names:
-            maker = self.graph.maker(name, *kinds)
+            maker = self.graph.maker(name, *kinds) if kinds else None
             if maker is not None and self.graph.element(name) == TensorProto.FLOAT:
-                self.keep(maker, reason)
+                self._feeds.add(maker.name)
+                self.keep(maker, "makes what is summed up, rooted or divided by")
 
     # What was measured
 
@@ -211,7 +220,7 @@ class _Keeper:
     def by_weights(self, node: onnx.NodeProto) -> None:
         for name in self.weights(node):
             value = self.graph.constant(name) if not self.holds(node) else None
-            trouble = _weight_trouble(value) if value is not None else ""
+            trouble = weight_trouble(value) if value is not None else ""
             if trouble:
                 self.keep(node, f"weight '{name}' {trouble}")
 
@@ -263,7 +272,8 @@ def _mostly_tiny(counts: NDArray[np.int64] | None, edge: float) -> bool:
     return inner > 1 and tiny > _MOSTLY * outside
 
 
-def _weight_trouble(value: NDArray[Any]) -> str:
+def weight_trouble(value: NDArray[Any]) -> str:
+    """Say what half precision would do to a float32 weight of any shape; empty when nothing."""
     size = np.abs(value[np.isfinite(value)])
     size = size[size > 0]
     if not size.size:
@@ -306,14 +316,12 @@ def nodes_to_keep(graph: Graph, ranges: Ranges | None = None) -> dict[str, str]:
     """
     keeper = _Keeper(graph, ranges)
     nodes = [node for node in graph.nodes if node.op_type != "Constant"]
-    rules: list[Callable[[onnx.NodeProto], None]] = [
-        keeper.by_type,
-        keeper.by_operator,
-        keeper.what_feeds,
-        keeper.by_values,
-        keeper.by_weights,
-    ]
-    for rule in rules:
+    for rule in (keeper.by_type, keeper.by_operator):
+        for node in nodes:
+            rule(node)
+    for node in reversed(nodes):
+        keeper.what_feeds(node)
+    for rule in (keeper.by_values, keeper.by_weights):
         for node in nodes:
             rule(node)
     found = True
