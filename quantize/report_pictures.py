@@ -18,9 +18,9 @@ from edge.records import Region
 from quantize.comparison import WorstPicture
 
 SIDE = 384
-"""Pixels that the shorter side of a picture is enlarged to, at least: the label must be legible."""
+"""Pixels that a picture's sides are enlarged to, at least: the label must be legible."""
 
-_LARGEST = 768  # pixels of the longer side: the page holds three pictures of every model
+_LARGEST = 768  # pixels of a side: the page holds three pictures of every model
 _LEAST_SCALE = 1 / 255  # the heat map of equal pictures is dark, not noise
 _FACE = 0.7  # share of a crop's side that the face takes, which the label keeps clear of
 
@@ -68,16 +68,12 @@ def labelled(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         picture: uint8 (H, W, 3) BGR; it stays as it is.
 
     Returns:
-        uint8 BGR, its shorter side at least 384 pixels and its longer side at most 768 where the
-        proportions allow both.
-
-    Raises:
-        LabelError: the label does not fit, which takes a picture many times as long as high.
+        uint8 BGR, both sides between 384 and 768 pixels. Proportions are kept up to 2 to 1; a
+        longer picture is squeezed.
     """
     height, width = picture.shape[:2]
     factor = max(1.0, SIDE / min(height, width))
-    factor = max(min(factor, _LARGEST / max(height, width)), SIDE / min(height, width))
-    size = (max(SIDE, round(width * factor)), max(SIDE, round(height * factor)))
+    size = tuple(min(_LARGEST, max(SIDE, round(side * factor))) for side in (width, height))
     method = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
     large = cast("NDArray[np.uint8]", cv2.resize(picture, size, interpolation=method))
     margin = (1 - _FACE) / 2
