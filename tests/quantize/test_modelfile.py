@@ -23,7 +23,7 @@ from tests.quantize.graphs import IR_VERSION, TOPOLOGIES, Sketch, reference_like
 
 
 def bytes_of(model: onnx.ModelProto) -> bytes:
-    return model.SerializeToString(deterministic=True)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
@@ -88,7 +88,9 @@ def weighted(values: Any, kind: Any = np.float32) -> onnx.ModelProto:
 def constant_nan() -> onnx.ModelProto:
     s = Sketch()
     x = s.input("x", 1, 3, 4, 4)
-    k = s.op("Constant", value=numpy_helper.from_array(np.float32([np.nan, 1, 1, 1]), "k"))
+    k = s.op(
+        "Constant", value=numpy_helper.from_array(np.asarray([np.nan, 1, 1, 1], np.float32), "k")
+    )
     return unchecked(s, s.op("Add", x, k))
 
 

@@ -1,0 +1,174 @@
+"""Outputs: nothing half-made, nothing replaced that was not to be, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.errors import OutputError, UsageError
+from quantize.outputs import Names, Staging, check_outputs, names_of
+
+NAMES = names_of(Path("deep/face.v2.onnx"), "x86_cpu", "int8", "onnx")
+
+
+def test_names_begin_with_the_models_own() -> None:
+    assert NAMES.model == "face.v2.x86_cpu.int8.onnx"
+    assert NAMES.report == "face.v2.x86_cpu.int8.onnx.json"
+    assert len(set(NAMES.all())) == len(NAMES.all()) == 5
+    assert all(name.startswith("face.v2.x86_cpu.int8.") for name in NAMES.all())
+
+
+def test_formats_do_not_share_a_file() -> None:
+    one, other = (names_of(Path("m.onnx"), "jetson", "fp16", form) for form in ("onnx", "tflite"))
+    assert not set(one.all()[:4]) & set(other.all()[:4])
+
+
+def fill(staging: Staging, names: Names = NAMES) -> None:
+    for name in (names.model, names.report, names.emap):
+        staging.path(name).write_text(name)
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != "home")
+
+
+def test_everything_appears_at_once_and_the_model_last(tmp_path: Path) -> None:
+    out, seen = tmp_path / "out", []
+    with Staging(out) as staging:
+        fill(staging)
+        assert not out.exists()
+        placed = staging.publish(NAMES.model, made=lambda path: seen.append(path.name))
+    assert placed[-1] == out / NAMES.model
+    assert seen[-1] == NAMES.model
+    assert listing(out) == sorted([NAMES.model, NAMES.report, NAMES.emap])
+    assert listing(tmp_path) == ["out"]
+
+
+def test_files_made_from_a_person_are_private(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Staging(out) as staging:
+        fill(staging)
+        staging.publish(NAMES.model, private=True)
+    assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o600}
+
+
+def interrupted(out: Path, error: BaseException) -> None:
+    with Staging(out) as staging:
+        fill(staging)
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full"), ValueError()], ids=repr
+)
+def test_whatever_ends_the_work_nothing_is_left(error: BaseException, tmp_path: Path) -> None:
+    with pytest.raises(type(error)):
+        interrupted(tmp_path / "out", error)
+    assert listing(tmp_path) == []
+
+
+def publish(out: Path, made: Callable[[Path], None] = lambda path: None) -> tuple[Path, ...]:
+    with Staging(out) as staging:
+        fill(staging)
+        return staging.publish(NAMES.model, made=made)
+
+
+def test_what_was_placed_is_taken_back_when_the_last_step_fails(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def refuse(path: Path) -> None:
+        if path.name == NAMES.model:
+            raise OutputError("no note")
+
+    with pytest.raises(OutputError, match="no note"):
+        publish(out, refuse)
+    assert listing(tmp_path) == []
+
+
+def test_a_full_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("stays")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        publish(out)
+    assert listing(out) == ["mine.txt"]
+
+
+def test_other_files_of_the_folder_stay(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("stays")
+    publish(out)
+    assert "mine.txt" in listing(out)
+    assert len(listing(out)) == 4
+
+
+def test_a_folder_on_another_disk_is_worked_in_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as if nothing may be written beside it
+    with Staging(out) as staging:
+        assert staging.path("x").parent.parent == out
+        fill(staging)
+        staging.publish(NAMES.model)
+    assert len(listing(out)) == 3
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b"
+    publish(out)
+    assert (out / NAMES.model).is_file()
+
+
+@pytest.mark.parametrize("name", NAMES.all())
+def test_what_exists_is_not_replaced_unasked(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("old")
+    with pytest.raises(OutputError, match="exists already; choose another folder or give"):
+        check_outputs(tmp_path, NAMES, [])
+    check_outputs(tmp_path, NAMES, [], overwrite=True)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_an_input_is_never_replaced(link: object, tmp_path: Path) -> None:
+    source = tmp_path / "model.onnx"
+    source.write_text("mine")
+    out = tmp_path / "out"
+    out.mkdir()
+    link(source, out / NAMES.model)  # type: ignore[operator]
+    with pytest.raises(UsageError, match="is an input itself"):
+        check_outputs(out, NAMES, [source], overwrite=True)
+
+
+def test_an_output_that_is_a_folder_or_a_file_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / NAMES.model).mkdir()
+    with pytest.raises(OutputError, match="no plain file"):
+        check_outputs(tmp_path, NAMES, [], overwrite=True)
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(OutputError, match="is no folder"):
+        check_outputs(file, NAMES, [])
+
+
+def test_a_folder_that_may_not_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputError, match="may not be written to"):
+        check_outputs(tmp_path / "a" / "b", NAMES, [])
+
+
+def test_it_is_a_context_manager(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="context manager"):
+        Staging(tmp_path / "out").path("x")
+    with pytest.raises(RuntimeError, match="context manager"):
+        Staging(tmp_path / "out").publish("x")

@@ -1,0 +1,49 @@
+"""What may be asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.errors import UsageError
+from quantize.settings import PRECISIONS, Settings, silent
+from quantize.targets import FORMATS
+
+
+def settings(**values: Any) -> Settings:
+    return Settings(model=Path("m.onnx"), output=Path("out"), **values)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_goes_together(precision: Any, form: Any) -> None:
+    if (precision, form) == ("w8", "tflite"):
+        with pytest.raises(UsageError, match="8-bit weights alone are not written as TFLite"):
+            settings(precision=precision, form=form).check()
+    else:
+        settings(precision=precision, form=form).check()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"precision": "int4"}, "no precision 'int4'; known: fp32, fp16, int8, w8"),
+        ({"form": "ncnn"}, "no format 'ncnn'; known: onnx, ort, tflite"),
+        ({"precision": "fp16", "recipe": "x86_cpu"}, "a recipe says how int8 is made"),
+        ({"count": 0}, "--count must be"),
+        ({"count": 10**9}, "--count must be"),
+        ({"threads": -1}, "--threads must be"),
+    ],
+)
+def test_what_makes_no_sense(values: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        settings(**values).check()
+
+
+def test_what_is_read_is_named() -> None:
+    one = settings(card="c.toml", bake=Path("a.identity"))
+    assert one.inputs() == (Path("m.onnx"), Path("c.toml"), Path("a.identity"))
+    assert settings().inputs() == (Path("m.onnx"),)
+    silent("anything", 1, 2)

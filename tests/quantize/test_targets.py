@@ -1,0 +1,110 @@
+"""Target profiles: those that are shipped, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from quantize.errors import TargetError
+from quantize.prepare import target_passes
+from quantize.recipes import load_recipe, recipe_names
+from quantize.targets import FORMATS, Format, load_target, read_profile, target_names
+
+GOOD = """title = "a"
+architecture = "x86_64"
+kernels = "default"
+ort_style = "fixed"
+[passes]
+onnx = []
+ort = []
+tflite = ["convtranspose"]
+[recipes]
+int8 = "x86_cpu"
+"""
+
+
+def test_the_targets_that_are_shipped() -> None:
+    assert target_names() == ("android_nnapi", "jetson", "raspberry_pi", "x86_cpu")
+
+
+@pytest.mark.parametrize("name", target_names())
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_shipped_profile_names_what_there_is(name: str, form: Format) -> None:
+    profile = load_target(name)
+    assert profile.name == name
+    assert profile.title
+    assert len(target_passes(profile, form)) == len(profile.format_passes[form])
+    assert profile.passes == profile.format_passes["onnx"]
+    recipe = load_recipe(profile.recipe("int8", form))
+    assert recipe.precision == "int8"
+    if form == "tflite":
+        assert recipe.activations == "s8"
+    assert f"{profile.recipes['int8']}_small" in recipe_names()
+
+
+def test_quality_is_measured_with_the_kernels_of_the_target() -> None:
+    assert load_target("x86_cpu").kernels == "default"
+    arm = [load_target(name) for name in target_names() if name != "x86_cpu"]
+    assert {profile.kernels for profile in arm} == {"precise"}
+    assert {profile.architecture for profile in arm} == {"aarch64"}
+
+
+def test_an_unknown_target_names_those_that_there_are() -> None:
+    with pytest.raises(TargetError, match=r"no target 'toaster'; known: android_nnapi, jetson"):
+        load_target("toaster")
+    with pytest.raises(TargetError, match="no target"):
+        load_target("../models")
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine" / "profile.toml"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_profile_is_read(tmp_path: Path) -> None:
+    profile = read_profile(written(tmp_path, GOOD))
+    assert (profile.name, profile.ort_style) == ("mine", "fixed")
+    assert profile.format_passes["tflite"] == ("convtranspose",)
+    assert profile.recipe("int8", "onnx") == "x86_cpu"
+    with pytest.raises(TargetError, match="target mine has no recipe for int4"):
+        profile.recipe("int4", "onnx")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title = "a"', "", "'title' is missing"),
+        ('"x86_64"', '"z80"', "'architecture' must be one of x86_64, aarch64"),
+        ('"default"', '"quick"', "'kernels' must be one of"),
+        ('"fixed"', '"loose"', "'ort_style' must be one of"),
+        ("onnx = []", "onnx = 3", "'onnx' must be a list of names"),
+        ("ort = []", "ort = [3]", "'ort' must be a list of names"),
+        ("ort = []", "", "'ort' must be a list"),
+        ("[recipes]", "ncnn = []\n[recipes]", "unknown key 'ncnn'"),
+        ('int8 = "x86_cpu"', "", "'int8' is missing"),
+        ('int8 = "x86_cpu"', "int8 = 8", "'int8' must be text"),
+        ("[passes]", "extra = 1\n[passes]", "unknown key 'extra'"),
+        (GOOD, "passes = [", "not valid TOML"),
+        (GOOD, "#" * 70000, "larger than"),
+    ],
+)
+def test_a_malformed_profile(old: str, new: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=words) as caught:
+        read_profile(written(tmp_path, GOOD.replace(old, new)))
+    assert "target mine" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_pass_is_named(tmp_path: Path) -> None:
+    profile = read_profile(written(tmp_path, GOOD.replace("convtranspose", "magic")))
+    with pytest.raises(TargetError, match="asks for the pass 'magic', which does not exist"):
+        target_passes(profile, "tflite")
+    assert target_passes(profile, "onnx") == ()
+
+
+def test_every_format_has_a_name() -> None:
+    assert get_args(Format) == FORMATS
