@@ -187,6 +187,9 @@ class _Way:
             progress=after_step,
         )
         self._file = replace(self._file, model=onnx.ModelProto())
+        if self._prepared.baked is not None:
+            # Should this process be killed, what it leaves goes with the identity all the same.
+            register_baked(self._prepared.baked, self._staging.folder)
         if self._prepared.emap is not None:
             np.save(self._staging.path(self._names.emap), self._prepared.emap)
 
@@ -196,7 +199,9 @@ class _Way:
 
         self._progress("samples", 0, 1)
         prepared = self._prepared
-        self._held_out = held_out_samples(prepared.contract, count=HELD_OUT)
+        self._held_out = held_out_samples(
+            prepared.contract, count=HELD_OUT, threads=self._settings.threads
+        )
         values = prepared.baked.values if prepared.baked is not None else None
         self._full = with_source(self._held_out, prepared.original.source, values)
         self._reference = float_outputs(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import onnx
 
-from edge.consent.erase import identity_cache_dir
 from quantize.budget import Budget
 from quantize.errors import BudgetError
 from quantize.prepare import Prepared
@@ -112,16 +110,18 @@ def _ranges(
     settings: Settings, prepared: Prepared, progress: Progress
 ) -> tuple[Ranges, str, tuple[str, ...]]:
     """Calibrate; return the ranges, where the samples came from, and notes on them."""
-    from quantize.calibrate import calibrate, default_cache
+    from quantize.calibrate import calibrate
     from quantize.samples import calibration_samples
 
     progress("samples", 0, 1)
     samples = calibration_samples(
-        prepared.contract, folder=settings.calibration, count=settings.count
+        prepared.contract,
+        folder=settings.calibration,
+        count=settings.count,
+        threads=settings.threads,
     )
-    baked = prepared.baked
-    # Ranges of a baked model tell of the person: they go when the identity is erased.
-    cache: Path = default_cache() if baked is None else identity_cache_dir(baked.commitment)
+    # Ranges of a baked model tell of the person: nothing of them is kept.
+    cache: Literal["default"] | None = "default" if prepared.baked is None else None
     ranges = calibrate(
         prepared.model,
         samples,

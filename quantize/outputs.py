@@ -125,11 +125,16 @@ class Staging:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def path(self, name: str) -> Path:
-        """Return where a file is to be written until it is published."""
+    @property
+    def folder(self) -> Path:
+        """The temporary folder."""
         if self._folder is None:
             raise RuntimeError("use it as a context manager")
-        return self._folder / name
+        return self._folder
+
+    def path(self, name: str) -> Path:
+        """Return where a file is to be written until it is published."""
+        return self.folder / name
 
     def publish(
         self,
@@ -151,16 +156,15 @@ class Staging:
         Raises:
             OutputError: a file cannot be moved; then none is left that was not there before.
         """
-        if self._folder is None:
-            raise RuntimeError("use it as a context manager")
-        names = sorted((p.name for p in self._folder.iterdir()), key=lambda name: name == last)
+        folder = self.folder
+        names = sorted((p.name for p in folder.iterdir()), key=lambda name: name == last)
         new = not self._output.exists()
         placed: list[Path] = []
         with held_back():
             try:
                 self._output.mkdir(exist_ok=True)
                 for name in names:
-                    source, path = self._folder / name, self._output / name
+                    source, path = folder / name, self._output / name
                     if private:
                         source.chmod(_PRIVATE)
                     os.replace(source, path)
