@@ -89,7 +89,7 @@ def quantizable_chain(
         QuantizeError: a layer cannot be quantized, loaded or run.
     """
     names = quantizable(model, recipe)
-    # What stays float in any case has been left out above: in a segment every layer is the first.
+    # In a segment every layer is the first and the last, so what stays float goes by its name.
     # 8-bit weights of other layers are no part of what one layer costs.
     alone = replace(recipe, float_layers=(), gemm_weights="float")
     segments = Segments(model, names)
@@ -97,7 +97,9 @@ def quantizable_chain(
     for index, layer in enumerate(segments.layers):
         if layer is None:
             continue
-        made = to_int8(segments.build(index), ranges, alone)
+        part = segments.build(index)
+        others = set(quantizable(part, alone)) - {layer}
+        made = to_int8(part, ranges, alone, float_layers=others)
         if layer in made.quantized:
             chain.exchange(layer, open_engine(made.model, kernels=kernels, threads=threads))
         progress("quantizing each layer", len(chain.exchangeable), len(names))

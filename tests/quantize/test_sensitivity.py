@@ -40,10 +40,15 @@ def recipe(**changes: object) -> Recipe:
     return replace(load_recipe("x86_cpu"), **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("topology", ["inswapper", "hyperswap", "reference"])
-def test_a_layers_figure_is_that_of_a_model_in_which_it_alone_is_quantized(topology: str) -> None:
+@pytest.mark.parametrize(
+    ("topology", "floats"),
+    [("inswapper", ()), ("hyperswap", ()), ("reference", ()), ("reference", ("@first", "@last"))],
+)
+def test_a_layers_figure_is_that_of_a_model_in_which_it_alone_is_quantized(
+    topology: str, floats: tuple[str, ...]
+) -> None:
     model, contract, ranges, samples = case(topology)
-    how = recipe()
+    how = recipe(float_layers=floats)
     kept = model.SerializeToString(deterministic=True)
 
     layers = rank_layers(model, ranges, how, samples, contract)
