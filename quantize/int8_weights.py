@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from quantize.passes._infra.model import attributes
 
 LARGEST = 127  # of 8 bits; -128 is left out, so that every weight has its negative
+LARGEST_PAIR = 128  # of two neighbours of one sign: 255 * 128 fits into 16 bits
 
 _TINY = float(np.finfo(np.float32).tiny)
 _LARGEST_BIAS = 2**31 - 1
