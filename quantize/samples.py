@@ -45,7 +45,7 @@ class Samples:
 
     Attributes:
         feeds: One dict per sample with an array for every input of the model.
-        origin: Where they come from, for people: "64 faces of nobody".
+        origin: Where they come from, for people: "64 faces of nobody". Names no path.
         digest: Hex SHA-256 of the arrays; two sets with the same digest hold the same inputs.
         truths: Per sample the picture that a perfect model would give, float32 (1, 3, H, W) RGB in
             [0, 1]; None where nobody knows it.

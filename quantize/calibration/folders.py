@@ -54,7 +54,7 @@ class FolderCrops:
     Attributes:
         crops: uint8 (H, W, 3) BGR of the model's size.
         names: Per crop the file it is from.
-        origin: For people: "folder crops: 31 crops".
+        origin: For people: "folder crops/: 31 crops".
         notes: Files that could not be used, and why.
     """
 
@@ -192,16 +192,18 @@ def crops_in(
                 if len(crops) >= count:
                     break
         except MediaError as error:
-            notes.append(f"{error} (left out)")
+            # Notes go into reports that are handed on: no path of the user's disk.
+            notes.append(f"{str(error).replace(str(path), name)} (left out)")
             continue
         if len(crops) == before:
-            notes.append(f"{path}: shows no face (left out)")
+            notes.append(f"{name}: shows no face (left out)")
         if len(crops) >= count:
             break
     if not crops:
         raise SamplesError(_nothing(folder, notes))
     parts = ", ".join(f"{number} {kind}" for kind, number in reader.kinds.items())
-    return FolderCrops(tuple(crops), tuple(names), f"folder {folder}: {parts}", tuple(notes))
+    origin = f"folder {folder.resolve().name}/: {parts}"
+    return FolderCrops(tuple(crops), tuple(names), origin, tuple(notes))
 
 
 def _nothing(folder: Path, notes: list[str]) -> str:

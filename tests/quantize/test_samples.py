@@ -166,7 +166,7 @@ def test_a_folder_of_crops(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "mine.png"), crop)
     samples = calibration_samples(swapper(), folder=tmp_path)
     assert samples.names == ("mine.png",)
-    assert samples.origin == f"folder {tmp_path}: 1 crops; sources embedded by ref_embedder"
+    assert samples.origin == f"folder {tmp_path.name}/: 1 crops; sources embedded by ref_embedder"
     assert samples.notes == ("only 1 to calibrate on: 8 or more give safer ranges",)
     np.testing.assert_allclose(
         samples.feeds[0]["target"][0], crop[..., ::-1].transpose(2, 0, 1) / 255, atol=1e-6

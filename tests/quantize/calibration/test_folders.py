@@ -41,7 +41,7 @@ def test_crops_are_used_as_they_are(tmp_path: Path, side: int) -> None:
     picture = _crop(3, side)
     _write(tmp_path / "a.png", picture)
     taken = _taken(tmp_path)
-    assert taken.origin == f"folder {tmp_path}: 1 crops"
+    assert taken.origin == f"folder {tmp_path.name}/: 1 crops"
     expected = picture if side == 128 else cv2.resize(picture, (128, 128), None, 0, 0, 3)
     np.testing.assert_array_equal(taken.crops[0], expected)
     assert taken.names == ("a.png",)
@@ -112,7 +112,8 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert taken.names == ("good.png",)
     assert len(taken.notes) == 2
     assert any("broken.jpg" in note and note.endswith("(left out)") for note in taken.notes)
-    assert f"{tmp_path / 'wall.png'}: shows no face (left out)" in taken.notes
+    assert "wall.png: shows no face (left out)" in taken.notes
+    assert not any(str(tmp_path) in note for note in taken.notes)
 
 
 @pytest.mark.skipif(not HAS_VIDEO, reason="PyAV is not installed")
