@@ -1,4 +1,4 @@
-"""A folder of the user's own pictures to calibrate on.
+"""A folder of the user's own pictures to calibrate on, or one picture or video.
 
 What is taken from a file:
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import MediaError
+from edge.errors import EngineMissing, MediaError, UsageError
 from edge.faces.align import TEMPLATES
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
 from edge.media.image import read_picture
@@ -66,11 +66,15 @@ class FolderCrops:
 
 def _files(folder: Path) -> list[Path]:
     """Return the pictures and videos in a folder and its subfolders, hidden ones left out."""
+    known = INPUT_PICTURE_SUFFIXES | INPUT_VIDEO_SUFFIXES
     if not folder.exists():
         raise SamplesError(f"{folder}: there is no such folder; give one with pictures")
     if not folder.is_dir():
-        raise SamplesError(f"{folder}: is not a folder; give one with pictures of faces")
-    known = INPUT_PICTURE_SUFFIXES | INPUT_VIDEO_SUFFIXES
+        if folder.suffix.lower() in known:
+            return [folder]
+        raise SamplesError(
+            f"{folder}: is neither a picture, nor a video, nor a folder; give one with pictures"
+        )
     others = 0
     found = []
     try:
@@ -151,7 +155,11 @@ def _spread(path: Path, count: int) -> Iterator[Frame]:
     """Yield about `count` frames of a video, spread over its length."""
     from edge.media.video_in import open_video
 
-    with open_video(path) as video:
+    try:
+        opened = open_video(path)
+    except EngineMissing as error:  # without a decoder, the pictures beside it still count
+        raise MediaError(f"{path}: {error}") from error
+    with opened as video:
         frames = video.info.frames
         step = max(1, frames // count) if frames else _BLIND_STEP
         for number, frame in enumerate(video.sampled(step)):
@@ -166,7 +174,7 @@ def crops_in(
     """Take crops out of a folder; see the module for what is taken from which file.
 
     Args:
-        folder: With pictures and videos, in subfolders too.
+        folder: With pictures and videos, in subfolders too; or one picture or video.
         contract: Of the model that sees the crops.
         count: Crops to take at most.
         seed: Of the order of the files.
@@ -183,7 +191,7 @@ def crops_in(
     order = np.random.default_rng((seed, 19)).permutation(len(files))
     for path in (files[int(index)] for index in order):
         before = len(crops)
-        name = str(path.relative_to(folder))
+        name = path.name if path == folder else str(path.relative_to(folder))
         try:
             for crop in reader.crops_of(path):
                 if len(crops) < count:
@@ -191,7 +199,7 @@ def crops_in(
                     names.append(name)
                 if len(crops) >= count:
                     break
-        except MediaError as error:
+        except (MediaError, UsageError) as error:  # the latter: landmarks that cannot be aligned
             # Notes go into reports that are handed on: no path of the user's disk.
             notes.append(f"{str(error).replace(str(path), name)} (left out)")
             continue
@@ -202,7 +210,9 @@ def crops_in(
     if not crops:
         raise SamplesError(_nothing(folder, notes))
     parts = ", ".join(f"{number} {kind}" for kind, number in reader.kinds.items())
-    origin = f"folder {folder.resolve().name}/: {parts}"
+    kind = "folder " if folder.is_dir() else ""
+    slash = "/" if folder.is_dir() else ""
+    origin = f"{kind}{folder.resolve().name}{slash}: {parts}"
     return FolderCrops(tuple(crops), tuple(names), origin, tuple(notes))
 
 

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge import resources
+from edge.errors import EngineMissing
 from edge.faces.align import align
 from quantize.calibration.folders import FolderCrops, crops_in
 from quantize.calibration.shipped import calibration_faces
@@ -116,6 +117,26 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert not any(str(tmp_path) in note for note in taken.notes)
 
 
+def test_a_single_picture_will_do() -> None:
+    taken = _taken(resources.samples_dir() / "sample-two.jpg")
+    assert taken.origin == "sample-two.jpg: 2 faces found in pictures"
+    assert taken.names == ("sample-two.jpg",) * 2
+
+
+def test_without_a_decoder_videos_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise EngineMissing("videos need PyAV: pip install 'edge-swap[video]'")
+
+    monkeypatch.setattr("edge.media.video_in.load_av", missing)
+    (tmp_path / "v.mp4").write_bytes(b"whatever")
+    _write(tmp_path / "a.png", _crop(3, 128))
+    taken = _taken(tmp_path)
+    assert taken.names == ("a.png",)
+    assert taken.notes == ("v.mp4: videos need PyAV: pip install 'edge-swap[video]' (left out)",)
+
+
 @pytest.mark.skipif(not HAS_VIDEO, reason="PyAV is not installed")
 def test_a_broken_video_is_named(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(b"no video")
@@ -132,7 +153,8 @@ def _absent(folder: Path) -> Path:
 
 
 def _file(folder: Path) -> Path:
-    return _write(folder / "a.png", np.zeros((32, 32, 3), np.uint8))
+    (folder / "a.onnx").write_bytes(b"a model")
+    return folder / "a.onnx"
 
 
 def _texts(folder: Path) -> Path:
@@ -151,7 +173,7 @@ def _faceless(folder: Path) -> Path:
     [
         (_empty, "holds no picture and no video: it is empty; give another"),
         (_absent, "there is no such folder"),
-        (_file, "is not a folder"),
+        (_file, "is neither a picture, nor a video, nor a folder"),
         (_texts, "holds no picture and no video, only 1 other files; give another"),
         (_faceless, r"nothing to calibrate on: .*png: shows no face \(and 1 more\)"),
     ],
