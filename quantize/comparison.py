@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge.cli import one_line
 from edge.machine import Machine
 from quantize.quality import Scores
 from quantize.timing import Timing
@@ -187,7 +188,7 @@ class Comparison:
         return tuple(row for row in self.candidates if not row.trouble)
 
     def findings(self) -> list[str]:
-        """Return what stands out, in sentences: the quickest, the smallest, the nearest."""
+        """Return what stands out, in printable sentences: quickest, smallest, nearest."""
         said = []
         timed = [(row.timing.ratio, row) for row in self.measured if row.timing is not None]
         if timed:
@@ -206,7 +207,7 @@ class Comparison:
         broken = [row.name for row in self.candidates if row.trouble]
         if broken:
             said.append(f"Not measured: {', '.join(broken)}.")
-        return said
+        return [one_line(each) for each in said]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it but the pictures, as JSON takes it."""

@@ -9,6 +9,7 @@ import re
 from html import escape
 
 import edge
+from edge.cli import one_line
 from quantize.comparison import Comparison, Row, WorstPicture
 from quantize.report_pictures import data_uri
 from quantize.report_plots import Point, layer_bars, scatter
@@ -28,6 +29,7 @@ from quantize.report_text import (
 GENERATOR = '<meta name="generator" content="edge-swap comparison">'
 """Stands in every report: a file that holds it may be replaced by a new report."""
 
+_FLOAT = "F"  # the float model's badge
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -60,7 +62,7 @@ def as_html(comparison: Comparison) -> str:
 
 
 def _head(title: str, comparison: Comparison) -> str:
-    found = "".join(f"<li>{escape(each)}</li>" for each in _findings(comparison))
+    found = "".join(f"<li>{escape(each)}</li>" for each in comparison.findings())
     about = f"{len(comparison.candidates)} models, {comparison.count} samples: {comparison.samples}"
     return (
         f'<header><h1>{escape(title)}</h1><p class="quiet">{escape(about)}</p>'
@@ -68,19 +70,10 @@ def _head(title: str, comparison: Comparison) -> str:
     )
 
 
-def _findings(comparison: Comparison) -> list[str]:
-    from edge.cli import one_line
-
-    return [one_line(each) for each in comparison.findings()]
-
-
 def _badge(comparison: Comparison, row: Row) -> str:
     number = _number(comparison, row)
     kind = "" if number != _FLOAT else " float"
     return f'<span class="badge-inline{kind}">{number}</span>'
-
-
-_FLOAT = "F"
 
 
 def _number(comparison: Comparison, row: Row) -> str:
@@ -186,8 +179,6 @@ def _worst(worst: WorstPicture) -> str:
         f'<span class="scale"></span><span class="ends"><span>0</span>'
         f"<span>{worst.scale:.3f}</span></span></figcaption></figure>"
     )
-    from edge.cli import one_line
-
     about = f"{one_line(worst.sample)}: {decibels(worst.psnr)} dB"
     return f'<p class="quiet">{escape(about)}</p><div class="worst">{"".join(figures)}</div>'
 
@@ -219,8 +210,6 @@ def _files(comparison: Comparison) -> str:
 
 
 def _machine(comparison: Comparison) -> str:
-    from edge.cli import one_line
-
     rows = "".join(
         f"<dt>{escape(topic)}</dt><dd>{escape(text)}</dd>"
         for topic, text in machine_lines(comparison)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge.cli import one_line
 from quantize.comparison import Comparison
 from quantize.report_text import (
     columns,
@@ -56,7 +57,7 @@ def as_markdown(comparison: Comparison) -> str:
         *_rows(["Model", "Made for", "Measured with", "Nodes", "Remarks"], files, 5),
         "",
         *(f"- **{topic}**: {_escaped(text)}" for topic, text in machine_lines(comparison)),
-        *(f"- {_escaped(note)}" for note in comparison.notes),
+        *(f"- {_escaped(one_line(note))}" for note in comparison.notes),
         "",
         "What the columns are:",
         "",
@@ -79,4 +80,5 @@ def as_text(comparison: Comparison) -> str:
         padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
         lines.append("  ".join(padded).rstrip())
     said = [f"{shown_name(row)}: {remarks(row)}" for row in comparison.rows if remarks(row)]
-    return "\n".join([*lines, "", *comparison.findings(), *said, *comparison.notes]) + "\n"
+    notes = [one_line(note) for note in comparison.notes]
+    return "\n".join([*lines, "", *comparison.findings(), *said, *notes]) + "\n"

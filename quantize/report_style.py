@@ -17,7 +17,7 @@ STYLE = """
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body {
-  margin: 0; background: var(--paper); color: var(--ink);
+  margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans",
     sans-serif;
 }
@@ -25,7 +25,6 @@ main { max-width: 75rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; letter-spacing: -.01em; }
 h2 { font-size: 1.25rem; line-height: 1.3; margin: 3rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.75rem 0 .5rem; }
-h1, h2, h3, td, dd, li, figcaption { overflow-wrap: anywhere; }
 p { margin: .4rem 0; max-width: 46rem; }
 a { color: var(--accent); }
 .quiet { color: var(--quiet); font-size: .875rem; }
@@ -41,7 +40,8 @@ a { color: var(--accent); }
 
 table { width: 100%; border-collapse: collapse; font-size: .875rem; margin: 1rem 0 .5rem; }
 th, td { padding: .5rem .5rem; text-align: right; border-bottom: 1px solid var(--line); }
-th { font-weight: 600; color: var(--quiet); vertical-align: bottom; line-height: 1.25; }
+th { overflow-wrap: normal; font-weight: 600; color: var(--quiet); vertical-align: bottom;
+  line-height: 1.25; }
 td { font-variant-numeric: tabular-nums; white-space: nowrap; vertical-align: baseline; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 td:first-child { white-space: normal; font-weight: 600; min-width: 12.5rem; }
