@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from quantize.errors import SamplesError
 from quantize.passes._infra.feeds import Feeds, draw_feeds
 
 if TYPE_CHECKING:
+    from quantize.calibration.folders import TakenCrops
     from quantize.calibration.shipped import ShippedFace
     from quantize.contract import ModelContract
 
@@ -121,31 +122,24 @@ def calibration_samples(
     _refuse_none(count)
     if folder is None and (contract.card is None or contract.target is None):
         return drawn_samples(contract, count, seed)
-    from quantize.calibration.folders import crops_in
-    from quantize.calibration.inputs import crop_of
     from quantize.calibration.shipped import calibration_faces
 
-    faces = calibration_faces()
-    chosen = _choice(len(faces), count, seed)
     if folder is None:
-        crops = [crop_of(contract, faces[i].frame(), faces[i].face) for i in chosen]
-        names, notes = [faces[i].name for i in chosen], []
-        origin = f"{len(crops)} faces of nobody"
+        taken = _shipped_crops(contract, count, seed)
     else:
-        taken = crops_in(folder, contract, count=count, seed=seed, threads=threads)
-        crops, names, notes = list(taken.crops), list(taken.names), list(taken.notes)
-        origin = taken.origin
-        if len(crops) < _FEW:
-            notes.append(f"only {len(crops)} to calibrate on: {_FEW} or more give safer ranges")
-    # Half way round the shipped identities: nobody of them is shown on their own head.
+        taken = _folder_crops(contract, folder, count, seed, threads)
+    faces = calibration_faces()
     order = _choice(len(faces), len(faces), seed)
-    people = [
-        (faces[(order[i % len(faces)] + len(faces) // 2) % len(faces)],) for i in range(len(crops))
+    # Half way round the shipped identities: nobody of them is shown on their own head.
+    others = [
+        (order[i % len(faces)] + len(faces) // 2) % len(faces) for i in range(len(taken.crops))
     ]
-    sources = _sources(contract, people, seed, threads)
-    feeds = _feeds(contract, crops, sources.values, seed)
+    sources = _sources(contract, [(faces[i],) for i in others], seed, threads)
     return samples_of(
-        feeds, _joined(origin, sources.about), names=names, notes=[*notes, *sources.notes]
+        _feeds(contract, taken.crops, sources.values, seed),
+        _joined(taken.origin, sources.about),
+        names=taken.names,
+        notes=[*taken.notes, *sources.notes],
     )
 
 
@@ -221,6 +215,30 @@ def _sources(
     values = embedded_sources(contract, embedder, people)
     about = f"sources embedded by {embedder.card.name}"
     return _Sources(values, about, (), embedder.card.name)
+
+
+def _shipped_crops(contract: ModelContract, count: int, seed: int) -> TakenCrops:
+    from quantize.calibration.folders import TakenCrops
+    from quantize.calibration.inputs import crop_of
+    from quantize.calibration.shipped import calibration_faces
+
+    faces = calibration_faces()
+    chosen = [faces[i] for i in _choice(len(faces), count, seed)]
+    crops = tuple(crop_of(contract, one.frame(), one.face) for one in chosen)
+    names = tuple(one.name for one in chosen)
+    return TakenCrops(crops, names, f"{len(crops)} faces of nobody", ())
+
+
+def _folder_crops(
+    contract: ModelContract, folder: Path, count: int, seed: int, threads: int
+) -> TakenCrops:
+    from quantize.calibration.folders import crops_in
+
+    taken = crops_in(folder, contract, count=count, seed=seed, threads=threads)
+    if len(taken.crops) >= _FEW:
+        return taken
+    note = f"only {len(taken.crops)} to calibrate on: {_FEW} or more give safer ranges"
+    return replace(taken, notes=(*taken.notes, note))
 
 
 def _feeds(

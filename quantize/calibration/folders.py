@@ -15,8 +15,9 @@ Files are taken in a seeded random order until there are enough; one that cannot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from edge.records import Face
     from quantize.contract import ModelContract
 
-__all__ = ["FolderCrops", "crops_in"]
+__all__ = ["TakenCrops", "crops_in"]
 
 DETECTOR = "ref_detector"
 FEWEST_FRAMES = 8
@@ -48,8 +49,8 @@ Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FolderCrops:
-    """What a folder gave.
+class TakenCrops:
+    """What was taken to calibrate on.
 
     Attributes:
         crops: uint8 (H, W, 3) BGR of the model's size.
@@ -170,7 +171,7 @@ def _spread(path: Path, count: int) -> Iterator[Frame]:
 
 def crops_in(
     folder: Path, contract: ModelContract, *, count: int, seed: int, threads: int = 1
-) -> FolderCrops:
+) -> TakenCrops:
     """Take crops out of a folder; see the module for what is taken from which file.
 
     Args:
@@ -190,30 +191,28 @@ def crops_in(
     notes: list[str] = []
     order = np.random.default_rng((seed, 19)).permutation(len(files))
     for path in (files[int(index)] for index in order):
-        before = len(crops)
         name = path.name if path == folder else str(path.relative_to(folder))
+        found: list[Frame] = []
         try:
-            for crop in reader.crops_of(path):
-                if len(crops) < count:
-                    crops.append(crop)
-                    names.append(name)
-                if len(crops) >= count:
-                    break
+            found.extend(islice(reader.crops_of(path), count - len(crops)))
+            if not found:
+                notes.append(f"{name}: shows no face (left out)")
         except (MediaError, UsageError) as error:  # the latter: landmarks that cannot be aligned
             # Notes go into reports that are handed on: no path of the user's disk.
             notes.append(f"{str(error).replace(str(path), name)} (left out)")
-            continue
-        if len(crops) == before:
-            notes.append(f"{name}: shows no face (left out)")
+        crops += found
+        names += [name] * len(found)
         if len(crops) >= count:
             break
     if not crops:
         raise SamplesError(_nothing(folder, notes))
-    parts = ", ".join(f"{number} {kind}" for kind, number in reader.kinds.items())
-    kind = "folder " if folder.is_dir() else ""
-    slash = "/" if folder.is_dir() else ""
-    origin = f"{kind}{folder.resolve().name}{slash}: {parts}"
-    return FolderCrops(tuple(crops), tuple(names), origin, tuple(notes))
+    return TakenCrops(tuple(crops), tuple(names), _origin(folder, reader.kinds), tuple(notes))
+
+
+def _origin(folder: Path, kinds: Mapping[str, int]) -> str:
+    parts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    name = folder.resolve().name
+    return f"folder {name}/: {parts}" if folder.is_dir() else f"{name}: {parts}"
 
 
 def _nothing(folder: Path, notes: list[str]) -> str:

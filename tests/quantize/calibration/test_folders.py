@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge import resources
 from edge.errors import EngineMissing
 from edge.faces.align import align
-from quantize.calibration.folders import FolderCrops, crops_in
+from quantize.calibration.folders import TakenCrops, crops_in
 from quantize.calibration.shipped import calibration_faces
 from quantize.contract import ModelContract
 from quantize.errors import SamplesError
@@ -33,7 +33,7 @@ def _crop(index: int, side: int, template: str = "arcface_128") -> NDArray[np.ui
     return align(face.frame(), face.face, template, side).picture
 
 
-def _taken(folder: Path, count: int = 32, contract: ModelContract | None = None) -> FolderCrops:
+def _taken(folder: Path, count: int = 32, contract: ModelContract | None = None) -> TakenCrops:
     return crops_in(folder, contract or swapper(), count=count, seed=0)
 
 
