@@ -142,10 +142,10 @@ class Lowering:
         sizes = stored_shape(value.shape, order)
         tensor = self.tensor(value.tensor)
         if alike(value.shape, value.order, order):
-            return value.tensor if tensor.shape == sizes else self._resized(value.tensor, sizes)
+            return value.tensor if tensor.shape == sizes else self.resized(value.tensor, sizes)
         key = value.tensor, (*value.order, *order)
         if key not in self._arranged:
-            now = self._resized(value.tensor, stored_shape(value.shape, value.order))
+            now = self.resized(value.tensor, stored_shape(value.shape, value.order))
             turn = self.numbers(transposition(value.order, order), "permutation")
             version = None if len(sizes) <= 4 else 4
             hint = f"{tensor.name}_turned"
@@ -153,7 +153,7 @@ class Lowering:
             self._arranged[key] = made
         return self._arranged[key]
 
-    def _resized(self, place: int, sizes: Shape) -> int:
+    def resized(self, place: int, sizes: Shape) -> int:
         """Return a tensor with the same numbers in the same places and other sizes."""
         tensor = self.tensor(place)
         if tensor.shape == sizes:
@@ -174,7 +174,7 @@ class Lowering:
         place = value.tensor
         if not alike(value.shape, value.order, before):
             place = self.arranged(value, before)
-        return Value(self._resized(place, stored_shape(shape, after)), shape, after)
+        return Value(self.resized(place, stored_shape(shape, after)), shape, after)
 
     # Operands
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from quantize.export.tflite.layout import Order, Shape, natural, stored_shape
+from quantize.export.tflite.operators.reduce import thinned
 from quantize.export.tflite.step import Step
 
 _EPSILON = 1e-5  # what ONNX says when the attribute is missing
@@ -18,10 +19,12 @@ def _standardized(step: Step, value: int, axes: list[int], epsilon: float) -> tu
     shape = step.low.tensor(value).shape
     small = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     over = step.low.numbers(axes, "axes")
-    mean = step.emit("MEAN", [value, over], small, keepDims=True)
+    thin = thinned(step, "MEAN", value, axes)
+    mean = step.emit("MEAN", [thin, over], small, keepDims=True)
     centred = step.emit("SUB", [value, mean], shape)
     square = step.emit("MUL", [centred, centred], shape)
-    variance = step.emit("MEAN", [square, over], small, keepDims=True)
+    thin = thinned(step, "MEAN", square, axes)
+    variance = step.emit("MEAN", [thin, over], small, keepDims=True)
     safe = step.emit("ADD", [variance, step.scalar(epsilon)], small)
     return centred, step.emit("RSQRT", [safe], small)
 
