@@ -255,7 +255,7 @@ class _Job:
             basic = style == "runtime" and not mode
             wanted = _run(self._open(None, mode, basic=basic), feeds)
             given = _run(self._open(made, mode), feeds)
-            worst = max([worst, *map(_apart, wanted, given)])
+            worst = float(np.max([worst, *map(_apart, wanted, given)]))  # a NaN stays one
         if not worst <= _LIMITS[self.kind]:
             raise CheckError(
                 f"the ORT format file computes something else than the model: {worst:.2g} of the "

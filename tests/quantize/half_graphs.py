@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import onnx
 from onnx import TensorProto
 
 from quantize.engine import Engine
+from quantize.modelfile import name_nodes
 from quantize.passes import STANDARD, LiftEmap, StaticShapes, bake_identity, draw_feeds, run_passes
 from tests.quantize.graphs import TOPOLOGIES, Sketch, adaptive, embedding
 
@@ -51,15 +54,24 @@ def ghost_like(width: int = 8, size: int = 16) -> onnx.ModelProto:
 FAMILIES = {**TOPOLOGIES, "ghost": ghost_like}
 
 
-def prepared(name: str, stage: str, folder: Path) -> onnx.ModelProto:
-    """Return a family's model as it was exported, behind the standard passes, or baked as well."""
+@cache
+def _prepared(name: str, stage: str) -> bytes:
     model = FAMILIES[name]()
-    if stage == "exported":
-        return model
-    passes = [LiftEmap(folder / "emap.npy"), StaticShapes(), *STANDARD]
-    if stage == "baked":
-        passes += bake_identity({"source": embedding()})
-    return run_passes(model, passes).model
+    if stage != "exported":
+        with tempfile.TemporaryDirectory() as folder:
+            passes = [LiftEmap(Path(folder) / "emap.npy"), StaticShapes(), *STANDARD]
+            if stage == "baked":
+                passes += bake_identity({"source": embedding()})
+            model = run_passes(model, passes, samples=1).model
+    name_nodes(model)
+    return model.SerializeToString()
+
+
+def prepared(name: str, stage: str) -> onnx.ModelProto:
+    """Return a family's model as it was exported, behind the standard passes, or baked as well."""
+    model = onnx.ModelProto()
+    model.ParseFromString(_prepared(name, stage))
+    return model
 
 
 def worst_psnr(reference: onnx.ModelProto, other: onnx.ModelProto, samples: int = 2) -> float:

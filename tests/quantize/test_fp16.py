@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,8 +49,8 @@ def _assert_casts_are_few(model: onnx.ModelProto) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_every_family(name: str, stage: str, tmp_path: Path) -> None:
-    model = prepared(name, stage, tmp_path)
+def test_every_family(name: str, stage: str) -> None:
+    model = prepared(name, stage)
     before = model.SerializeToString(deterministic=True)
     result = to_fp16(model)
     assert model.SerializeToString(deterministic=True) == before
@@ -77,8 +76,8 @@ def test_every_family(name: str, stage: str, tmp_path: Path) -> None:
         ("reference", "standard", 4),
     ],
 )
-def test_the_fewest_casts(name: str, stage: str, casts: int, tmp_path: Path) -> None:
-    assert to_fp16(prepared(name, stage, tmp_path)).casts == casts
+def test_the_fewest_casts(name: str, stage: str, casts: int) -> None:
+    assert to_fp16(prepared(name, stage)).casts == casts
 
 
 @pytest.mark.parametrize("make", [inswapper_like, mobile_like])
@@ -103,8 +102,8 @@ def test_epsilons_stay_exact() -> None:
         assert epsilon == np.float32(1e-8)
 
 
-def test_norms_keep_their_attributes_and_parameters(tmp_path: Path) -> None:
-    model = prepared("ghost", "standard", tmp_path)
+def test_norms_keep_their_attributes_and_parameters() -> None:
+    model = prepared("ghost", "standard")
     before = [n for n in model.graph.node if n.op_type == "InstanceNormalization"]
     result = to_fp16(model)
     after = [n for n in result.model.graph.node if n.op_type == "InstanceNormalization"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
@@ -32,8 +30,8 @@ def _stored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_every_family(name: str, stage: str, tmp_path: Path) -> None:
-    model = prepared(name, stage, tmp_path)
+def test_every_family(name: str, stage: str) -> None:
+    model = prepared(name, stage)
     before = model.SerializeToString(deterministic=True)
     result = to_w8(model)
     assert model.SerializeToString(deterministic=True) == before
