@@ -64,7 +64,7 @@ def _prepared(name: str, stage: str) -> bytes:
                 passes += bake_identity({"source": embedding()})
             model = run_passes(model, passes, samples=1).model
     name_nodes(model)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def prepared(name: str, stage: str) -> onnx.ModelProto:
