@@ -15,8 +15,8 @@ from edge.registry import sha256_of
 from quantize.companion import Companion, kernels_of, read_companion
 from quantize.comparison import Row
 from quantize.contract import ModelContract
-from quantize.engine import Engine
-from quantize.errors import MeasureError
+from quantize.engine import Engine, Kernels
+from quantize.errors import EngineError, MeasureError
 from quantize.footprint import Footprint, measure_footprint
 from quantize.modelfile import load_model
 from quantize.passes._infra.feeds import Feeds
@@ -230,11 +230,9 @@ class _Opened:
 def _in_ort(path: Path, companion: Companion, setting: Setting) -> _Opened:
     engine = Engine(path, threads=setting.threads)
     wanted, note = kernels_of(companion)
-    judge = engine
-    if wanted != "default":
-        judge = open_engine(path, kernels=wanted, threads=setting.threads)
+    judge = engine if wanted == "default" else _judge(path, wanted, setting)
     if judge.kernels != wanted:
-        note = f"ONNX Runtime does not load it with {wanted} kernels"
+        note = f"ONNX Runtime does not run it with {wanted} kernels"
     return _Opened(
         runs=engine,
         judge=judge,
@@ -243,6 +241,17 @@ def _in_ort(path: Path, companion: Companion, setting: Setting) -> _Opened:
         providers=engine.nodes_per_provider(_first(setting)),
         notes=(note,) if note else (),
     )
+
+
+def _judge(path: Path, kernels: Kernels, setting: Setting) -> Engine:
+    """Open a file with certain kernels, or as it is written where those do not run it."""
+    judge = open_engine(path, kernels=kernels, threads=setting.threads)
+    try:
+        judge.run(_first(setting))
+    except EngineError:
+        # Some models load with precise kernels, and then fail: 8-bit weights without a zero point.
+        return Engine(path, kernels="reference", threads=setting.threads)
+    return judge
 
 
 def _first(setting: Setting) -> Feeds:

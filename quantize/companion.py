@@ -112,11 +112,14 @@ def _is_list(value: Any) -> bool:
 
 
 def kernels_of(companion: Companion) -> tuple[Kernels, str]:
-    """Return the kernels that a model's target measures with, and a note where it is unknown."""
+    """Return the kernels that a model's target measures with, and a note where it is unknown.
+
+    Only 8-bit models have integer kernels: all others run with those of this machine.
+    """
     from quantize.errors import TargetError
     from quantize.targets import load_target
 
-    if not companion.target:
+    if not companion.target or companion.precision not in ("int8", ""):
         return "default", ""
     try:
         return load_target(companion.target).kernels, ""

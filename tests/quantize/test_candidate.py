@@ -169,7 +169,26 @@ def test_kernels_that_do_not_load_give_way_and_it_is_said(
     row, _ = describe(path, "other.onnx", 1000)
     done = measure_candidate(path, row, Companion(target="jetson"), _setting(), reference).row
     assert done.kernels == "reference"
-    assert "does not load it with precise kernels" in done.notes[-1]
+    assert "does not run it with precise kernels" in done.notes[-1]
+
+
+@pytest.mark.usefixtures("quick")
+def test_kernels_that_load_but_do_not_run_give_way_too(
+    tmp_path: Path, reference: list[Outputs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(Engine):
+        def run(self, feeds: Any) -> dict[str, NDArray[Any]]:
+            if self.kernels == "precise":
+                raise EngineError("it fails at run time")
+            return super().run(feeds)
+
+    monkeypatch.setattr(candidate, "open_engine", Failing)
+    path = _saved(tmp_path, "other.onnx", shifted(0.01))
+    row, _ = describe(path, "other.onnx", 1000)
+    done = measure_candidate(path, row, Companion(target="jetson"), _setting(), reference).row
+    assert done.kernels == "reference"
+    assert "does not run it with precise kernels" in done.notes[-1]
+    assert done.scores is not None
 
 
 @pytest.mark.usefixtures("quick")

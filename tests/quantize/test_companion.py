@@ -86,6 +86,14 @@ def test_a_layer_without_usable_decibels_is_left_out(psnr: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("precision", "kernels"),
+    [("int8", "precise"), ("", "precise"), ("fp16", "default"), ("w8", "default")],
+)
+def test_only_8_bit_models_have_integer_kernels(precision: str, kernels: str) -> None:
+    assert kernels_of(Companion(target="jetson", precision=precision)) == (kernels, "")
+
+
+@pytest.mark.parametrize(
     ("target", "kernels", "said"),
     [
         ("", "default", False),
