@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli import one_line
 from edge.machine import Machine
-from quantize.quality import Scores
+from quantize.quality import MOST_PSNR, Scores
 from quantize.timing import Timing
 from quantize.truth import TruthScores
 
@@ -41,6 +41,11 @@ KERNELS = {
     "reference": "no kernels of its own: node by node, quantization simulated in float",
 }
 """For people: with which kernels of ONNX Runtime quality was measured."""
+
+
+def decibels(value: float) -> str:
+    """Return a PSNR for people; 99 stands for equal pictures."""
+    return f"≥ {MOST_PSNR:.0f}" if value >= MOST_PSNR else f"{value:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +207,8 @@ class Comparison:
             said.append(f"Smallest: {row.name}, {row.size_ratio:.2f} of the float model's size.")
         judged = [(row.scores.psnr_worst, row) for row in self.measured if row.scores is not None]
         if judged:
-            decibels, row = max(judged, key=lambda pair: pair[0])
-            said.append(f"Nearest to float: {row.name}, its worst picture at {decibels:.1f} dB.")
+            worst, row = max(judged, key=lambda pair: pair[0])
+            said.append(f"Nearest to float: {row.name}, its worst picture at {decibels(worst)} dB.")
         broken = [row.name for row in self.candidates if row.trouble]
         if broken:
             said.append(f"Not measured: {', '.join(broken)}.")

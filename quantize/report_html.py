@@ -10,14 +10,14 @@ from html import escape
 
 import edge
 from edge.cli import one_line
-from quantize.comparison import Comparison, Row, WorstPicture
+from quantize.comparison import Comparison, Row, WorstPicture, decibels
+from quantize.quality import MOST_PSNR
 from quantize.report_pictures import data_uri
 from quantize.report_plots import Point, layer_bars, scatter
 from quantize.report_style import STYLE
 from quantize.report_text import (
     NOTHING,
     columns,
-    decibels,
     machine_lines,
     made_for,
     measured_with,
@@ -149,7 +149,10 @@ def _figure(caption: str, points: list[Point], x_title: str, float_x: float | No
 
 
 def _pictures(comparison: Comparison) -> str:
-    shown = [(row, row.worst) for row in comparison.measured if row.worst is not None]
+    judged = [(row, row.worst) for row in comparison.measured if row.worst is not None]
+    shown = [(row, worst) for row, worst in judged if worst.psnr < MOST_PSNR]
+    equal = ", ".join(shown_name(row) for row, worst in judged if worst.psnr >= MOST_PSNR)
+    same = f'<p class="quiet">Equal to the float model: {escape(equal)}.</p>' if equal else ""
     if not shown:
         return ""
     blocks = [
@@ -159,6 +162,7 @@ def _pictures(comparison: Comparison) -> str:
     return (
         '<h2>Worst pictures</h2><p class="quiet">The sample on which each model is furthest from '
         "the float model. Every picture is machine-made, enlarged, and labelled.</p>"
+        + same
         + "".join(blocks)
     )
 

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from quantize.comparison import LayerFigure
+from quantize.comparison import LayerFigure, decibels
 from quantize.quality import MOST_PSNR
-from quantize.report_text import decibels
 
 _WIDTH, _HEIGHT = 360, 270  # units: those of a phone's screen, so that text is no smaller there
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 14, 14, 44
@@ -25,7 +24,7 @@ _MOST_LAYERS = 32
 # Where a badge goes when its own place is taken: around it, nearest first.
 _AROUND = tuple(
     (round(distance * math.cos(turn)), round(distance * math.sin(turn)))
-    for distance in (0, 22, 34, 46, 60)
+    for distance in (0, 30, 44, 60, 76)
     for turn in [math.pi * step / 4 for step in (6, 2, 7, 5, 0, 4, 1, 3)]
 )
 

@@ -114,6 +114,7 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   td:first-child::before, td.trouble::before { content: none; }
   td.empty { display: none; }
   table.files td { display: block; }
+  table.files td.empty { display: none; }
   table.files td::before { content: attr(data-label) ": "; }
   table.files td:first-child::before { content: none; }
   tr.reference { background: var(--soft); margin: 0 -1rem; padding: .8rem 1rem; }

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.cli import one_line
-from quantize.comparison import KERNELS, Comparison, Row
-from quantize.quality import MOST_PSNR
+from quantize.comparison import KERNELS, Comparison, Row, decibels
 
 NOTHING = "–"
 """What stands where there is no figure."""
@@ -35,11 +34,6 @@ def size_text(size: int) -> str:
         return f"{max(kilobytes, 0.1):.0f} kB" if kilobytes >= 1 else f"{size} B"
     megabytes = kilobytes / 1e3
     return f"{megabytes:.1f} MB" if megabytes < 100 else f"{megabytes:.0f} MB"
-
-
-def decibels(value: float) -> str:
-    """Return a PSNR for people; 99 stands for equal pictures."""
-    return f"≥ {MOST_PSNR:.0f}" if value >= MOST_PSNR else f"{value:.1f}"
 
 
 def _error(value: float) -> str:

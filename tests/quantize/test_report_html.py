@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -90,6 +91,13 @@ def test_two_pictures_and_a_heat_map_for_each_or_the_heat_map_alone() -> None:
     reader = read(as_html(full()))
     shown = [value for tag, name, value in reader.attributes if (tag, name) == ("img", "alt")]
     assert shown == ["float", "this model", "difference", "difference"]
+
+
+def test_pictures_that_equal_the_float_models_are_named_and_not_shown() -> None:
+    same = replace(_worst(), psnr=99.0)
+    page = as_html(comparison(row("same.onnx", worst=same), row("other.onnx", worst=_worst())))
+    assert "Equal to the float model: same.onnx." in page
+    assert page.count("<figure><img") == 2
 
 
 def test_every_model_is_in_every_table_and_the_broken_one_says_why() -> None:

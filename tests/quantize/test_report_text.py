@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from quantize.comparison import decibels
 from quantize.report_text import (
     NOTHING,
     columns,
-    decibels,
     machine_lines,
     made_for,
     measured_with,
