@@ -69,6 +69,7 @@ class Findings:
         seconds: wall time of the whole conversion.
         budget: what was asked for and reached; None where nothing was.
         saturation: what the check of the kernels found; None where it does not apply.
+        notes: what a user of the file has to know, one sentence each.
     """
 
     original: Mapping[str, Any]
@@ -80,6 +81,7 @@ class Findings:
     seconds: float
     budget: Mapping[str, Any] | None = None
     saturation: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def versions() -> dict[str, str]:
@@ -201,6 +203,7 @@ def _notes(
 ) -> list[str]:
     """Return what a reader should know, one sentence each."""
     notes = [findings.card_note, prepared.contract.note, judged.note, *made.notes]
+    notes += findings.notes
     if not _is_target(profile):
         notes.append(
             f"latency was measured on this {platform.machine()} machine, not on {profile.title}"

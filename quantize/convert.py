@@ -6,36 +6,34 @@ Nothing appears in the output folder before all of it has come to a good end.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
-from edge.cards import all_cards, find_card, load_card
-from edge.contracts import Card
-from edge.errors import CardError
 from quantize.baking import register_baked
 from quantize.budget import Budget, parse_budget
 from quantize.conversion import Conversion, Findings, as_json, document
 from quantize.engine import Kernels
-from quantize.errors import BudgetError
+from quantize.errors import BudgetError, CheckError
 from quantize.making import Made, Material, make, raised
 from quantize.measuring import (
     Judged,
     Latency,
-    expected_output,
     float_outputs,
     judge,
     measure_latency,
     with_source,
 )
 from quantize.memory import forget_peak, peak_bytes
-from quantize.modelfile import ModelFile, digest_of, load_model, write_file
+from quantize.model_card import find_model_card
+from quantize.modelfile import digest_of, load_model, write_file
 from quantize.outputs import Names, Staging, check_outputs, names_of
 from quantize.passes import Step
 from quantize.prepare import prepare
+from quantize.saturation import Saturation, check_saturation
 from quantize.settings import Precision, Progress, Settings, silent
 from quantize.targets import Format, TargetProfile, load_target
 from quantize.writing import write_model
@@ -45,6 +43,7 @@ __all__ = ["Conversion", "convert"]
 _ROUNDING = {"psnr": 0.05, "ssim": 5e-5, "identity": 5e-5}
 """By how much a written file may miss what the search measured: its last digit."""
 _TRIES = 3  # how often a TFLite file may fall short of what ONNX Runtime's kernels promised
+_SATURATION_SAMPLES = 4
 _USUAL_STEPS = 12  # rewrites, for a progress bar
 
 HELD_OUT = 16
@@ -212,43 +211,67 @@ class _Way:
         )
 
     def _make(self) -> None:
-        """Convert, write and judge; search again where a file falls short of its budget."""
-        goal = self._budget
+        """Convert, write and judge; again where kernels saturate, or a file misses its budget."""
+        goal, seven_bits = self._budget, False
         for left in reversed(range(_TRIES)):
-            material = Material(self._prepared, self._profile, self._held_out, goal)
+            material = Material(
+                self._prepared, self._profile, self._held_out, goal, reduce_range=seven_bits
+            )
             made = make(self._settings, material, self._progress)
             self._judged = self._written(made)
+            self._saturation = self._checked(made)
             self._made = replace(made, model=onnx.ModelProto())
             del made, material
             short = self._shortfall()
-            if short <= 0:
+            if self._saturates():
+                if seven_bits or not left:
+                    raise CheckError(self._refused())
+                seven_bits = True
+            elif short <= 0:
                 break
-            if goal is None or self._made.found is None or left == 0:
+            elif goal is None or self._made.found is None or not left:
                 raise BudgetError(self._missed())
-            # Other kernels than those that the search measured with: ask for that much more.
-            goal = raised(goal, short)
+            else:  # other kernels than those that the search measured with: ask for more
+                goal = raised(goal, short)
         self._prepared = replace(self._prepared, model=onnx.ModelProto())
 
     def _written(self, made: Made) -> Judged:
         path, settings = self._staging.path(self._names.model), self._settings
         self._progress("writing", 0, 1)
-        write_model(made, path, settings, self._profile)
+        self._written_notes = write_model(made, path, settings, self._profile)
         self._progress("checking", 0, 1)
-        expected = expected_output(
-            made.model,
-            self._held_out.feeds[0],
-            kernels=self._kernels,
-            threads=settings.threads,
-        )
         return judge(
             path,
-            expected,
+            made.model,
             self._reference,
             self._held_out,
             self._prepared.contract,
             integer=settings.precision == "int8",
             kernels=self._kernels,
             threads=settings.threads,
+        )
+
+    def _checked(self, made: Made) -> Saturation | None:
+        """Compare the kernels of an 8-bit model, where ONNX Runtime will run it."""
+        if self._settings.precision != "int8" or self._settings.form == "tflite":
+            return None
+        self._progress("comparing kernels", 0, 1)
+        few = replace(self._held_out, feeds=self._held_out.feeds[:_SATURATION_SAMPLES])
+        return check_saturation(
+            made.model, few, original=self._prepared.model, threads=self._settings.threads
+        )
+
+    def _saturates(self) -> bool:
+        """Return whether the target's own kernels lose what the file holds."""
+        found = self._saturation
+        ours = self._profile.kernels == "default"  # those of other processors are not here to ask
+        return ours and found is not None and found.verdict == "saturates"
+
+    def _refused(self) -> str:
+        assert self._saturation is not None
+        return (
+            f"on this processor the 8-bit model is worse than its file: {self._saturation.text}; "
+            "take another recipe, or --precision fp16"
         )
 
     def _shortfall(self) -> float:
@@ -261,11 +284,12 @@ class _Way:
     def _missed(self) -> str:
         assert self._budget is not None
         reached = self._budget.reached(self._judged.scores)
+        floats = self._made.float_layers
         return (
             f"the budget {self._budget} cannot be met: {self._settings.precision} as "
             f"{self._settings.form} reaches {self._budget.metric} {reached:.4g} on the worst "
-            f"picture, with {len(self._made.float_layers)} layers float; ask for less, or take "
-            "another precision"
+            f"picture{f', with {len(floats)} layers float' if floats else ''}; ask for less, or "
+            "take another precision"
         )
 
     def _time(self) -> Latency:
@@ -298,6 +322,10 @@ class _Way:
             memory_before=self._memory_before,
             peak_memory=peak_bytes(),
             seconds=time.monotonic() - self._start,
+            saturation=None
+            if self._saturation is None
+            else {**asdict(self._saturation), "text": self._saturation.text},
+            notes=self._written_notes,
             budget=None
             if budget is None
             else {
@@ -335,29 +363,3 @@ class _Way:
             ratio=facts["ratio"],
             facts=facts,
         )
-
-
-def find_model_card(given: Path | str | None, file: ModelFile) -> tuple[Card | None, str]:
-    """Return a model's card, and a note where it was found or does not quite fit.
-
-    Args:
-        given: a TOML file, or the name of a card; None looks for the one that means this file.
-        file: the model.
-
-    Raises:
-        CardError: no such card, or it is malformed.
-    """
-    if given is None:
-        for card in all_cards().values():
-            if card.sha256 == file.sha256:
-                return card, f"card {card.name}, found by the file's SHA-256"
-        return None, ""
-    if isinstance(given, Path) or Path(given).suffix == ".toml":
-        card = load_card(Path(given))
-    else:
-        try:
-            card = find_card(given)
-        except CardError as error:
-            raise CardError(f"{error}; or give the path of a .toml file") from error
-    same = card.sha256 == file.sha256
-    return card, "" if same else f"card {card.name} states the SHA-256 of another file"

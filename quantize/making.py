@@ -33,12 +33,15 @@ class Material:
         profile: of the target.
         held_out: samples that quality is judged on.
         budget: that the worst of them must keep; None where none was asked for.
+        reduce_range: whether weights take 7 bits whatever the recipe says: kernels that saturate
+            were found.
     """
 
     prepared: Prepared
     profile: TargetProfile
     held_out: Samples
     budget: Budget | None
+    reduce_range: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +141,8 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
 
     profile, prepared = material.profile, material.prepared
     recipe = load_recipe(settings.recipe or profile.recipe("int8", settings.form))
+    if material.reduce_range:
+        recipe = replace(recipe, reduce_range=True)
     ranges, origin, notes = _ranges(settings, prepared, progress)
     if material.budget is None:
         progress("quantizing", 0, 1)

@@ -12,7 +12,9 @@ from quantize.targets import TargetProfile
 __all__ = ["write_model"]
 
 
-def write_model(made: Made, path: Path, settings: Settings, profile: TargetProfile) -> None:
+def write_model(
+    made: Made, path: Path, settings: Settings, profile: TargetProfile
+) -> tuple[str, ...]:
     """Write a model and what belongs beside it.
 
     Args:
@@ -21,6 +23,9 @@ def write_model(made: Made, path: Path, settings: Settings, profile: TargetProfi
         settings: what was asked for.
         profile: of the target.
 
+    Returns:
+        What a user of the file has to know, one sentence each.
+
     Raises:
         OutputError: the disk is full, or the folder may not be written to.
         QuantizeError: the format cannot hold the model; the message names the node.
@@ -28,11 +33,13 @@ def write_model(made: Made, path: Path, settings: Settings, profile: TargetProfi
     if settings.form == "ort":
         from quantize.export.ort_format import to_ort
 
-        to_ort(made.model, path, style=profile.ort_style, target=profile.architecture)
-    elif settings.form == "tflite":
+        files = to_ort(made.model, path, style=profile.ort_style, target=profile.architecture)
+        return files.notes
+    if settings.form == "tflite":
         from quantize.export.tflite import to_tflite
 
         half = settings.precision == "fp16"
         write_file(path, to_tflite(made.model, weights="fp16" if half else "fp32"))
     else:
         save_model(made.model, path)
+    return ()

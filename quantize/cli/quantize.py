@@ -200,7 +200,7 @@ def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "self-test", f"passed: the file agrees with the model in memory to {test:.1f} dB"
     saturation = facts["checks"]["saturation"]
     if saturation is not None:
-        yield "saturation", str(saturation.get("verdict"))
+        yield "kernels", saturation["text"]
     baked = facts["baked"]
     if baked is not None:
         yield (
