@@ -136,9 +136,10 @@ def _measured(graph: Graph, value: str, ranges: Ranges, recipe: Recipe) -> Range
     if recipe.method != "mse":
         low, high = ranges.of(value, recipe.method, recipe.percentile)
     else:
+        seen = ranges.of(value, "minmax")
         low, high = least_error(
             ranges.histograms[value],
-            ranges.of(value, "minmax"),
+            seen,
             behind(graph, value),
             symmetric=recipe.activation_symmetric,
         )
