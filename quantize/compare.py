@@ -14,7 +14,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edge.cards import all_cards, find_card, load_card
 from edge.contracts import Card
 from edge.errors import EdgeError
 from edge.machine import this_machine
@@ -32,7 +31,8 @@ from quantize.comparison import Comparison, Row
 from quantize.contract import ModelContract, contract_of
 from quantize.conversion import versions
 from quantize.errors import MeasureError
-from quantize.modelfile import ModelFile, load_model
+from quantize.model_card import find_model_card
+from quantize.modelfile import load_model
 from quantize.passes.lift_emap import emap_candidates
 from quantize.recognition import crop_embedder
 from quantize.samples import Samples, calibration_samples, held_out_samples
@@ -98,6 +98,7 @@ def compare(
         MeasureError: there is nothing to compare, a file is missing, the report cannot stand where
             it should, or the float model does not run.
         ModelFileError: the float model is broken.
+        CardError: no such card.
         ContractError: the card does not fit.
         SamplesError: the folder holds nothing to measure on.
         OutputError: the report cannot be written.
@@ -108,7 +109,8 @@ def compare(
     _check_numbers(rounds=rounds, count=count, threads=1 if threads is None else threads)
     threads = threads or min(_MOST_THREADS, this_machine().cores)
     file = load_model(reference)
-    contract = contract_of(file.model, _card(card, file), emap=_emap(file.model))
+    known, note = (card, "") if isinstance(card, Card) else find_model_card(card, file)
+    contract = contract_of(file.model, known, emap=_emap(file.model))
     theirs = samples is not None or calibration is not None
     notes = [_HIDDEN_FOLDER] if theirs else []
     if contract.source is None:
@@ -120,7 +122,7 @@ def compare(
         embed=crop_embedder(contract, threads=threads),
         show_swaps=not notes,
     )
-    notes += [contract.note, *setting.samples.notes]
+    notes += [note, contract.note, *setting.samples.notes]
     del file  # half a gigabyte, for the full-size models
     comparison = _measure(named, setting, rounds, notes, progress)
     if report is not None:
@@ -145,17 +147,6 @@ def _named(reference: Path, candidates: Sequence[Path]) -> dict[Path, str]:
     return {
         path: path.name if short.count(path.name) == 1 else str(path) for path in files.values()
     }
-
-
-def _card(card: Card | Path | str | None, file: ModelFile) -> Card | None:
-    if isinstance(card, Card):
-        return card
-    if isinstance(card, Path):
-        return load_card(card)
-    if isinstance(card, str):
-        return load_card(Path(card)) if card.endswith(".toml") else find_card(card, "swapper")
-    fitting = [each for each in all_cards().values() if each.sha256 == file.sha256]
-    return fitting[0] if fitting and fitting[0].kind == "swapper" else None
 
 
 def _emap(model: onnx.ModelProto) -> NDArray[np.float32] | None:

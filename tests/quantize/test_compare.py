@@ -174,8 +174,10 @@ def test_a_card_that_does_not_fit_is_an_error(swapper: Path, tmp_path: Path) -> 
     onnx.save(shifted(0.1), tmp_path / "other.onnx")
     with pytest.raises(ContractError):
         compare(tmp_path / "other.onnx", [swapper], card="tiny_swapper")
-    with pytest.raises(CardError):
+    with pytest.raises(ContractError, match="a swapper is needed"):
         compare(swapper, [tmp_path / "other.onnx"], card="tiny_embedder")
+    with pytest.raises(CardError):
+        compare(swapper, [tmp_path / "other.onnx"], card="no_such_card")
 
 
 def test_nothing_to_compare_is_an_error(swapper: Path, tmp_path: Path) -> None:
