@@ -112,10 +112,6 @@ class Step:
         """State that a tensor is the node's output."""
         self.low.bind(self.node.output[0], tensor, order)
 
-    def joined(self, tensors: list[int]) -> list[int]:
-        """Return tensors that go into an operator whose inputs share the scale of the output."""
-        return tensors
-
     def scalar(self, value: float) -> int:
         """Return a float32 constant that goes with everything."""
         return self.low.numbers([value], "number", "float32")
@@ -191,7 +187,7 @@ class Int8Step(Step):
         )
 
     def give(self, kind: str, inputs: list[int], order: Order, **options: Any) -> None:
-        """Add the operator that makes the node's output, and bring that to its scale."""
+        """Add the operator that makes the node's output, in an order."""
         shape = stored_shape(self.result, order)
         place = self.low.emit(
             kind, inputs, shape, hint=self._hint, quantization=self._quantization, **options
@@ -199,24 +195,7 @@ class Int8Step(Step):
         self.take(place, order)
 
     def take(self, tensor: int, order: Order) -> None:
-        """State that a tensor is the output, requantized where it has another scale."""
-        made = self.low.tensor(tensor)
-        if made.quantization != self._quantization:
-            tensor = self.low.emit(
-                "QUANTIZE", [tensor], made.shape, hint=self._hint, quantization=self._quantization
-            )
+        """State that a tensor is the node's output."""
+        assert self.low.tensor(tensor).quantization == self._quantization
         for name in self._results:
             self.low.bind(name, tensor, order, self.result)
-
-    def joined(self, tensors: list[int]) -> list[int]:
-        """Return tensors requantized to the scale of the output, for operators that keep it."""
-        return [self._rescaled(tensor) for tensor in tensors]
-
-    def _rescaled(self, place: int) -> int:
-        tensor = self.low.tensor(place)
-        if tensor.quantization == self._quantization:
-            return place
-        hint = f"{tensor.name}_rescaled"
-        return self.low.emit(
-            "QUANTIZE", [place], tensor.shape, hint=hint, quantization=self._quantization
-        )

@@ -62,7 +62,7 @@ def concat(step: Step) -> None:
     """Write a Concat as CONCATENATION."""
     order = common_order(step)
     axis = int(step.attributes["axis"]) % len(step.result)
-    tensors = step.joined([step.operand(i, order) for i in range(len(step.node.input))])
+    tensors = [step.operand(index, order) for index in range(len(step.node.input))]
     if len(tensors) == 1:
         step.take(tensors[0], order)
     else:
