@@ -51,7 +51,7 @@ def loss_of(outputs: tuple[Tensor, ...], batch: dict[str, Tensor]) -> Tensor:
     loss = error.abs().mean() + 2.0 * functional.avg_pool2d(error, 8).abs().mean()
     for mask in outputs[1:]:
         soft = mask.float().clamp(1e-5, 1 - 1e-5)
-        loss = loss + 0.05 * functional.binary_cross_entropy(soft, batch["region"])
+        loss = loss + 0.3 * functional.binary_cross_entropy(soft, batch["region"])
     return loss
 
 
