@@ -30,11 +30,6 @@ from models.training.topologies.data import Pairs, sources_of
 console = Console()
 
 
-def folder_of_weights() -> str:
-    """Where checkpoints and exports lie."""
-    return str(data_folder() / "topologies")
-
-
 def swap_of(net: nn.Module, topology: Topology, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
     """What the network gives for a batch: the picture in [0, 1], and the mask where it has one."""
     mean = torch.tensor(topology.mean)[:, None, None]
@@ -74,66 +69,86 @@ def held_out_psnr(net: nn.Module, topology: Topology, pairs: Pairs, count: int =
     return float(torch.stack(scores).mean())
 
 
+class Run:
+    """The state of one training run; it goes on from its checkpoint."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        seeded(options.seed)
+        self.options = options
+        self.topology = TOPOLOGIES[options.topology]
+        self.net = self.topology.build().to(memory_format=torch.channels_last)
+        self.average = Average(self.net, 0.99)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=options.rate, betas=(0.9, 0.99)
+        )
+        self.path = data_folder() / "topologies" / f"{self.topology.name}.pt"
+        self.clock = Clock(options.minutes, 10**7, self._resume())
+        store = Store("train")
+        self.pairs = Pairs(store, sources_of(store), self.topology.template, self.topology.size)
+        self.losses: list[float] = []
+
+    def _resume(self) -> float:
+        """Take up the checkpoint; return the seconds that it has used."""
+        self.step = 0
+        state = load_checkpoint(self.path)
+        if state is None:
+            return 0.0
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = self.average.steps = state["step"]
+        return float(state["used"])
+
+    def learn(self, batch: dict[str, Tensor]) -> None:
+        """One step."""
+        self.net.train()
+        if self.clock.progress(self.step) < self.options.small:
+            batch = halved(batch)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.clock.rate(self.step, self.options.rate, warm=30)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs = swap_of(self.net, self.topology, batch)
+        loss = loss_of(outputs, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if torch.isfinite(nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)):
+            self.optimiser.step()
+            self.average.update(self.net)
+        self.losses.append(loss.item())
+        self.step += 1
+
+    def keep(self) -> None:
+        """Write the checkpoint, and a line of the log."""
+        save_checkpoint(
+            self.path,
+            net=self.net.state_dict(),
+            average=self.average.net.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            step=self.step,
+            used=self.clock.spent(),
+        )
+        values = {
+            "step": self.step,
+            "minutes": self.clock.spent() / 60,
+            "loss": float(np.mean(self.losses)) if self.losses else 0.0,
+            "psnr": held_out_psnr(self.average.net, self.topology, self.pairs),
+        }
+        log_line(f"topology-{self.topology.name}", **values)
+        console.print(values)
+        self.losses.clear()
+
+
 def train(options: argparse.Namespace) -> None:
     """Train until the time is used up; a checkpoint each `every` steps."""
     torch.set_num_threads(options.threads)
-    seeded(options.seed)
-    topology = TOPOLOGIES[options.topology]
-    net = topology.build().to(memory_format=torch.channels_last)
-    average = Average(net, 0.99)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, betas=(0.9, 0.99))
-    path = data_folder() / "topologies" / f"{topology.name}.pt"
-    state = load_checkpoint(path) or {"step": 0, "used": 0.0}
-    if "net" in state:
-        net.load_state_dict(state["net"])
-        average.net.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-    step = average.steps = state["step"]
-    clock = Clock(options.minutes, 10**7, state["used"])
-    store = Store("train")
-    pairs = Pairs(store, sources_of(store), topology.template, topology.size)
-    losses: list[float] = []
-
-    def keep() -> None:
-        save_checkpoint(
-            path,
-            net=net.state_dict(),
-            average=average.net.state_dict(),
-            optimiser=optimiser.state_dict(),
-            step=step,
-            used=clock.spent(),
-        )
-        values = {
-            "step": step,
-            "minutes": clock.spent() / 60,
-            "loss": float(np.mean(losses)) if losses else 0.0,
-            "psnr": held_out_psnr(average.net, topology, pairs),
-        }
-        log_line(f"topology-{topology.name}", **values)
-        console.print(values)
-        losses.clear()
-
-    for batch in pairs.batches(options.batch, options.seed + step):
-        if clock.progress(step) >= 1.0:
+    run = Run(options)
+    for batch in run.pairs.batches(options.batch, options.seed + run.step):
+        if run.clock.progress(run.step) >= 1.0:
             break
-        net.train()
-        if clock.progress(step) < options.small:
-            batch = halved(batch)
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(step, options.rate, warm=30)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            outputs = swap_of(net, topology, batch)
-        loss = loss_of(outputs, batch)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if torch.isfinite(nn.utils.clip_grad_norm_(net.parameters(), 1.0)):
-            optimiser.step()
-            average.update(net)
-        losses.append(loss.item())
-        step += 1
-        if step % options.every == 0:
-            keep()
-    keep()
+        run.learn(batch)
+        if run.step % options.every == 0:
+            run.keep()
+    run.keep()
 
 
 def main() -> None:
