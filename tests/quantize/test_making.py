@@ -1,0 +1,127 @@
+"""From the prepared float model to a precision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge import resources
+from quantize.budget import parse_budget
+from quantize.errors import BudgetError, SamplesError, TargetError
+from quantize.making import Made, Material, make, raised
+from quantize.modelfile import load_model
+from quantize.prepare import prepare
+from quantize.quality import evaluate
+from quantize.samples import drawn_samples
+from quantize.saturation import can_saturate
+from quantize.settings import Settings, silent
+from quantize.targets import load_target
+from tests.quantize.cards import save
+from tests.quantize.graphs import count, reference_like
+
+
+@pytest.fixture
+def material(tmp_path: Path) -> Material:
+    file = load_model(save(reference_like(), tmp_path / "m.onnx"))
+    profile = load_target("x86_cpu")
+    prepared = prepare(file, profile)
+    return Material(prepared, profile, drawn_samples(prepared.contract, 3, 5), None)
+
+
+def asked(**values: Any) -> Settings:
+    return Settings(model=Path("m.onnx"), output=Path("out"), count=3, **values)
+
+
+def worst(made: Made, material: Material) -> float:
+    contract, model = material.prepared.contract, material.prepared.model
+    return evaluate(made.model, model, material.held_out, contract).psnr_worst
+
+
+def test_fp32_is_the_prepared_model(material: Material) -> None:
+    assert make(asked(precision="fp32"), material, silent).model is material.prepared.model
+
+
+@pytest.mark.parametrize(("precision", "least"), [("fp16", 60), ("w8", 40), ("int8", 25)])
+def test_every_precision_stays_near_the_float_model(
+    precision: Any, least: float, material: Material
+) -> None:
+    before = material.prepared.model.SerializeToString(deterministic=True)
+    stages: list[str] = []
+    made = make(asked(precision=precision), material, lambda stage, *_: stages.append(stage))
+    assert worst(made, material) > least
+    assert len(made.model.SerializeToString()) < 0.8 * len(before)
+    assert material.prepared.model.SerializeToString(deterministic=True) == before
+    assert ("calibrating" in stages) == (precision != "w8")
+    assert bool(made.calibrated_on) == (precision != "w8")
+
+
+def test_int8_says_how_it_was_made(material: Material) -> None:
+    made = make(asked(precision="int8"), material, silent)
+    assert made.recipe is not None
+    assert made.recipe.name == "x86_cpu"
+    assert made.quantized
+    assert made.found is None
+    assert made.layers == ()
+    assert count(made.model, "QuantizeLinear") > 0
+    small = make(asked(precision="int8", recipe="x86_cpu_small"), material, silent)
+    assert small.recipe is not None
+    assert small.recipe.name == "x86_cpu_small"
+
+
+def test_weights_can_be_told_to_take_seven_bits(material: Material) -> None:
+    settings = asked(precision="int8", target="raspberry_pi", recipe="raspberry_pi")
+    for reduced in (False, True):
+        made = make(settings, replace(material, reduce_range=reduced), silent)
+        assert made.recipe is not None
+        assert made.recipe.reduce_range is reduced
+        assert can_saturate(made.model) is not reduced
+
+
+def test_half_precision_tflite_computes_in_single(material: Material) -> None:
+    made = make(asked(precision="fp16", form="tflite"), material, silent)
+    assert made.model is material.prepared.model
+
+
+def test_a_budget_is_searched_for(material: Material) -> None:
+    free = worst(make(asked(precision="int8"), material, silent), material)
+    budget = parse_budget(f"psnr:{free + 2:.1f}")
+    made = make(asked(precision="int8"), replace(material, budget=budget), silent)
+    assert worst(made, material) >= budget.value - 0.05
+    assert made.float_layers
+    assert made.layers
+    assert made.found is not None
+    assert made.found.met
+
+
+def test_a_budget_that_cannot_be_met_says_how_near_it_came(material: Material) -> None:
+    impossible = replace(material, budget=parse_budget("psnr:98"))
+    with pytest.raises(BudgetError, match=r"psnr:98 cannot be met: the nearest is psnr .*float"):
+        make(asked(precision="int8"), impossible, silent)
+
+
+def test_an_empty_folder_is_refused(material: Material, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    with pytest.raises(SamplesError, match="empty"):
+        make(asked(precision="int8", calibration=folder), material, silent)
+
+
+def test_a_target_without_a_recipe(material: Material) -> None:
+    bare = replace(material, profile=replace(material.profile, recipes={}))
+    with pytest.raises(TargetError, match="no recipe for int8"):
+        make(asked(precision="int8"), bare, silent)
+
+
+def test_ranges_of_a_person_are_not_kept(material: Material) -> None:
+    baked = replace(material, prepared=replace(material.prepared, baked=object()))  # type: ignore[arg-type]
+    make(asked(precision="fp16"), baked, silent)
+    assert not (resources.cache_dir() / "calibration").exists()
+    make(asked(precision="fp16"), material, silent)
+    assert (resources.cache_dir() / "calibration").exists()
+
+
+def test_a_budget_can_be_raised() -> None:
+    assert str(raised(parse_budget("psnr:45"), 0.5)) == "psnr:45.5"
