@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from quantize.calibrate import Ranges
 from quantize.errors import GraphError, QuantizeError
+from quantize.fp16_norms import without_batch_norms
 from quantize.fp16_rules import float32_only, nodes_to_keep, weight_trouble
 from quantize.modelfile import name_nodes
 from quantize.passes._infra.graph import Graph
@@ -53,6 +54,8 @@ class Fp16Model:
 def to_fp16(model: onnx.ModelProto, ranges: Ranges | None = None) -> Fp16Model:
     """Convert a model to half precision where that is safe; see `nodes_to_keep` for where not.
 
+    What is left of BatchNormalization becomes a gain and a shift first.
+
     Args:
         model: a float32 model without subgraphs; it stays as it is.
         ranges: what calibration saw of this very model; without it, only the graph and the weights
@@ -65,6 +68,7 @@ def to_fp16(model: onnx.ModelProto, ranges: Ranges | None = None) -> Fp16Model:
         GraphError: the model is broken, or holds a subgraph.
         QuantizeError: onnxconverter-common is not installed, or made a model that is not valid.
     """
+    model = without_batch_norms(model)
     bare = without_constants(model)
     name_nodes(bare)
     graph = Graph(model)
