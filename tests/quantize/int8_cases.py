@@ -79,6 +79,7 @@ def chain(*kinds: str, width: int = 8, seed: int = 0) -> onnx.ModelProto:
 
 
 def _step(s: Sketch, x: str, kind: str, width: int, name: str) -> str:
+    attrs: dict[str, Any]
     if kind == "Conv":
         weight = s.noise(width, width, 3, 3, scale=(9 * width) ** -0.5)
         inputs, attrs = [x, weight, s.noise(width, scale=0.1)], {"pads": [1] * 4}
