@@ -12,18 +12,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from edge import resources
+from edge import recorded, resources
+from edge.cards_swap import (
+    CHANNELS,
+    read_converter,
+    read_crop,
+    read_file_name,
+    read_name,
+    read_picture,
+    read_source,
+)
 from edge.contracts import (
     KINDS,
+    NO_PICTURE,
     Card,
-    CropSpec,
     DetectorSpec,
     EmbeddingSpec,
     Kind,
     LandmarksSpec,
     Licence,
-    PictureSpec,
-    SourceSpec,
     TensorSpec,
     Triple,
 )
@@ -40,11 +47,10 @@ __all__ = ["Card", "Kind", "all_cards", "card_names", "find_card", "load_card"]
 DECODERS = ("points", "yunet")
 PRECISIONS = ("fp32", "fp16", "int8", "w8")
 COMMERCIAL = ("yes", "no", "unknown")
-CHANNELS = ("RGB", "BGR")
 
+_WITHOUT_CROP = ("converter", "detector")
 _MAX_CARD_BYTES = 64 * 1024
 _MOST_LOOKS = 4
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -88,7 +94,7 @@ def _detector(table: Table) -> DetectorSpec:
         score_threshold=table.share("score_threshold"),
         nms_iou=table.share("nms_iou"),
         vote_iou=table.share("vote_iou", default=0.0),
-        landmarker=_name(table, "landmarker", default=""),
+        landmarker=read_name(table, "landmarker", default=""),
     )
     table.end()
     return spec
@@ -116,96 +122,39 @@ def _embedding(table: Table) -> EmbeddingSpec:
     return spec
 
 
-def _picture(table: Table) -> PictureSpec:
-    black, white = table.numbers("range", 2)
-    if black >= white:
-        raise table.error(f"'range' must be [black, white] with black below white, not {black:g}..")
-    spec = PictureSpec(
-        name=table.text("name"),
-        range=(black, white),
-        channels=table.choice("channels", CHANNELS),
-        mask=table.text("mask", default=""),
-        composited=table.switch("composited", default=False),
-    )
-    table.end()
-    return spec
-
-
-def _source(table: Table) -> SourceSpec:
-    spec = SourceSpec(
-        name=table.text("name"),
-        kind=table.choice("kind", ("embedding",)),
-        recogniser=_name(table, "recogniser"),
-        normalise=table.switch("normalise"),
-        length=table.whole("length", default=512),
-    )
-    table.end()
-    return spec
-
-
-def _crop(table: Table) -> CropSpec:
-    spec = CropSpec(template=table.text("template"), size=table.whole("size", low=16))
-    table.end()
-    return spec
-
-
-def _name(table: Table, key: str, default: str | None = None) -> str:
-    name = table.text(key, default=default)
-    if name != default and not _NAME.fullmatch(name):
-        raise table.error(
-            f"'{key}' must be lower-case letters, digits, '_', '-' or '.', not '{name}'"
-        )
-    return name
-
-
-def _file_name(table: Table) -> str:
-    name = table.text("file")
-    if name in {".", ".."} or any(mark in name for mark in ("/", "\\", "\0")):
-        raise table.error(f"'file' must be a file name without a folder, not '{name}'")
-    return name
-
-
 def _parse(card: str, values: Mapping[str, Any]) -> Card:
     top = Table(f"card {card}", values, CardError)
     kind = top.choice("kind", KINDS)
-    sha256 = top.text("sha256")
-    if not _SHA256.fullmatch(sha256):
+    sha256 = top.text("sha256", default="")
+    # What nobody here could establish stays empty: it is recorded when the file is added.
+    size = top.whole("size", low=1 if sha256 else 0)
+    if sha256 and not _SHA256.fullmatch(sha256):
         raise top.error("'sha256' must be 64 lower-case hex digits")
     record = Card(
-        name=_name(top, "name"),
+        name=read_name(top, "name"),
         kind=cast(Kind, kind),
         title=top.text("title"),
-        file=_file_name(top),
+        file=read_file_name(top, "file"),
         sha256=sha256,
-        size=top.whole("size"),
+        size=size,
         precision=top.choice("precision", PRECISIONS, default="fp32"),
         home=top.text("home", default=""),
         licence=_licence(top.table("licence")),
-        input=_input(top.table("input")),
+        input=_input(top.table("input")) if kind != "converter" else NO_PICTURE,
         detector=_detector(top.table("detector")) if kind == "detector" else None,
         landmarks=_landmarks(top.table("output")) if kind == "landmarker" else None,
         embedding=_embedding(top.table("output")) if kind == "recogniser" else None,
-        picture=_picture(top.table("output")) if kind == "swapper" else None,
-        source=_source(top.table("source")) if kind == "swapper" else None,
-        crop=_crop(top.table("crop")) if kind != "detector" else None,
+        picture=read_picture(top.table("output")) if kind == "swapper" else None,
+        source=read_source(top.table("source"), _input) if kind == "swapper" else None,
+        crop=read_crop(top.table("crop")) if kind not in _WITHOUT_CROP else None,
+        converter=read_converter(top.table("converter")) if kind == "converter" else None,
     )
     top.end()
-    _check_crop(top, record)
-    return record
-
-
-def _check_crop(top: Table, card: Card) -> None:
-    if card.crop is None:
-        return
-    from edge.faces.templates import TEMPLATE_POINTS
-
-    if card.crop.template not in TEMPLATE_POINTS:
-        known = ", ".join(sorted(TEMPLATE_POINTS))
-        raise top.error(f"[crop] no template '{card.crop.template}'; known: {known}")
-    if card.input.shape[2:] != (card.crop.size, card.crop.size):
+    if record.crop is not None and record.input.shape[2:] != (record.crop.size,) * 2:
         raise top.error(
-            f"[crop] size {card.crop.size} does not fit the input's {list(card.input.shape)}"
+            f"[crop] size {record.crop.size} does not fit the input's {list(record.input.shape)}"
         )
+    return record
 
 
 def load_card(path: Path) -> Card:
@@ -242,6 +191,8 @@ def _card_files() -> list[Path]:
 def all_cards() -> dict[str, Card]:
     """Return every card, shipped and the user's own, by name and sorted by name.
 
+    A card that states no hash has the one that was recorded when its file was added, if any.
+
     Raises:
         CardError: A card is malformed, or two have one name.
     """
@@ -252,7 +203,7 @@ def all_cards() -> dict[str, Card]:
             other = found[card.name][1]
             raise CardError(f"two cards are named '{card.name}': {other} and {path}; rename one")
         found[card.name] = (card, path)
-    return {name: found[name][0] for name in sorted(found)}
+    return recorded.complete({name: found[name][0] for name in sorted(found)})
 
 
 def card_names() -> list[str]:

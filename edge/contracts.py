@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["detector", "landmarker", "recogniser", "swapper"]
+Kind = Literal["detector", "landmarker", "recogniser", "converter", "swapper"]
 
-KINDS: tuple[Kind, ...] = ("detector", "landmarker", "recogniser", "swapper")
+KINDS: tuple[Kind, ...] = ("detector", "landmarker", "recogniser", "converter", "swapper")
+
+Fit = Literal["similarity", "affine"]
+"""How landmarks are brought to a template: turn, scale and shift; or six degrees of freedom."""
 
 Triple = tuple[float, float, float]
 
@@ -32,7 +35,7 @@ class TensorSpec:
     """The picture that goes in: value = (uint8 * scale - mean) / std, per channel in its order.
 
     Attributes:
-        name: Name of the graph input.
+        name: Name of the graph input; or "#0", "#1": its place, where exports name it differently.
         shape: (1, 3, H, W); 0 where it is dynamic.
         channels: RGB or BGR.
         scale: Factor on the uint8 value.
@@ -46,6 +49,10 @@ class TensorSpec:
     scale: float
     mean: Triple
     std: Triple
+
+
+NO_PICTURE = TensorSpec("", (1, 3, 0, 0), "RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""Input of a card whose model takes no picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +108,46 @@ class EmbeddingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ConverterSpec:
+    """A model that turns one recogniser's embedding into what another would have given.
+
+    Attributes:
+        input: Name of the graph input, float32 (1, length); or its place, as "#0".
+        output: Name of the graph output, float32 (1, length); or its place.
+        recogniser: Card name of the recogniser whose embeddings it takes. It must bring them to
+            unit length itself, for an identity holds unit vectors only.
+        length: Numbers in an embedding.
+    """
+
+    input: str
+    output: str
+    recogniser: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """The aligned square a model sees.
+
+    Attributes:
+        template: A template of `edge.faces.align`.
+        size: Side in pixels.
+        fit: How landmarks are brought to the template.
+        offset: Pixels that the template's points are moved by, in x and in y.
+    """
+
+    template: str
+    size: int
+    fit: Fit = "similarity"
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class PictureSpec:
     """The picture a swapper gives.
 
     Attributes:
-        name: Name of the graph output.
+        name: Name of the graph output; or its place, as "#0".
         range: Values that stand for black and for white.
         channels: RGB or BGR.
         mask: Name of the output with the blend mask in [0, 1], or empty where there is none.
@@ -120,16 +162,35 @@ class PictureSpec:
     composited: bool = False
 
 
+SourceKind = Literal["embedding", "picture", "baked"]
+
+Latent = Literal["insightface", "facefusion"]
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
     """How a swapper is told who to show.
 
+    An embedding goes through the converter, is brought to unit length, and is multiplied with the
+    emap, in this order, as far as the card asks for it.
+
     Attributes:
-        name: Name of the graph input.
-        kind: embedding: the numbers of a recogniser.
-        recogniser: Card name of that recogniser.
-        normalise: Whether the embedding is brought to unit length first.
+        name: Name of the graph input; or its place, as "#1"; empty for baked.
+        kind: embedding: the numbers of a recogniser; picture: an aligned crop of the source;
+            baked: nothing, the identity is in the weights.
+        recogniser: Card name of the recogniser; empty where the kind is not embedding.
+        normalise: Whether the embedding (the converter's, if there is one) is brought to unit
+            length.
         length: Numbers in an embedding.
+        converter: Card name of a converter that the embedding goes through, or empty.
+        emap: Where the matrix is that the embedding is multiplied with: empty: there is none;
+            model: among the model's weights, found by shape and content; else the name of a .npy
+            file beside the model, float32 (length, length).
+        emap_sha256: Hex digest of that file.
+        latent: insightface: what the emap gives is brought to unit length again; facefusion: not.
+        picture: For pictures: what goes in.
+        crop: For pictures: how it is aligned.
+        identity: For baked: commitment of the identity, where the model itself does not hold it.
     """
 
     name: str
@@ -137,14 +198,13 @@ class SourceSpec:
     recogniser: str
     normalise: bool
     length: int
-
-
-@dataclass(frozen=True, slots=True)
-class CropSpec:
-    """The aligned square a model sees: a template of `edge.faces.align` and a side in pixels."""
-
-    template: str
-    size: int
+    converter: str = ""
+    emap: str = ""
+    emap_sha256: str = ""
+    latent: Latent = "insightface"
+    picture: TensorSpec | None = None
+    crop: CropSpec | None = None
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,21 +213,23 @@ class Card:
 
     Attributes:
         name: Lower-case name that commands and records use.
-        kind: detector, landmarker, recogniser or swapper.
+        kind: detector, landmarker, recogniser, converter or swapper.
         title: One line for people.
         file: File name of the model, without a folder.
-        sha256: Hex digest of that file.
-        size: Bytes of that file.
+        sha256: Hex digest of that file; empty where nobody here could establish it: it is recorded
+            when the file is added.
+        size: Bytes of that file; 0 likewise.
         precision: fp32, fp16, int8 or w8.
         home: Where the model comes from; empty for our own.
         licence: Terms.
-        input: The picture that goes in.
+        input: The picture that goes in; `NO_PICTURE` for converters.
         detector: For detectors.
         landmarks: For landmarkers.
         embedding: For recognisers.
         picture: For swappers.
         source: For swappers.
-        crop: For all but detectors.
+        crop: For all that see an aligned crop.
+        converter: For converters.
     """
 
     name: str
@@ -179,16 +241,19 @@ class Card:
     precision: str
     home: str
     licence: Licence
-    input: TensorSpec
+    input: TensorSpec = NO_PICTURE
     detector: DetectorSpec | None = None
     landmarks: LandmarksSpec | None = None
     embedding: EmbeddingSpec | None = None
     picture: PictureSpec | None = None
     source: SourceSpec | None = None
     crop: CropSpec | None = None
+    converter: ConverterSpec | None = None
 
     @property
     def size_text(self) -> str:
-        """The size for people: "72 kB", "1.3 MB"."""
+        """The size for people: "72 kB", "1.3 MB", or "?"."""
+        if not self.size:
+            return "?"
         kilobytes = self.size / 1e3
         return f"{kilobytes / 1e3:.1f} MB" if kilobytes >= 100 else f"{kilobytes:.0f} kB"

@@ -69,7 +69,7 @@ class Crop:
 
     Attributes:
         picture: uint8 (S, S, 3) BGR.
-        matrix: float64 (2, 3) similarity that takes frame pixels to crop pixels.
+        matrix: float64 (2, 3) similarity or affine map that takes frame pixels to crop pixels.
     """
 
     picture: NDArray[np.uint8]
@@ -101,7 +101,7 @@ class ModelUse:
 
     Attributes:
         name: Card name.
-        kind: Card kind: detector, recogniser, swapper.
+        kind: Card kind: detector, landmarker, recogniser, converter, swapper.
         sha256: Hex digest of the model file.
         precision: fp32, fp16, int8 or w8.
         backend: Engine: ort, litert, tflite.

@@ -13,6 +13,7 @@ from typing import Any
 from edge import resources
 from edge.cards import Card, all_cards, find_card
 from edge.errors import ModelError
+from edge.recorded import record
 
 _CHUNK = 1 << 20
 
@@ -53,6 +54,11 @@ def locate(card: Card) -> Path:
         folders = ", ".join(str(folder) for folder in search_path())
         raise ModelError(
             f"model {card.name}: file {card.file} not found in {folders}; edge models add FILE"
+        )
+    if not card.sha256:
+        raise ModelError(
+            f"model {card.name}: no hash of {path} is known yet; record it with "
+            f"edge models add {path} --card {card.name}"
         )
     try:
         size = path.stat().st_size
@@ -97,13 +103,16 @@ def add_file(source: Path, name: str | None = None) -> tuple[Card, Path]:
         _copy(source, destination)
     except OSError as error:
         raise ModelError(f"{destination}: cannot be written: {error.strerror}") from error
+    if not card.sha256:
+        record(card.name, digest, destination.stat().st_size)
+        card = find_card(card.name)
     return card, locate(card)
 
 
 def _card_of(source: Path, digest: str, name: str | None) -> Card:
     if name is not None:
         card = find_card(name)
-        if card.sha256 != digest:
+        if card.sha256 and card.sha256 != digest:
             raise ModelError(
                 f"{source}: not the file that card '{name}' means: its SHA-256 is {digest}, "
                 f"the card says {card.sha256}"

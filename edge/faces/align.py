@@ -1,4 +1,4 @@
-"""Align: the similarity that brings five landmarks to a template, and the crop it cuts out."""
+"""Align: the matrix that brings five landmarks to a template, and the crop it cuts out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.contracts import CropSpec
 from edge.errors import UsageError
 from edge.faces.templates import TEMPLATE_POINTS
 from edge.records import Crop, Face
@@ -40,12 +41,7 @@ def similarity(landmarks: NDArray[np.floating], template: str, size: int) -> NDA
     Raises:
         UsageError: No such template, or the landmarks are not finite or fall together.
     """
-    if template not in TEMPLATES:
-        raise UsageError(f"no template '{template}'; known: {', '.join(sorted(TEMPLATES))}")
-    points = np.asarray(landmarks, np.float64)
-    if points.shape != (5, 2) or not np.isfinite(points).all():
-        raise UsageError("landmarks must be five points with finite coordinates")
-    goals = TEMPLATES[template] * size
+    points, goals = _pairs(landmarks, template, size)
     start = points[:, 0] + 1j * points[:, 1]
     goal = goals[:, 0] + 1j * goals[:, 1]
     centred = start - start.mean()
@@ -57,18 +53,62 @@ def similarity(landmarks: NDArray[np.floating], template: str, size: int) -> NDA
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
+def affine(landmarks: NDArray[np.floating], template: str, size: int) -> NDArray[np.float64]:
+    """Find the affine map, of six degrees of freedom, that brings landmarks nearest to a template.
+
+    Args:
+        landmarks: float (5, 2) x, y in frame pixels.
+        template: Name of a template.
+        size: Side of the crop in pixels.
+
+    Returns:
+        float64 (2, 3) matrix that takes frame pixels to crop pixels.
+
+    Raises:
+        UsageError: No such template, or the landmarks are not finite, lie on one line, or are
+            mirrored.
+    """
+    points, goals = _pairs(landmarks, template, size)
+    centre, goal = points.mean(axis=0), goals.mean(axis=0)
+    centred = points - centre
+    spread = centred.T @ centred
+    # Of points on one line the map is anything across it; of mirrored ones it is a reflection.
+    if np.linalg.det(spread) <= _MIN_SPREAD * max(1.0, float(np.trace(spread))) ** 2:
+        raise UsageError("landmarks lie on one line: no face can be aligned to them")
+    linear = np.linalg.solve(spread, centred.T @ (goals - goal)).T
+    if np.linalg.det(linear) <= 0:
+        raise UsageError("landmarks are mirrored: no face can be aligned to them")
+    return np.column_stack([linear, goal - linear @ centre])
+
+
+def _pairs(
+    landmarks: NDArray[np.floating], template: str, size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return landmarks and template as float64 (5, 2) in pixels, checked."""
+    if template not in TEMPLATES:
+        raise UsageError(f"no template '{template}'; known: {', '.join(sorted(TEMPLATES))}")
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise UsageError("landmarks must be five points with finite coordinates")
+    return points, TEMPLATES[template] * size
+
+
 def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the way back of a similarity, float64 (2, 3)."""
-    turn = complex(matrix[0, 0], matrix[1, 0])
-    shift = complex(matrix[0, 2], matrix[1, 2])
-    back = 1 / turn
-    moved = -shift * back
-    return np.array([[back.real, -back.imag, moved.real], [back.imag, back.real, moved.imag]])
+    """Return the way back of a similarity or affine map, float64 (2, 3)."""
+    (a, b, x), (c, d, y) = matrix.tolist()
+    area = a * d - b * c
+    return np.array(
+        [
+            [d / area, -b / area, (b * y - d * x) / area],
+            [-c / area, a / area, (c * x - a * y) / area],
+        ]
+    )
 
 
 def scale_of(matrix: NDArray[np.float64]) -> float:
-    """Return how much a similarity enlarges."""
-    return float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    """Return how much a map enlarges lengths; the mean of all directions for an affine one."""
+    (a, b, _), (c, d, _) = matrix.tolist()
+    return float(np.sqrt(abs(a * d - b * c)))
 
 
 def corners(size: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,6 +125,25 @@ def corners(size: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     square = np.array([[low, low], [high, low], [high, high], [low, high]])
     back = inverse(matrix)
     return square @ back[:, :2].T + back[:, 2]
+
+
+def align_to(frame: NDArray[np.uint8], face: Face, spec: CropSpec, times: int = 1) -> Crop:
+    """Cut out the aligned square that a card asks for; see `align`.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR.
+        face: A face in it.
+        spec: The card's crop.
+        times: How many times as large as the card says.
+
+    Raises:
+        UsageError: The landmarks cannot be aligned.
+    """
+    size = spec.size * times
+    fit = affine if spec.fit == "affine" else similarity
+    matrix = fit(face.landmarks, spec.template, size)
+    matrix[:, 2] += spec.offset * times
+    return _cut(frame, matrix, size)
 
 
 def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Crop:
@@ -105,7 +164,10 @@ def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Cro
     Raises:
         UsageError: No such template, or the landmarks cannot be aligned.
     """
-    matrix = similarity(face.landmarks, template, size)
+    return _cut(frame, similarity(face.landmarks, template, size), size)
+
+
+def _cut(frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> Crop:
     picture, warp = frame, matrix
     if scale_of(matrix) < _ALIASING_SCALE:
         picture, warp = _shrunk(frame, matrix, size)
