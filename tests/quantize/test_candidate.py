@@ -12,6 +12,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from edge.backends import open_session
 from edge.errors import EdgeError
 from quantize import candidate
 from quantize.candidate import (
@@ -26,11 +27,23 @@ from quantize.companion import Companion
 from quantize.contract import ModelContract
 from quantize.engine import Engine, Kernels
 from quantize.errors import EngineError, MeasureError, ModelFileError
-from quantize.footprint import Footprint
+from quantize.footprint import Footprint, _import_engine
 from quantize.passes import InputSpec
 from quantize.quality import Outputs
 from quantize.samples import samples_of
+from tests import tiny_tflite
 from tests.quantize.measured import contract, shifted
+
+
+def _works(backend: str) -> bool:
+    try:
+        _import_engine(backend)
+    except EdgeError:
+        return False
+    return True
+
+
+_LITE = [backend for backend in ("litert", "tflite") if _works(backend)]
 
 PICTURE = np.random.default_rng(0).random((1, 3, 16, 16), np.float32)
 
@@ -227,6 +240,43 @@ def test_another_shape_of_picture_is_an_error(tmp_path: Path, reference: list[Ou
     with pytest.raises(EngineError) as caught:
         measure_candidate(path, row, companion, _setting(), reference)
     assert isinstance(caught.value, EdgeError)
+
+
+@pytest.mark.usefixtures("quick")
+def test_ort_format_is_judged_like_onnx(tmp_path: Path, reference: list[Outputs]) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "other.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    options.log_severity_level = 3
+    ort.InferenceSession(shifted(0.01).SerializeToString(), options)
+    path = tmp_path / "other.ort"
+    row, companion = describe(path, "other.ort", 1000)
+    done = measure_candidate(path, row, companion, _setting(), reference).row
+    assert done.format == "ort"
+    assert done.scores is not None
+    assert done.scores.psnr_worst == pytest.approx(40, abs=1e-2)
+
+
+@pytest.mark.skipif(not _LITE, reason="neither LiteRT nor tflite-runtime works here")
+def test_tflite_is_judged_in_the_layout_of_the_float_model(tmp_path: Path) -> None:
+    path = tmp_path / "other.tflite"
+    path.write_bytes(tiny_tflite.swapper(16))
+    rng = np.random.default_rng(1)
+    sources = [np.zeros((1, 512), np.float32), rng.standard_normal((1, 512)).astype(np.float32)]
+    samples = samples_of([{"target": PICTURE, "source": each} for each in sources], "drawn")
+    setting = _setting(contract=_two_inputs(), samples=samples)
+    expected = InterpreterRuns(open_session(path, backend=_LITE[0], threads=1), setting.contract)
+    reference = [expected.run(feeds) for feeds in samples.feeds]
+    # Without a source it is half the picture and half of grey: worked out by hand.
+    assert np.allclose(reference[0]["output"], PICTURE / 2 + 0.25, atol=1e-6)
+    row, companion = describe(path, "other.tflite", 1000)
+    done = measure_candidate(path, row, companion, setting, reference).row
+    assert done.trouble == ""
+    assert done.engine.startswith(_LITE[0])
+    assert done.scores is not None
+    assert done.scores.psnr_worst == 99
+    assert (done.kernels, dict(done.providers)) == ("", {})
 
 
 def test_a_broken_file_is_refused_before_any_engine_sees_it(tmp_path: Path) -> None:
