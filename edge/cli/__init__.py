@@ -22,8 +22,10 @@ from edge.errors import EdgeError, EngineMissing
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-TOOLCHAIN_COMMANDS = ("quantize", "compare", "build")
+TOOLCHAIN_COMMANDS = ("quantize", "compare")
 """Commands that the toolchain registers; named here so that their absence can be explained."""
+
+_TOOLCHAIN = "pip install 'edge-swap[quantize]'"
 
 
 class Command(Protocol):
@@ -52,10 +54,12 @@ def _load(name: str) -> Command | None:
             try:
                 return cast(Command, point.load())
             except ImportError as error:
-                raise EngineMissing(
-                    f"'edge {name}' lacks a package ({error}): pip install 'edge-swap[quantize]'"
-                ) from error
+                raise EngineMissing(_lacks(name, error)) from error
     return None
+
+
+def _lacks(name: str, error: ImportError) -> str:
+    return f"'edge {name}' lacks a package ({error}): {_TOOLCHAIN}"
 
 
 def _toolchain_names() -> list[str]:
@@ -84,9 +88,10 @@ def _print_help() -> None:
 
 def _unknown(name: str) -> int:
     if name in TOOLCHAIN_COMMANDS:
-        text = f"'edge {name}' is a command of the toolchain, which has no commands yet here"
+        text = f"'edge {name}' is a command of the toolchain, which is not here: {_TOOLCHAIN}"
     else:
-        text = f"no command '{name}'; known: {', '.join(command_names())}"
+        known = [*command_names(), *_toolchain_names()]
+        text = f"no command '{name}'; known: {', '.join(known)}"
     sys.stderr.write(f"edge: {text}\n")
     return EXIT_ERROR
 
@@ -163,6 +168,12 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"edge {name}: interrupted; nothing half-written was left\n")
         return EXIT_INTERRUPTED
+    except ModuleNotFoundError as error:
+        # The toolchain's commands import their packages when they are called.
+        if name not in TOOLCHAIN_COMMANDS:
+            raise
+        sys.stderr.write(f"edge {name}: {one_line(_lacks(name, error))}\n")
+        return EXIT_ERROR
     except BrokenPipeError:
         # The reader (head, less) has gone; that is no error of ours, and the interpreter must not
         # complain about it at exit either.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -81,7 +82,11 @@ def test_a_command_of_the_toolchain_names_its_extra(
 ) -> None:
     monkeypatch.setattr(cli, "entry_points", lambda group: [])
     assert main([name]) == EXIT_ERROR
-    assert "toolchain" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert shown == (
+        f"edge: 'edge {name}' is a command of the toolchain, which is not here: "
+        "pip install 'edge-swap[quantize]'\n"
+    )
 
 
 def test_a_wrong_option_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,6 +218,28 @@ def test_a_toolchain_command_that_lacks_a_package(
     assert "pip install 'edge-swap[quantize]'" in shown
     assert main(["--help"]) == 0
     assert "  quantize   'edge quantize' lacks a package" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", TOOLCHAIN_COMMANDS)
+def test_a_toolchain_command_that_misses_a_package_when_it_runs(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lame:
+        HELP = ""
+
+        def configure(self, parser: argparse.ArgumentParser) -> None: ...
+
+        def run(self, arguments: argparse.Namespace) -> int:
+            raise ModuleNotFoundError("No module named 'onnx'")
+
+    monkeypatch.setattr(cli, "_load", lambda name: Lame())
+    assert main([name]) == EXIT_ERROR
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert "No module named 'onnx'" in shown
+    assert "pip install 'edge-swap[quantize]'" in shown
+    with pytest.raises(ModuleNotFoundError):
+        main(["doctor"])
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
