@@ -258,7 +258,10 @@ class _Way:
         self._progress("comparing kernels", 0, 1)
         few = replace(self._held_out, feeds=self._held_out.feeds[:_SATURATION_SAMPLES])
         return check_saturation(
-            made.model, few, original=self._prepared.model, threads=self._settings.threads
+            made.model,
+            few,
+            float_outputs=self._reference[:_SATURATION_SAMPLES],
+            threads=self._settings.threads,
         )
 
     def _saturates(self) -> bool:

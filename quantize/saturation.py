@@ -206,6 +206,7 @@ def check_saturation(
     samples: Samples,
     *,
     original: onnx.ModelProto | None = None,
+    float_outputs: Sequence[dict[str, NDArray[Any]]] | None = None,
     threads: int = 1,
     opener: Opener = _open,
 ) -> Saturation:
@@ -214,8 +215,10 @@ def check_saturation(
     Args:
         model: the quantized model.
         samples: what it is fed; a few are enough.
-        original: the float model that it was made of. Without it the kernels are compared with
-            fake quantization alone.
+        original: the float model that it was made of. Without it, and without its outputs, the
+            kernels are compared with fake quantization alone.
+        float_outputs: what that model gave per sample, where it is known already: a large one need
+            not be loaded again.
         threads: of the engine.
         opener: how a model is opened; another one only in tests.
 
@@ -231,8 +234,7 @@ def check_saturation(
             outputs[kernels] = _outputs(opener(model, kernels, threads), samples)
         except KernelsUnavailable:
             continue
-    float_outputs = None
-    if original is not None:
+    if float_outputs is None and original is not None:
         float_outputs = _outputs(opener(original, "reference", threads), samples)
     found, against = _check(float_outputs, outputs)
     agreement = _worst(outputs["default"], outputs["reference"])
