@@ -218,5 +218,5 @@ def _machine(comparison: Comparison) -> str:
         f"<dt>{escape(topic)}</dt><dd>{escape(text)}</dd>"
         for topic, text in machine_lines(comparison)
     )
-    notes = "".join(f"<p>{escape(one_line(note))}</p>" for note in comparison.notes)
+    notes = "".join(f'<p class="quiet">{escape(one_line(note))}</p>' for note in comparison.notes)
     return f"<h2>Machine and method</h2><dl>{rows}</dl>{notes}"
