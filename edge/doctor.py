@@ -25,7 +25,7 @@ from edge.probe import Probe, probe_packages
 
 State = Literal["ok", "note", "problem"]
 
-REFERENCE_MODELS = ("ref_detector", "ref_embedder", "ref_swapper")
+REFERENCE_MODELS = ("ref_detector", "ref_landmarker", "ref_embedder", "ref_swapper")
 """Models that every installation carries: without one of them the defaults do not work."""
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "tflite_runtime")

@@ -26,7 +26,7 @@ from rich.table import Table
 from edge.backends import open_session
 from edge.cards import load_card
 from edge.faces.detect import Detector as Runtime
-from edge.faces.landmarks import open_landmarker
+from edge.faces.landmarks import Landmarker
 from models.training.detector import augment, things
 from models.training.detector.compose import Canvas, Sources, compose, warped
 from models.training.detector.data import sources
@@ -62,6 +62,12 @@ class Judged:
     error_of_size: float
 
 
+def landmarker(name: str) -> Landmarker:
+    """Open a shipped landmarker, past all that a user may have installed."""
+    card = load_card(CARDS / f"{name}.toml")
+    return Landmarker(card, open_session(WEIGHTS / card.file, threads=2))
+
+
 class Looker:
     """The runtime's own detector on a model file: what is measured is what users get.
 
@@ -73,7 +79,7 @@ class Looker:
         session = open_session(model, threads=2)
         card = load_card(CARDS / "ref_detector.toml")
         name = card.detector.landmarker if card.detector else ""
-        closer = open_landmarker(name, threads=2) if name else None
+        closer = landmarker(name) if name else None
         self.detector = Runtime(card, session, closer)
 
     def detect(self, picture: Picture, threshold: float) -> Found:
