@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edge.machine import this_machine
 from quantize.baking import register_baked
 from quantize.budget import Budget, parse_budget
 from quantize.conversion import Conversion, Findings, as_json, document
@@ -46,6 +47,9 @@ _TRIES = 3  # how often a TFLite file may fall short of what ONNX Runtime's kern
 _SATURATION_SAMPLES = 4
 _USUAL_STEPS = 12  # rewrites, for a progress bar
 
+MOST_THREADS = 4
+"""Threads that are used unless told otherwise: more do little for models of this size."""
+
 HELD_OUT = 16
 """Samples that quality is judged on."""
 
@@ -63,7 +67,7 @@ def convert(
     bake: Path | str | None = None,
     calibration: Path | str | None = None,
     count: int = 32,
-    threads: int = 1,
+    threads: int | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Conversion:
@@ -82,7 +86,7 @@ def convert(
         bake: identity file whose person becomes part of the model; needs a consent in force.
         calibration: folder of crops, pictures or videos; faces of nobody by default.
         count: samples to calibrate with.
-        threads: of the engines; 0 leaves it to them.
+        threads: of the engines; by default all cores, at most 4.
         overwrite: whether files of an earlier conversion are replaced.
         progress: told of each step.
 
@@ -108,7 +112,7 @@ def convert(
         bake=Path(bake) if bake is not None else None,
         calibration=Path(calibration) if calibration is not None else None,
         count=count,
-        threads=threads,
+        threads=min(MOST_THREADS, this_machine().cores) if threads is None else threads,
         overwrite=overwrite,
     )
     return _run(settings, progress)

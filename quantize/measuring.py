@@ -132,14 +132,15 @@ def judge(
     # What ORT format holds was chosen for its own processor; other kernels cannot be asked for.
     baked_in = file.suffix == ".ort" and kernels != "default"
     own: Kernels = "default" if baked_in else kernels
+    # One engine after the other: there may not be memory for both.
+    expected = open_engine(model, kernels=own, threads=threads).run(samples.feeds[0])
     try:
         candidate = open_file(file, kernels=own, threads=threads)
         outputs = run_all(candidate, samples)
     except EdgeError as error:
         raise CheckError(f"the written {file.name} failed its own test: {error}") from error
-    source = open_engine(model, kernels=own, threads=threads)
     least = SELF_TEST_INTEGER if integer else SELF_TEST_FLOAT
-    agreement = _agreement(outputs[0], source.run(samples.feeds[0]), contract, file, least)
+    agreement = _agreement(outputs[0], expected, contract, file, least)
     ran, note = runs_with(candidate), ""
     if baked_in:
         stand_in = open_engine(model, kernels=kernels, threads=threads)

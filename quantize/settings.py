@@ -64,8 +64,8 @@ class Settings:
             raise UsageError(f"a recipe says how int8 is made: leave it out with {self.precision}")
         if not 1 <= self.count <= MOST_SAMPLES:
             raise UsageError(f"--count must be 1 to {MOST_SAMPLES}, not {self.count}")
-        if self.threads < 0:
-            raise UsageError(f"--threads must be 0 or more, not {self.threads}")
+        if self.threads < 1:
+            raise UsageError(f"--threads must be 1 or more, not {self.threads}")
 
     def inputs(self) -> tuple[Path, ...]:
         """Return the files that are read, none of which may be written."""

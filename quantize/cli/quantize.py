@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--count", type=int, default=32, metavar="N", help="samples to calibrate with (32)"
     )
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="of the engines; 0: their choice (1)"
+        "--threads", type=int, metavar="N", help="of the engines (default: all cores, at most 4)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier conversion")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")

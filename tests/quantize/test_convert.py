@@ -55,7 +55,7 @@ class Bench:
     out: Path
 
     def convert(self, **values: Any) -> Conversion:
-        given = {"card": self.card, "count": 3, "precision": "fp16", **values}
+        given = {"card": self.card, "count": 3, "precision": "fp16", "threads": 1, **values}
         return quantize.convert(self.model, self.out, **given)
 
     def listing(self) -> list[str]:
@@ -154,7 +154,7 @@ def test_every_target(target: str, bench: Bench) -> None:
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_every_topology_without_a_card(name: str, edge_home: Path, tmp_path: Path) -> None:
     bench = bench_of(TOPOLOGIES[name](), edge_home, tmp_path)
-    done = quantize.convert(bench.model, bench.out, precision="int8", count=2)
+    done = quantize.convert(bench.model, bench.out, precision="int8", count=2, threads=1)
     assert done.facts["card"] is None
     assert any("a card would do better" in note for note in done.facts["notes"])
     assert [path.name for path in done.side_files] == (

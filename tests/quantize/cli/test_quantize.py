@@ -36,7 +36,8 @@ def words(edge_home: Path, tmp_path: Path) -> list[str]:
     tiny.install_one(edge_home, "tiny_embedder", "recogniser", tiny.RECOGNISER, tiny.embedder())
     model = save(reference_like(), tmp_path / "face.onnx")
     card = write_card(tmp_path / "face.toml", model, mask="mask")
-    return [str(model), "--card", str(card), "-o", str(tmp_path / "out"), "--count", "2"]
+    little = ["--count", "2", "--threads", "1"]
+    return [str(model), "--card", str(card), "-o", str(tmp_path / "out"), *little]
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -137,7 +138,7 @@ def test_a_baked_model_is_said_to_be_one(
         (["--target", "toaster"], "no target 'toaster'"),
         (["--precision", "w8", "--format", "tflite"], "not written as TFLite"),
         (["--calibration", "nowhere"], "nowhere"),
-        (["--threads", "-3"], "--threads must be 0 or more"),
+        (["--threads", "-3"], "--threads must be 1 or more"),
     ],
 )
 def test_an_error_is_one_line_and_status_2(
