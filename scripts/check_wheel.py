@@ -15,6 +15,11 @@ DATA = {
     "models/weights": "edge/_models/weights",
     "models/samples": "edge/_models/samples",
     "models/samples/faces": "edge/_models/samples/faces",
+    "targets/android_nnapi": "edge/_targets/android_nnapi",
+    "targets/jetson": "edge/_targets/jetson",
+    "targets/raspberry_pi": "edge/_targets/raspberry_pi",
+    "targets/x86_cpu": "edge/_targets/x86_cpu",
+    "quantize/recipes": "quantize/recipes",
 }
 SUFFIXES = {".toml", ".onnx", ".jpg", ".mp4", ".json"}
 

@@ -301,7 +301,8 @@ def all_bars() -> Iterator[Bar]:
     for name in ("insq", "insf"):
         yield Bar(f"int8-small/{name}", "INT8 size-first", name, size_first)
         yield Bar(f"int8/{name}", "INT8 balanced", name, balanced)
-    yield Bar("exact/mob", "exact rewrites", "mob", exact_rewrites)
+    for name in ("mob" + BAKED, "mob"):
+        yield Bar(f"exact/{name}", "exact rewrites", name, exact_rewrites)
     for name in (*TOPOLOGIES, "mob" + BAKED):
         yield Bar(f"fast/{name}", "fast choice", name, fast_choice)
     yield Bar("int8-mobile/mob", "INT8 mobile, baked", "mob" + BAKED, mobile)

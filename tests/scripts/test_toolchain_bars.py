@@ -134,4 +134,4 @@ def test_the_record_says_how_it_was_measured(folder: Path) -> None:
 
 def test_rows_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert toolchain_bars.main(["--list", "--only", "exact"]) == 0
-    assert capsys.readouterr().out.split() == ["exact/mob"]
+    assert capsys.readouterr().out.split() == ["exact/mobbaked", "exact/mob"]
