@@ -29,6 +29,7 @@ from quantize.stored import assemble, constants_of, without_constants
 __all__ = ["Int8Model", "quantizable", "to_int8"]
 
 _PER_CHANNEL_OPSET = 13
+_STORED_SMALL = ("Gemm", "MatMul", "ConvTranspose")
 _LEAST_WEIGHTS = 1024  # numbers in a weight below which 8 bits save nothing
 
 
@@ -76,7 +77,8 @@ def to_int8(
     2. Layers named in `float_layers` stay float, and so do those that would pull them back in:
        see `quantize.int8_choice`.
     3. Float nodes read what float nodes made, not what was rounded for others.
-    4. With `Recipe.gemm_weights` "w8", the weights of float Gemm and MatMul are stored in 8 bits.
+    4. With `Recipe.gemm_weights` "w8", the weights of float Gemm, MatMul and ConvTranspose are
+       stored in 8 bits.
 
     Args:
         model: a float model with static shapes, whose nodes have names; it stays as it is.
@@ -193,14 +195,15 @@ def _quantize_layers(
 
 
 def _quantize_gemm_weights(weights: _Weights) -> None:
-    """Store the weights of float Gemm and MatMul in 8 bits, a scale per output."""
+    """Store the weights of float Gemm, MatMul and ConvTranspose in 8 bits, a scale per output."""
     nodes = []
     for node in weights.bare.graph.node:
-        if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in weights.stored:
+        if node.op_type not in _STORED_SMALL or node.input[1] not in weights.stored:
             continue
         tensor = weights.stored[node.input[1]]
         large = int(np.prod(list(tensor.dims))) >= _LEAST_WEIGHTS
-        if large and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT:
+        ranks = (2,) if node.op_type != "ConvTranspose" else (3, 4, 5)
+        if large and len(tensor.dims) in ranks and tensor.data_type == TensorProto.FLOAT:
             nodes.append(node)
     for group in _grouped(nodes):
         weight = weights.array(group[0].input[1])

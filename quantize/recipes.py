@@ -84,7 +84,8 @@ class Recipe:
         percentile: percent of the values that a range keeps; for the method "percentile" alone.
         operators: what is quantized: those with weights.
         islands: operators without weights that join where both sides of them are quantized.
-        gemm_weights: "w8" stores the weights of Gemm and MatMul in 8 bits and computes in float.
+        gemm_weights: "w8" stores the weights of what is not quantized in 8 bits and computes in
+            float: those of Gemm, MatMul and ConvTranspose, for which engines have no 8-bit kernels.
         float_layers: what stays float in any case: patterns of node names (`*`, `?`, `[...]`),
             or "@first" for the layers that see an input first and "@last" for those that an
             output comes from.

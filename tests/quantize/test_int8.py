@@ -175,6 +175,26 @@ def test_gemm_weights_in_8_bits_are_computed_with_in_float() -> None:
     assert sizes[0] - sizes[1] > 100_000
 
 
+@pytest.mark.parametrize("group", [1, 2])
+def test_transposed_convolutions_are_stored_small_and_computed_in_float(group: int) -> None:
+    s = Sketch()
+    x = s.conv(s.input("x", 1, 16, 6, 6), 16, 16)
+    weight = s.noise(16, 16 // group, 4, 4, scale=0.1)
+    up = {"strides": [2, 2], "pads": [1] * 4, "group": group}
+    y = s.op("LeakyRelu", s.op("ConvTranspose", x, weight, s.noise(16), **up), alpha=0.1)
+    s.op("Tanh", s.conv(y, 16, 3), output="y")
+    model = s.model("y")
+    made = to_int8(model, calibrated(model), recipe(gemm_weights="w8"))
+    node = next(n for n in made.model.graph.node if n.op_type == "ConvTranspose")
+    maker = next(n for n in made.model.graph.node if node.input[1] in n.output)
+    scale = stored(made.model)[maker.input[1]]
+    assert scale.shape == ((16,) if group == 1 else ())
+    assert node.name not in made.quantized
+    assert weight not in stored(made.model)
+    got, right = (outputs(each, fed(model)) for each in (made.model, model))
+    assert decibel(got, right) > 30
+
+
 def test_tiny_gemm_weights_stay_as_they_are() -> None:
     s = Sketch()
     x = s.input("x", 1, 8)
