@@ -27,26 +27,13 @@ from quantize.passes._infra.padding import padding_of
 if TYPE_CHECKING:
     from quantize.calibrate import Ranges
 
-__all__ = ["Equalised", "equalise"]
+__all__ = ["equalise"]
 
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LARGEST = 2.0**10  # no channel is scaled by more, either way: float32 keeps its digits
 _SWEEPS = 2  # a layer between two others is scaled from both sides
 
 _PASSING = {"AveragePool", "Dropout", "Identity", "LeakyRelu", "MaxPool", "PRelu", "Relu"}
-
-
-@dataclass(frozen=True, slots=True)
-class Equalised:
-    """An equalised model.
-
-    Attributes:
-        model: computes the same; the given one is not edited.
-        factors: per layer whose output was scaled, float64 (channels,): what it was divided by.
-    """
-
-    model: onnx.ModelProto
-    factors: dict[str, NDArray[np.float64]]
 
 
 @dataclass(slots=True)
@@ -60,8 +47,8 @@ class _Link:
 
 def equalise(
     model: onnx.ModelProto, ranges: Ranges, *, per_channel: bool = True, bits: int = 8
-) -> Equalised:
-    """Balance the channels between convolutions.
+) -> dict[str, NDArray[np.float64]]:
+    """Balance the channels between convolutions, in place.
 
     1. Conv -> anything that lets factors through -> Conv, all readers of the channels being so.
        Depthwise chains are taken link by link, twice.
@@ -72,17 +59,17 @@ def equalise(
     Values between the layers change: calibrate again before quantizing.
 
     Args:
-        model: float, with stored weights; not edited.
+        model: float, with stored weights and named nodes; edited. It computes the same afterwards,
+            up to rounding.
         ranges: of its values, per channel.
         per_channel: weights get a scale per output channel, not one for all.
         bits: of the weights, 7 or 8.
 
     Returns:
-        A model that computes the same up to rounding, and the factors.
+        Per layer whose output was scaled, by its name, float64 (channels,): what that output was
+        divided by. Empty when nothing was gained, and the model left as it was.
     """
-    twin = onnx.ModelProto()
-    twin.CopyFrom(model)
-    graph = Graph(twin)
+    graph = Graph(model)
     links = [link for node in graph.nodes if (link := _link(graph, node)) is not None]
     weights = {
         node.output[0]: _weights(graph, node)
@@ -101,7 +88,8 @@ def equalise(
                 factors[name] = total * step
     _write(graph, links, weights, before, factors)
     names = {link.maker.output[0]: link.maker.name for link in links}
-    return Equalised(graph.finish(), {names[name]: value for name, value in factors.items()})
+    graph.finish()
+    return {names[name]: value for name, value in factors.items()}
 
 
 # Finding links
