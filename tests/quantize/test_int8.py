@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -180,7 +182,7 @@ def test_transposed_convolutions_are_stored_small_and_computed_in_float(group: i
     s = Sketch()
     x = s.conv(s.input("x", 1, 16, 6, 6), 16, 16)
     weight = s.noise(16, 16 // group, 4, 4, scale=0.1)
-    up = {"strides": [2, 2], "pads": [1] * 4, "group": group}
+    up: dict[str, Any] = {"strides": [2, 2], "pads": [1] * 4, "group": group}
     y = s.op("LeakyRelu", s.op("ConvTranspose", x, weight, s.noise(16), **up), alpha=0.1)
     s.op("Tanh", s.conv(y, 16, 3), output="y")
     model = s.model("y")
