@@ -23,7 +23,6 @@ import numpy as np
 import edge
 from edge import resources
 from edge.errors import NoFaceError, OutputError, UsageError
-from edge.faces.align import align
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, open_detector
 from edge.faces.embed import open_embedder
 from edge.machine import Machine, this_machine
@@ -212,19 +211,33 @@ def _stages(
     providers = engines.providers if engines.backend == "ort" else CPU_PROVIDERS
     detector = open_detector(engines.detector, providers=providers, threads=threads)
     model = open_swap_model(
-        engines.model, backend=engines.backend, providers=engines.providers, threads=threads
+        engines.model,
+        backend=engines.backend,
+        providers=engines.providers,
+        threads=threads,
+        boost=engines.boost,
     )
-    embedder = open_embedder(model.recogniser, providers=providers, threads=threads)
+    embedder = open_embedder(
+        model.recogniser or "ref_embedder", providers=providers, threads=threads
+    )
     faces = detector.detect(frame, min_score=engines.min_score)
     if not faces:
         raise NoFaceError(
             f"{sample.name}: no face found at {frame_size[0]}x{frame_size[1]}; use a larger frame"
         )
     face = faces[0]
-    identity = _identity(embedder, frame, face, sample)
-    swapper = Swapper(identity, purpose="research", target_is="synthetic", engines=engines)
-    source = identity.embeddings[model.recogniser]
-    crop = align(frame, face, model.template, model.size)
+    photo = _photo(frame, face, folder)
+    identity = _identity(embedder, frame, face, photo)
+    kind = "" if model.card.source is None else model.card.source.kind
+    swapper = Swapper(
+        identity,
+        purpose="research",
+        target_is="synthetic",
+        source_picture=photo if kind == "picture" else None,
+        engines=engines,
+    )
+    source = swapper._source.value
+    crop = model.align(frame, face)
     picture, mask = model._swap_crop(crop, source)
     work = frame.copy()
     region = put_back(work, crop, picture, mask)
@@ -237,7 +250,7 @@ def _stages(
         {
             "detect, as in pictures": lambda: detector.detect(frame, passes=PICTURE_PASSES),
             "detect, as in videos": lambda: detector.detect(frame, passes=VIDEO_PASSES),
-            "align": lambda: align(frame, face, model.template, model.size),
+            "align": lambda: model.align(frame, face),
             "embed": lambda: embedder.embed(frame, face),
             "swap model": lambda: model._swap_crop(crop, source),
             "paste": lambda: put_back(work, crop, picture, mask),
@@ -279,6 +292,16 @@ def fit(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     small = cv2.resize(frame, (columns, rows), interpolation=method)
     padded = cv2.copyMakeBorder(small, 0, height - rows, 0, width - columns, cv2.BORDER_REPLICATE)
     return cast("NDArray[np.uint8]", padded)
+
+
+def _photo(frame: NDArray[np.uint8], face: Face, folder: Path) -> Path:
+    """Write the part of a frame around a face as a picture of its own."""
+    x, y, width, height = face.box
+    left, top = max(0, round(x - width / 2)), max(0, round(y - height / 2))
+    part = frame[top : round(y + 1.5 * height), left : round(x + 1.5 * width)]
+    path = folder / "photo.png"
+    path.write_bytes(encode_picture(np.ascontiguousarray(part), None, "image/png"))
+    return path
 
 
 def _identity(embedder: Embedder, frame: NDArray[np.uint8], face: Face, photo: Path) -> Identity:

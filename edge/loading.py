@@ -46,6 +46,28 @@ def open_card(
     return card, session
 
 
+def named(card: Card, name: str, names: Sequence[str]) -> str:
+    """Return the name that an input or output has in the model.
+
+    Args:
+        card: The model's card.
+        name: The name on the card; or its place, "#0" for the first one.
+        names: The model's own names, in their order.
+
+    Raises:
+        ModelError: The model has none in that place.
+    """
+    if not name.startswith("#"):
+        return name  # an empty name stays one: the card asks for nothing
+    place = int(name[1:]) if name[1:].isdecimal() and len(name) < 5 else len(names)
+    if place >= len(names):
+        raise ModelError(
+            f"model {card.name}: does not fit its card: nothing is in place {name} of "
+            f"{', '.join(names)}"
+        )
+    return names[place]
+
+
 def check_fit(card: Card, session: Session, inputs: Iterable[str], outputs: Iterable[str]) -> None:
     """Check that an open model has the inputs and outputs that its card needs.
 

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import edge
-from edge.cards import find_card
 from edge.consent.identity import Identity, load_identity
 from edge.consent.ledger import Ledger, recording_refusals
 from edge.consent.permit import TargetStatement, permit
 from edge.errors import NoFaceError, UsageError
-from edge.faces.align import align
 from edge.faces.detect import PICTURE_PASSES, open_detector
 from edge.faces.select import by_position, by_reference, check_position, only_face
 from edge.paste import put_back
 from edge.provenance.label import Label, default_language, plan_label
 from edge.records import PURPOSES, Face, Region, SwapRecord
+from edge.registry import locate
+from edge.sources import recogniser_for, source_for
 from edge.swapmodel import open_swap_model
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Engines:
         providers: Providers for the engine, best first; the first one must be the one that runs.
         threads: Threads per engine; 0 lets the engine choose.
         min_score: Least detector score in [0, 1]; None takes the card's threshold.
+        boost: How many times as large as the model's own the crops are; see `edge.boost`.
     """
 
     model: str = "ref_swapper"
@@ -64,6 +65,7 @@ class Engines:
     providers: tuple[str, ...] = CPU_PROVIDERS
     threads: int = 0
     min_score: float | None = None
+    boost: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +112,7 @@ class Swapper:
         target_consent: Path | None = None,
         faces: str = EVERY_FACE,
         match: Path | None = None,
+        source_picture: Path | None = None,
         engines: Engines | None = None,
         label_language: LabelLanguage | None = None,
         ledger: Ledger | None = None,
@@ -124,13 +127,16 @@ class Swapper:
             target_consent: Path of that person's own consent file; instead of `target_is`.
             faces: Which faces: "all", or a position as `edge.faces.select.by_position` takes it.
             match: Path of a picture of the one person to swap; instead of `faces`.
+            source_picture: For a model that takes a picture of the source: path of one that the
+                identity's consent names.
             engines: Models, engine, providers, threads.
             label_language: Language of the visible label; the locale's by default.
             ledger: The ledger to write to; the device's own by default.
 
         Raises:
             UsageError: The arguments make no sense.
-            ConsentError: No statement about the target, or the identity file is damaged.
+            ConsentError: No statement about the target; the identity file is damaged; or the source
+                is not the one that the consent covers.
             ModelError: A model is missing or changed, or fits no card.
             BackendError: The engine is not installed, or a provider does not run.
         """
@@ -151,8 +157,14 @@ class Swapper:
             self.identity = identity if isinstance(identity, Identity) else load_identity(identity)
         self._open_models()
         with self.refusals({}):
-            recogniser = find_card(self._model.recogniser, "recogniser")
-            self._source = self.identity.embedding_for(recogniser.name, recogniser.sha256)
+            self._source = source_for(
+                self._model.card,
+                locate(self._model.card),
+                self.identity,
+                source_picture,
+                detector=self._detector,
+                open_recogniser=self._open_recogniser,
+            )
         self._reference = None if match is None else self._reference_of(match)
 
     def _open_models(self) -> None:
@@ -162,21 +174,24 @@ class Swapper:
             backend=wanted.backend,
             providers=wanted.providers,
             threads=wanted.threads,
+            boost=wanted.boost,
         )
         # Detector and recogniser are ONNX files whatever the swap model runs on.
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
         self._detector = open_detector(wanted.detector, providers=providers, threads=wanted.threads)
 
-    def _reference_of(self, path: Path) -> _Reference:
-        """Open the recogniser, which only the search for one person needs, and look at `path`."""
+    def _open_recogniser(self, name: str) -> Embedder:
         from edge.faces.embed import open_embedder
-        from edge.media.image import read_picture
 
         wanted = self._engines
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
-        embedder = open_embedder(
-            self._model.recogniser, providers=providers, threads=wanted.threads
-        )
+        return open_embedder(name, providers=providers, threads=wanted.threads)
+
+    def _reference_of(self, path: Path) -> _Reference:
+        """Open the recogniser, which only the search for one person needs, and look at `path`."""
+        from edge.media.image import read_picture
+
+        embedder = self._open_recogniser(recogniser_for(self._model.card, self.identity).name)
         frame = read_picture(path).frame
         face = only_face(self._detector.detect(frame), str(path))
         return _Reference(embedder, embedder.embed(frame, face))
@@ -184,8 +199,9 @@ class Swapper:
     @property
     def models(self) -> tuple[ModelUse, ...]:
         """Every model that has a part in an output, as it really runs; the swap model last."""
-        recogniser = () if self._reference is None else (self._reference.embedder.use,)
-        return (*self._detector.uses, *recogniser, self._model.use)
+        reference = () if self._reference is None else (self._reference.embedder.use,)
+        recognisers = tuple(dict.fromkeys((*self._source.uses, *reference)))
+        return (*self._detector.uses, *recognisers, *self._model.uses)
 
     def refusals(self, asked: Mapping[str, str]) -> AbstractContextManager[None]:
         """Write every refusal of the body into the ledger, and pass it on.
@@ -291,12 +307,12 @@ class Swapper:
 
         The frame is unlabelled until its label is drawn: only callers that do so may call this.
         """
-        regions = []
-        for face in faces:
-            crop = align(frame, face, self._model.template, self._model.size)
-            picture, mask = self._model._swap_crop(crop, self._source)
-            regions.append(put_back(frame, crop, picture, mask))
-        return regions
+        crops = [self._model.align(frame, face) for face in faces]
+        swapped = self._model._swap_crops(crops, self._source.value)
+        return [
+            put_back(frame, crop, picture, mask)
+            for crop, (picture, mask) in zip(crops, swapped, strict=True)
+        ]
 
     def record(
         self, leave: Permit, place: LabelPlace, target_sha256: str, *, faces: int, frames: int

@@ -25,8 +25,11 @@ ROOT = Path(edge.__file__).parent
 # Who may call the stage, and what happens to the pixels there.
 CALLERS = {
     "_swap_crop": {
-        "swap.py": "_swap_into pastes it into our own copy of the frame",
         "bench.py": "measured, and thrown away",
+    },
+    "_swap_crops": {
+        "swap.py": "_swap_into pastes them into our own copy of the frame",
+        "swapmodel.py": "_swap_crop is one of them",
     },
     "_swap_into": {
         "swap.py": "labelled in Swapper.swap",

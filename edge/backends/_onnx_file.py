@@ -38,7 +38,7 @@ _GRAPH_FIELD = 7
 _MAX_DEPTH = 64  # nested subgraphs of a real model stay below ten messages
 
 
-class _Broken(Exception):
+class Broken(Exception):
     """The bytes are no protobuf message."""
 
 
@@ -51,20 +51,60 @@ def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
-    raise _Broken
+    raise Broken
 
 
-def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (field number, start, end) of each length-delimited field; skip the others."""
+def varints(data: mmap.mmap, at: int, end: int, wanted: int) -> list[int]:
+    """Return the whole numbers of one field of a message, packed or not.
+
+    Args:
+        data: The file.
+        at: Where the message begins.
+        end: Where it ends.
+        wanted: The field's number.
+
+    Raises:
+        Broken: The bytes are no message.
+    """
+    found: list[int] = []
+    while at < end:
+        key, at = _varint(data, at, end)
+        number, wire = key >> 3, key & 7
+        if wire == _VARINT:
+            value, at = _varint(data, at, end)
+            if number == wanted:
+                found.append(value)
+        elif wire == _BYTES:
+            length, at = _varint(data, at, end)
+            if at + length > end:
+                raise Broken
+            stop = at + length
+            while number == wanted and at < stop:
+                value, at = _varint(data, at, stop)
+                found.append(value)
+            at = stop
+        elif wire in (_FIXED64, _FIXED32):
+            at += 8 if wire == _FIXED64 else 4
+        else:
+            raise Broken
+    return found
+
+
+def fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (field number, start, end) of each length-delimited field; skip the others.
+
+    Raises:
+        Broken: The bytes are no message.
+    """
     while at < end:
         key, at = _varint(data, at, end)
         number, wire = key >> 3, key & 7
         if number == 0:
-            raise _Broken
+            raise Broken
         if wire == _BYTES:
             length, at = _varint(data, at, end)
             if at + length > end:
-                raise _Broken
+                raise Broken
             yield number, at, at + length
             at += length
         elif wire == _VARINT:
@@ -72,9 +112,9 @@ def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]
         elif wire in (_FIXED64, _FIXED32):
             at += 8 if wire == _FIXED64 else 4
             if at > end:
-                raise _Broken
+                raise Broken
         else:
-            raise _Broken
+            raise Broken
 
 
 def _locations(data: mmap.mmap) -> tuple[list[str], bool]:
@@ -85,12 +125,12 @@ def _locations(data: mmap.mmap) -> tuple[list[str], bool]:
     while todo:
         message, start, stop, depth = todo.pop()
         if depth > _MAX_DEPTH:
-            raise _Broken
+            raise Broken
         children = _CHILDREN[message]
-        for number, at, end in _fields(data, start, stop):
+        for number, at, end in fields(data, start, stop):
             child = children.get(number)
             if child == "external":
-                entry = {key: data[a:b] for key, a, b in _fields(data, at, end)}
+                entry = {key: data[a:b] for key, a, b in fields(data, at, end)}
                 if entry.get(1) == b"location":
                     found.append(entry.get(2, b"").decode("utf-8", "replace"))
             elif child is not None:
@@ -114,7 +154,7 @@ def check_onnx_file(path: Path) -> None:
             locations, has_graph = _locations(data)
     except (OSError, ValueError) as error:  # ValueError: mmap of an empty file
         raise ModelError(f"{path}: not a readable ONNX model: {error}") from error
-    except _Broken as error:
+    except Broken as error:
         raise ModelError(f"{path}: not an ONNX model, or truncated") from error
     if not has_graph:
         raise ModelError(f"{path}: not an ONNX model: it holds no graph")

@@ -17,6 +17,14 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
+def has_free_batch(session: Session) -> bool:
+    """Return whether an open model takes any number of samples in one run.
+
+    A session says so as `free_batch`; one that does not say takes one.
+    """
+    return bool(getattr(session, "free_batch", False))
+
+
 class Session(Protocol):
     """A model, opened in an engine and ready to run.
 

@@ -106,9 +106,19 @@ def _options(ort: Any, threads: int) -> Any:
     return options
 
 
+def _free_batch(session: Any) -> bool:
+    """Return whether the first axis of every input and output is open."""
+    shapes = [each.shape for each in (*session.get_inputs(), *session.get_outputs())]
+    return all(bool(shape) and not isinstance(shape[0], int) for shape in shapes)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OrtSession:
-    """A model opened in ONNX Runtime; see `edge.backends.base.Session`."""
+    """A model opened in ONNX Runtime; see `edge.backends.base.Session`.
+
+    Attributes:
+        free_batch: Whether it takes any number of samples in one run.
+    """
 
     path: Path
     inputs: tuple[str, ...]
@@ -116,6 +126,7 @@ class OrtSession:
     engine: str
     engine_version: str
     provider: str
+    free_batch: bool
     _session: Any
     _errors: tuple[type[Exception], ...]
 
@@ -158,6 +169,7 @@ def open_session(
         engine="ort",
         engine_version=str(ort.__version__),
         provider=running,
+        free_batch=_free_batch(session),
         _session=session,
         _errors=errors,
     )

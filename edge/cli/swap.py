@@ -24,6 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     need.add_argument("--input", type=Path, required=True, help="picture, video or folder")
     need.add_argument("--output", type=Path, required=True, help="file or folder to write")
     need.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    need.add_argument(
+        "--source-picture",
+        type=Path,
+        metavar="FILE",
+        help="picture of the identity's person, for a model that takes one; the consent names it",
+    )
 
     leave = parser.add_argument_group("by whose leave")
     leave.add_argument("--purpose", choices=PURPOSES, required=True)
@@ -58,6 +64,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _configure_engines(parser: argparse.ArgumentParser) -> None:
     engine = parser.add_argument_group("models and engine")
     engine.add_argument("--model", default="ref_swapper", help="card of the swap model")
+    engine.add_argument(
+        "--boost",
+        type=int,
+        default=1,
+        metavar="N",
+        help="swap crops N times as large, in N x N interleaved runs (default 1)",
+    )
     engine.add_argument("--detector", default="ref_detector", help="card of the detector")
     engine.add_argument("--backend", default="ort", help="ort (default), litert, tflite")
     engine.add_argument(
@@ -112,6 +125,7 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
         target_consent=arguments.target_consent,
         faces=arguments.faces,
         match=arguments.match,
+        source_picture=arguments.source_picture,
         engines=Engines(
             model=arguments.model,
             detector=arguments.detector,
@@ -119,6 +133,7 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
             providers=tuple(arguments.provider or CPU_PROVIDERS),
             threads=arguments.threads,
             min_score=arguments.min_score,
+            boost=arguments.boost,
         ),
         label_language=arguments.label_language,
     )
