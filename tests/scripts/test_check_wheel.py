@@ -9,21 +9,23 @@ import pytest
 
 from scripts import check_wheel
 
+SUFFIX = {"models/cards": ".toml", "models/weights": ".onnx"}
+FILES = {
+    source: f"a{SUFFIX.get(source, '.jpg' if source.startswith('models') else '.toml')}"
+    for source in check_wheel.DATA
+}
 GOOD = {
     "edge/__init__.py",
     "quantize/__init__.py",
-    "edge/_models/cards/a.toml",
-    "edge/_models/weights/a.onnx",
-    "edge/_models/samples/a.jpg",
-    "edge/_models/samples/faces/a.jpg",
+    *(f"{place}/{FILES[source]}" for source, place in check_wheel.DATA.items()),
     "edge_swap-0.1.0.dist-info/METADATA",
     "edge_swap-0.1.0.dist-info/licenses/LICENSE",
 }
 
 
 def _complaints(folder: Path, names: set[str]) -> list[str]:
-    for name in ("cards/a.toml", "weights/a.onnx", "samples/a.jpg", "samples/faces/a.jpg"):
-        path = folder / "models" / name
+    for source, name in FILES.items():
+        path = folder / source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     wheel = folder / "edge_swap.whl"
@@ -47,3 +49,9 @@ def test_what_is_missing(tmp_path: Path, name: str) -> None:
 def test_what_does_not_belong(tmp_path: Path, name: str) -> None:
     (complaint,) = _complaints(tmp_path, GOOD | {name})
     assert name.split("/")[0] in complaint
+
+
+def test_every_target_is_looked_for() -> None:
+    root = Path(check_wheel.__file__).parent.parent
+    targets = {path.parent.name for path in (root / "targets").glob("*/profile.toml")}
+    assert {f"targets/{name}" for name in targets} <= set(check_wheel.DATA)
