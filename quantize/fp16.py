@@ -8,7 +8,7 @@ around which this file works; each is named where that happens:
 3. The scales of Resize become half precision, which no engine takes, or all of Resize is left out.
 4. An output that the graph reads too gets the wrong type inside.
 5. A cast up behind a cast down stays where more than one node reads the value, and each reader
-   gets a cast of its own.
+   gets a cast of its own (`fp16_casts` removes them).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from quantize.calibrate import Ranges
 from quantize.errors import GraphError, QuantizeError
+from quantize.fp16_casts import rename, tidy_casts
 from quantize.fp16_norms import without_batch_norms
-from quantize.fp16_rules import float32_only, nodes_to_keep, weight_trouble
+from quantize.fp16_rules import float32_only, nodes_to_keep
+from quantize.fp16_values import weight_trouble
 from quantize.modelfile import name_nodes
 from quantize.passes._infra.graph import Graph
-from quantize.passes._infra.model import in_running_order
 from quantize.passes._infra.shapes import check_model, infer_types, tensor_bytes
 from quantize.stored import assemble, constants_of, is_constant, without_constants
 
 __all__ = ["Fp16Model", "to_fp16"]
 
-_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 _LARGE = 1 << 14  # bytes; parameters of norms are smaller, and stay exact
 
 
@@ -43,7 +43,8 @@ class Fp16Model:
     Attributes:
         model: its inputs and outputs are float32.
         kept_float: why a node stays float32, by its name, in the order of the graph.
-        casts: how many Cast nodes between the two precisions it has.
+        casts: how many computed values are cast between the two precisions. Casts of weights do
+            not count: engines do them once, when they load the model.
     """
 
     model: onnx.ModelProto
@@ -80,7 +81,7 @@ def to_fp16(model: onnx.ModelProto, ranges: Ranges | None = None) -> Fp16Model:
     inner = _part_outputs(bare)
     _note_types(bare, model, inner)
     bare = _place_casts(bare, kept)
-    casts = _tidy(bare, inner, tensors)
+    casts = tidy_casts(bare, inner, tensors)
     result = assemble(bare, tensors.values())
     try:
         check_model(result)
@@ -166,18 +167,11 @@ def _part_outputs(bare: onnx.ModelProto) -> dict[str, str]:
             name += "_"
         if value.name in made:
             inner[value.name] = name
-    _rename(bare.graph.node, inner)
+    rename(bare.graph.node, inner)
     for output, name in inner.items():
         bare.graph.node.append(helper.make_node("Identity", [name], [output]))
     name_nodes(bare)
     return {name: output for output, name in inner.items()}
-
-
-def _rename(nodes: Iterable[onnx.NodeProto], names: Mapping[str, str]) -> None:
-    for node in nodes:
-        for values in (node.input, node.output):
-            for index, name in enumerate(values):
-                values[index] = names.get(name, name)
 
 
 def _note_types(bare: onnx.ModelProto, model: onnx.ModelProto, inner: Mapping[str, str]) -> None:
@@ -211,110 +205,3 @@ def _place_casts(bare: onnx.ModelProto, kept: Mapping[str, str]) -> onnx.ModelPr
         check_fp16_ready=False,
     )
     return converted
-
-
-class _Tidy:
-    """Leaves one cast per value and precision, and none where the value has it already (fault 5).
-
-    Casts are looked at between float32 and float16 alone.
-    """
-
-    def __init__(
-        self,
-        bare: onnx.ModelProto,
-        inner: Mapping[str, str],
-        tensors: Mapping[str, onnx.TensorProto],
-    ) -> None:
-        graph = bare.graph
-        self.outputs = {value.name for value in graph.output}
-        notes = [*graph.input, *graph.value_info, *graph.output]
-        self.types = {note.name: int(note.type.tensor_type.elem_type) for note in notes}
-        self.types.update({name: int(tensor.data_type) for name, tensor in tensors.items()})
-        self.nodes = list(graph.node)
-        self.fixed = {*tensors, *(value.name for value in graph.input)}
-        for node in [node for node in self.nodes if self._parts_output(node, inner)]:
-            self.nodes.remove(node)
-            self._drop(node.output[0], node.input[0])
-
-    def _parts_output(self, node: onnx.NodeProto, inner: Mapping[str, str]) -> bool:
-        return node.op_type == "Identity" and node.input[0] in inner
-
-    def _drop(self, name: str, source: str) -> None:
-        """Let everything that reads a value read another; an output keeps its name."""
-        if name not in self.outputs:
-            _rename(self.nodes, {name: source})
-        elif source in self.outputs or source in self.fixed:
-            self.nodes.append(helper.make_node("Identity", [source], [name], name=name))
-        else:
-            _rename(self.nodes, {source: name})
-
-    def casts(self) -> list[onnx.NodeProto]:
-        """Return the casts, those that make an output first: others can share these."""
-        found = [
-            node
-            for node in self.nodes
-            if node.op_type == "Cast"
-            and all(self.types.get(name) in _FLOATS for name in (node.input[0], node.output[0]))
-        ]
-        return sorted(found, key=lambda node: node.output[0] not in self.outputs)
-
-    def _origin(self, name: str, makers: Mapping[str, onnx.NodeProto]) -> str:
-        """Look through casts for the value that was computed or fed."""
-        while name in makers:
-            name = makers[name].input[0]
-        return name
-
-    def run(self) -> int:
-        """Tidy up, and return how many casts are left."""
-        makers = {node.output[0]: node for node in self.casts()}
-        for node in makers.values():
-            node.input[0] = self._origin(node.input[0], makers)
-        shared: dict[tuple[str, int], str] = {}
-        for node in self.casts():
-            source, name = node.input[0], node.output[0]
-            kind = self.types[name]
-            same = source if self.types[source] == kind else shared.get((source, kind))
-            if same is None:
-                shared[source, kind] = name
-            elif self.types[source] == kind or name not in self.outputs:
-                self.nodes.remove(node)
-                self._drop(name, same)
-        read = {name for node in self.nodes for name in node.input} | self.outputs
-        idle = [node for node in self.casts() if node.output[0] not in read]
-        for node in idle:
-            self.nodes.remove(node)
-        left = self.casts()
-        self._shorten(left)
-        return len(left)
-
-    def _shorten(self, casts: Iterable[onnx.NodeProto]) -> None:
-        """Give casts short names: those of the converter are half a per cent of a small model."""
-        taken = {name for node in self.nodes for name in [node.name, *node.input, *node.output]}
-        names: dict[str, str] = {}
-        for number, node in enumerate(casts):
-            kind = "half" if self.types[node.output[0]] == TensorProto.FLOAT16 else "full"
-            name = f"{kind}_{number}"
-            while name in taken:
-                name += "_"
-            node.name = name
-            if node.output[0] not in self.outputs:
-                names[node.output[0]] = name
-        _rename(self.nodes, names)
-
-
-def _tidy(
-    bare: onnx.ModelProto, inner: Mapping[str, str], tensors: Mapping[str, onnx.TensorProto]
-) -> int:
-    tidy = _Tidy(bare, inner, tensors)
-    casts = tidy.run()
-    nodes = [_copy(node) for node in in_running_order(tidy.nodes)]
-    del bare.graph.node[:]
-    bare.graph.node.extend(nodes)
-    del bare.graph.value_info[:]
-    return casts
-
-
-def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
-    twin = onnx.NodeProto()
-    twin.CopyFrom(node)
-    return twin

@@ -10,24 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
 from quantize.calibrate import Ranges
+from quantize.fp16_values import activation_trouble, overflow_trouble, weight_trouble
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.model import STANDARD_DOMAINS
 
-__all__ = ["float32_only", "nodes_to_keep", "weight_trouble"]
+__all__ = ["float32_only", "nodes_to_keep"]
 
-LARGEST = 65504.0
-SMALLEST_NORMAL = 2.0**-14  # below it, digits are lost
-SMALLEST = 2.0**-25  # below it, a value becomes 0
-
-_HEADROOM = 4.0  # calibration sees a few pictures, not all
-_MOSTLY = 0.5  # share of the values
-_LEAST_SIGNAL = 1e6  # power of a weight over that of its rounding: 60 dB; ordinary ones keep 73
 _SMALL_WEIGHT = 1024  # bytes; a node with less may as well stay float32 between others that do
 
 _NORMS = frozenset(
@@ -72,6 +65,7 @@ _LIGHT = _ARITHMETIC | {
     "Squeeze",
     "Unsqueeze",
 }
+_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm"})
 _GUARDS = frozenset({"Abs", "Add", "Clip", "Max"})  # what keeps a root or a divisor away from 0
 _PRODUCTS = frozenset({"Gemm", "MatMul"})  # sums of squares, where exporters write them so
 _POWERS = frozenset({"Abs", "Mul", "Pow", "Sub"})  # what is summed up in a variance
@@ -213,14 +207,18 @@ class _Keeper:
         if self.ranges is None:
             return
         for name in self.floats([*node.input, *node.output]):
-            trouble = _activation_trouble(self.ranges, name)
+            trouble = activation_trouble(self.ranges, name)
             if trouble:
                 self.keep(node, f"'{name}' {trouble}")
 
     def by_weights(self, node: onnx.NodeProto) -> None:
         for name in self.weights(node):
             value = self.graph.constant(name) if not self.holds(node) else None
-            trouble = weight_trouble(value) if value is not None else ""
+            # A bias is added to sums of many values, where its last digits do not count.
+            bias = node.op_type in _LAYERS and name not in node.input[:2]
+            trouble = (
+                "" if value is None else overflow_trouble(value) if bias else weight_trouble(value)
+            )
             if trouble:
                 self.keep(node, f"weight '{name}' {trouble}")
 
@@ -249,53 +247,6 @@ class _Keeper:
         return (self.graph.constant(name) for name in self.weights(node))
 
 
-def _activation_trouble(ranges: Ranges, name: str) -> str:
-    if name not in ranges.minmax:
-        return ""
-    peak = max(map(abs, ranges.minmax[name]))
-    if peak > LARGEST / _HEADROOM:
-        return f"reaches {peak:.3g}, and half precision ends at {LARGEST:.0f}"
-    if 0 < peak < SMALLEST_NORMAL or _mostly_tiny(*ranges.histograms.get(name, (None, 0.0))):
-        return f"is mostly below {SMALLEST_NORMAL:.2g}, where half precision loses digits"
-    return ""
-
-
-def _mostly_tiny(counts: NDArray[np.int64] | None, edge: float) -> bool:
-    """Return whether most values that are not 0 lie where half precision loses digits."""
-    if counts is None or edge <= 0:
-        return False
-    half = len(counts) // 2
-    inner = min(half, int(SMALLEST_NORMAL * half / edge))
-    # The two bins at 0 hold exact zeros too, so they say nothing.
-    outside = int(counts[: half - 1].sum() + counts[half + 1 :].sum())
-    tiny = int(counts[half - inner : half - 1].sum() + counts[half + 1 : half + inner].sum())
-    return inner > 1 and tiny > _MOSTLY * outside
-
-
-def weight_trouble(value: NDArray[Any]) -> str:
-    """Say what half precision would do to a float32 weight of any shape; empty when nothing."""
-    size = np.abs(value[np.isfinite(value)])
-    size = size[size > 0]
-    if not size.size:
-        return ""
-    peak = float(size.max())
-    if peak > LARGEST:
-        return f"reaches {peak:.3g}, and half precision ends at {LARGEST:.0f}"
-    flushed = np.count_nonzero(size < SMALLEST) / size.size
-    if flushed > _MOSTLY:
-        return f"would become 0 for {flushed:.0%} of its values"
-    if float(size.min()) >= SMALLEST_NORMAL:
-        return ""  # every digit count is the usual one
-    lost = size - size.astype(np.float16).astype(np.float32)
-    if _power(size) < _LEAST_SIGNAL * _power(lost):
-        return f"is mostly below {SMALLEST_NORMAL:.2g}, where half precision loses digits"
-    return ""
-
-
-def _power(values: NDArray[Any]) -> float:
-    return float(np.square(values, dtype=np.float64).sum())
-
-
 def nodes_to_keep(graph: Graph, ranges: Ranges | None = None) -> dict[str, str]:
     """Say which nodes of a float32 model must stay float32.
 
@@ -304,7 +255,8 @@ def nodes_to_keep(graph: Graph, ranges: Ranges | None = None) -> dict[str, str]:
        with what guards them against 0; all that works on a norm's statistics, and applies them.
     3. Nodes that read or make a value of which calibration saw more than a quarter of 65504, or
        that is mostly below 6.1e-5.
-    4. Nodes whose weights overflow, become 0 for the most part, or lose digits.
+    4. Nodes whose weights overflow, become 0 for the most part, or lose digits, and layers whose
+       bias overflows.
     5. Nodes without large weights all of whose neighbours stay.
 
     Args:

@@ -216,7 +216,7 @@ class _Job:
                 self.model.SerializeToString() if source is None else str(source),
                 options,
                 providers=["CPUExecutionProvider"],
-                disabled_optimizers=["NchwcTransformer"] if self.arm else [],
+                disabled_optimizers=self._left_out(),
             )
         except Exception as error:
             if not type(error).__module__.startswith("onnxruntime"):
@@ -224,6 +224,12 @@ class _Job:
             verb = "convert the model to" if source is None else "load what it wrote in"
             text = " ".join(str(error).split())[:300]
             raise EngineError(f"ONNX Runtime cannot {verb} ORT format: {text}") from error
+
+    def _left_out(self) -> list[str]:
+        """Return the names of the rewriting that does not suit the file, whatever the level."""
+        blocked = ["NchwcTransformer"] if self.arm else []
+        # It would cast large half-precision weights up, and store them so.
+        return [*blocked, "ConstantFolding"] if self.kind == "half" else blocked
 
     def convert(self, style: Style, path: Path) -> Path:
         """Write the .ort file."""

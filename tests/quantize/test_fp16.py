@@ -165,6 +165,21 @@ def test_a_weight_that_is_read_in_both_precisions() -> None:
     assert worst_psnr(model, result.model) >= 60
 
 
+def test_large_weights_of_float32_nodes_are_stored_in_half() -> None:
+    s = Sketch()
+    x = s.op("Abs", s.input("x", 1, 64))
+    energy = s.op("Gemm", s.op("Mul", x, x), s.keep(s.rng.uniform(0, 1, (64, 128))))
+    s.op("Tanh", s.op("Sqrt", energy), output="output")
+    model = s.model("output")
+    result = to_fp16(model)
+    assert precisions(result.model) == {"FLOAT16": 64 * 128 * 2}
+    gemm = next(node for node in result.model.graph.node if node.op_type == "Gemm")
+    assert gemm.name in result.kept_float
+    assert result.casts == 4  # input, before the sum, behind the root, output
+    assert count(result.model, "Cast") == 5  # and that of the weight
+    assert worst_psnr(model, result.model) >= 60
+
+
 def test_an_output_that_the_graph_reads() -> None:
     s = Sketch()
     x = s.input("x", 1, 8)
