@@ -117,6 +117,12 @@ def _card_of(source: Path, digest: str, name: str | None) -> Card:
                 f"{source}: not the file that card '{name}' means: its SHA-256 is {digest}, "
                 f"the card says {card.sha256}"
             )
+        size = source.stat().st_size
+        if card.size and card.size != size:
+            raise ModelError(
+                f"{source}: not the file that card '{name}' means: it has {size} bytes, the card "
+                f"says {card.size}"
+            )
         return card
     for card in all_cards().values():
         if card.sha256 == digest:

@@ -12,8 +12,8 @@ from edge.backends import Session
 from edge.backends.base import CPU_PROVIDER
 from edge.contracts import Card
 from edge.errors import BackendError, CardError
-from edge.faces.align import align
-from edge.loading import check_fit, open_card, use_of
+from edge.faces.align import align_to
+from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
 from edge.tensors import to_tensor
 
@@ -37,7 +37,9 @@ class Embedder:
             raise CardError(
                 f"model '{card.name}' is a {card.kind}, but a recogniser is needed here"
             )
-        check_fit(card, session, [card.input.name], [card.embedding.name])
+        self._input = named(card, card.input.name, session.inputs)
+        self._output = named(card, card.embedding.name, session.outputs)
+        check_fit(card, session, [self._input], [self._output])
         self.card = card
         self.use: ModelUse = use_of(card, session)
         self.match_threshold = card.embedding.match_threshold
@@ -59,10 +61,10 @@ class Embedder:
             UsageError: The landmarks cannot be aligned.
             BackendError: The engine failed, or gave no usable numbers.
         """
-        crop = align(frame, face, self._crop.template, self._crop.size)
+        crop = align_to(frame, face, self._crop)
         tensor = to_tensor(crop.picture, self.card.input)
-        results = self._session.run({self.card.input.name: tensor})
-        values = results[self._session.outputs.index(self._spec.name)]
+        results = self._session.run({self._input: tensor})
+        values = results[self._session.outputs.index(self._output)]
         embedding = np.asarray(values, np.float64).reshape(-1)
         length = float(np.linalg.norm(embedding))
         if embedding.size != self._spec.length or not np.isfinite(length) or length == 0:
