@@ -16,10 +16,15 @@ from quantize.targets import TargetProfile
 
 if TYPE_CHECKING:
     from quantize.calibrate import Ranges
+    from quantize.contract import ModelContract
     from quantize.recipes import Recipe
     from quantize.samples import Samples
     from quantize.search import Found
     from quantize.sensitivity import Layer
+
+SEARCH_SAMPLES = 12
+"""Samples that a search tries sets of float layers on."""
+_FEWEST = 4
 
 __all__ = ["Made", "Material", "make"]
 
@@ -31,15 +36,13 @@ class Material:
     Attributes:
         prepared: the float model.
         profile: of the target.
-        held_out: samples that quality is judged on.
-        budget: that the worst of them must keep; None where none was asked for.
+        budget: that the worst picture must keep; None where none was asked for.
         reduce_range: whether weights take 7 bits whatever the recipe says: kernels that saturate
             were found.
     """
 
     prepared: Prepared
     profile: TargetProfile
-    held_out: Samples
     budget: Budget | None
     reduce_range: bool = False
 
@@ -104,35 +107,64 @@ def _half(settings: Settings, material: Material, progress: Progress) -> Made:
         return Made(material.prepared.model)
     from quantize.fp16 import to_fp16
 
-    ranges, origin, notes = _ranges(settings, material.prepared, progress)
+    samples = _samples(settings, material.prepared, progress)
+    ranges = _ranges(settings, material.prepared, samples, progress)
     made = to_fp16(material.prepared.model, ranges)
-    return Made(made.model, calibrated_on=origin, kept_float=dict(made.kept_float), notes=notes)
+    return Made(
+        made.model,
+        calibrated_on=samples.origin,
+        kept_float=dict(made.kept_float),
+        notes=samples.notes,
+    )
 
 
-def _ranges(
-    settings: Settings, prepared: Prepared, progress: Progress
-) -> tuple[Ranges, str, tuple[str, ...]]:
-    """Calibrate; return the ranges, where the samples came from, and notes on them."""
-    from quantize.calibrate import calibrate
+def _samples(settings: Settings, prepared: Prepared, progress: Progress) -> Samples:
     from quantize.samples import calibration_samples
 
     progress("samples", 0, 1)
-    samples = calibration_samples(
+    return calibration_samples(
         prepared.contract,
         folder=settings.calibration,
         count=settings.count,
         threads=settings.threads,
     )
+
+
+def _ranges(settings: Settings, prepared: Prepared, samples: Samples, progress: Progress) -> Ranges:
+    from quantize.calibrate import calibrate
+
     # Ranges of a baked model tell of the person: nothing of them is kept.
     cache: Literal["default"] | None = "default" if prepared.baked is None else None
-    ranges = calibrate(
+    return calibrate(
         prepared.model,
         samples,
         threads=settings.threads,
         cache=cache,
         progress=lambda done, total: progress("calibrating", done, total),
     )
-    return ranges, samples.origin, samples.notes
+
+
+def _equalised(
+    settings: Settings,
+    prepared: Prepared,
+    samples: Samples,
+    ranges: Ranges,
+    recipe: Recipe,
+    progress: Progress,
+) -> tuple[Ranges, tuple[str, ...]]:
+    """Balance channels where the recipe wants it; return the ranges then, and a note."""
+    if not recipe.equalise:
+        return ranges, ()
+    from quantize.equalise import equalise
+
+    progress("equalising", 0, 1)
+    bits = 7 if recipe.reduce_range else 8
+    scaled = equalise(prepared.model, ranges, per_channel=recipe.per_channel, bits=bits)
+    if not scaled:
+        return ranges, ()
+    # The values between the layers have changed.
+    ranges = _ranges(settings, prepared, samples, progress)
+    return ranges, (f"the channels of {len(scaled)} layers were balanced",)
 
 
 def _integer(settings: Settings, material: Material, progress: Progress) -> Made:
@@ -143,7 +175,10 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
     recipe = load_recipe(settings.recipe or profile.recipe("int8", settings.form))
     if material.reduce_range:
         recipe = replace(recipe, reduce_range=True)
-    ranges, origin, notes = _ranges(settings, prepared, progress)
+    samples = _samples(settings, prepared, progress)
+    ranges = _ranges(settings, prepared, samples, progress)
+    ranges, balanced = _equalised(settings, prepared, samples, ranges, recipe, progress)
+    origin, notes = samples.origin, (*samples.notes, *balanced)
     if material.budget is None:
         progress("quantizing", 0, 1)
         made = to_int8(prepared.model, ranges, recipe)
@@ -177,12 +212,13 @@ def _searched(
 ) -> Found:
     from quantize.search import search
 
+    contract = material.prepared.contract
     found = search(
         material.prepared.model,
         ranges,
         recipe,
-        material.held_out,
-        material.prepared.contract,
+        search_samples(settings, contract),
+        contract,
         budget,
         kernels=material.profile.kernels,
         threads=settings.threads,
@@ -191,6 +227,27 @@ def _searched(
     if not found.met:
         raise BudgetError(unreached(budget, found))
     return found
+
+
+def search_samples(settings: Settings, contract: ModelContract) -> Samples:
+    """Return what a search chooses float layers by.
+
+    These are faces that neither calibration nor the final judgement sees: a choice that is judged
+    on what it was made by looks better than it is.
+
+    Args:
+        settings: what was asked for.
+        contract: of the model.
+    """
+    from quantize.samples import calibration_samples, samples_of
+
+    given = settings.calibration is not None
+    skipped = 0 if given else settings.count  # calibration took these of the shipped faces
+    both = calibration_samples(contract, count=skipped + SEARCH_SAMPLES, threads=settings.threads)
+    left = both.feeds[skipped:]
+    if len(left) < _FEWEST:  # calibration took nearly all there are: share with it
+        left = both.feeds[-SEARCH_SAMPLES:]
+    return samples_of(left, f"{len(left)} of {both.origin}")
 
 
 def unreached(budget: Budget, found: Found) -> str:

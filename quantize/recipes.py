@@ -86,6 +86,8 @@ class Recipe:
         islands: operators without weights that join where both sides of them are quantized.
         gemm_weights: "w8" stores the weights of what is not quantized in 8 bits and computes in
             float: those of Gemm, MatMul and ConvTranspose, for which engines have no 8-bit kernels.
+        equalise: channels between convolutions are balanced first, where the model stays the same
+            (`quantize.equalise`).
         float_layers: what stays float in any case: patterns of node names (`*`, `?`, `[...]`),
             or "@first" for the layers that see an input first and "@last" for those that an
             output comes from.
@@ -107,6 +109,7 @@ class Recipe:
     operators: tuple[str, ...]
     islands: tuple[str, ...]
     gemm_weights: Literal["float", "w8"]
+    equalise: bool
     float_layers: tuple[str, ...]
     note: str
 
@@ -145,6 +148,7 @@ def _parse(table: Table, name: str) -> Recipe:
         operators=_among(table, "operators", _QUANTIZED),
         islands=_among(table, "islands", _ISLANDS),
         gemm_weights=cast(Literal["float", "w8"], table.choice("gemm_weights", ("float", "w8"))),
+        equalise=table.switch("equalise", default=False),
         float_layers=table.texts("float_layers", default=()),
         note=table.text("note"),
     )
