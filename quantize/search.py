@@ -25,6 +25,7 @@ from quantize.errors import BudgetError, SamplesError
 from quantize.int8 import Int8Model, to_int8
 from quantize.int8_choice import choose
 from quantize.passes._infra.graph import Graph
+from quantize.passes._infra.shapes import model_bytes
 from quantize.quality import Outputs, Scores, evaluate, run_all, score
 from quantize.recognition import Embed, crop_embedder
 from quantize.segments import Chain
@@ -42,6 +43,7 @@ __all__ = ["Budget", "Found", "Trial", "parse_budget", "search"]
 TIME_LIMIT = 600.0
 """Seconds after which nothing new is tried."""
 
+_LARGE = 200_000_000  # bytes of a model from which memory is worth more than loading it again
 _RANKED_SAMPLES = 4
 _ROUNDS = 4  # how often the model may fall short of what the chain promised
 _CHAIN_RUNS = 12  # sets that are tried on the chain per round, before thinning out
@@ -160,7 +162,8 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Best:
-    int8: Int8Model
+    int8: Int8Model | None  # not kept where the budget is not met: the search goes on
+    names: tuple[str, ...]
     scores: Scores
     met: bool
     cost: float
@@ -184,6 +187,7 @@ class _Search:
         self._limit = time_limit
         self._tried: list[Trial] = []
         self._best: _Best | None = None
+        self._chain: Chain | None = None
         self._layers: tuple[Layer, ...] = ()
         self._costs: NDArray[np.float64] = np.zeros(0)
         self._known: dict[tuple[str, ...], float] = {}
@@ -197,17 +201,9 @@ class _Search:
         first = self._judge(np.zeros(0, np.bool_))
         order = np.argsort(first.psnr)[:_RANKED_SAMPLES]
         self._hardest = [int(index) for index in order]
-        self._chain: Chain = quantizable_chain(
-            job.model,
-            job.ranges,
-            job.recipe,
-            kernels=job.kernels,
-            threads=job.threads,
-            progress=job.progress,
-        )
         self._layers = ranked(
             job.model,
-            self._chain,
+            self._opened(),
             [job.samples.feeds[index] for index in self._hardest],
             job.contract,
             progress=job.progress,
@@ -216,12 +212,27 @@ class _Search:
         self._costs = costs_of(self._layers)
         if not job.budget.met(first) and self._layers:
             self._narrow()
+        self._chain = None
         best = self._best
         assert best is not None
-        return Found(best.int8, best.scores, self._layers, best.met, tuple(self._tried))
+        int8 = best.int8 or to_int8(job.model, job.ranges, job.recipe, float_layers=best.names)
+        return Found(int8, best.scores, self._layers, best.met, tuple(self._tried))
 
     def _late(self) -> bool:
         return self._clock() - self._start > self._limit
+
+    def _opened(self) -> Chain:
+        job = self._job
+        if self._chain is None:
+            self._chain = quantizable_chain(
+                job.model,
+                job.ranges,
+                job.recipe,
+                kernels=job.kernels,
+                threads=job.threads,
+                progress=job.progress,
+            )
+        return self._chain
 
     # Trials
 
@@ -241,6 +252,8 @@ class _Search:
     def _judge(self, floats: NDArray[np.bool_]) -> Scores:
         """Make the model with these float layers, judge it on all samples, keep the best."""
         job, names = self._job, self._names(floats)
+        if model_bytes(job.model) > _LARGE:
+            self._chain = None  # there is not memory for the chain and a whole model beside it
         made = to_int8(job.model, job.ranges, job.recipe, float_layers=names)
         scores = evaluate(
             made.model,
@@ -253,7 +266,8 @@ class _Search:
         )
         self._note(names, scores, "model")
         met = job.budget.met(scores) and bool(made.quantized)
-        best = _Best(made, scores, met, float(self._costs[floats].sum()))
+        cost = float(self._costs[floats].sum())
+        best = _Best(made if met else None, names, scores, met, cost)
         if self._best is None or best.before(self._best, job.budget):
             self._best = best
         return scores
@@ -263,10 +277,9 @@ class _Search:
         names = self._names(floats)
         if names not in self._known:
             job = self._job
-            exchanged = set(self._chain.exchangeable) - set(names)
-            outputs = [
-                self._chain.run(job.samples.feeds[index], exchanged) for index in self._hardest
-            ]
+            chain = self._opened()
+            exchanged = set(chain.exchangeable) - set(names)
+            outputs = [chain.run(job.samples.feeds[index], exchanged) for index in self._hardest]
             wanted = [self._references[index] for index in self._hardest]
             scores = score(outputs, wanted, job.contract, embed=job.embed)
             self._note(names, scores, "chain")
