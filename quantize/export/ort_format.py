@@ -274,7 +274,7 @@ class _Job:
         if not self.arm and style == "fixed" and self.kind != "half":
             found.append(
                 "convolutions are laid out for this machine's vector width: convert on the "
-                "device's own kind of processor, or take style runtime"
+                "device's own kind of processor"
             )
         if style == "runtime":
             found.append(
