@@ -50,7 +50,7 @@ _USUAL_STEPS = 12  # rewrites, for a progress bar
 MOST_THREADS = 4
 """Threads that are used unless told otherwise: more do little for models of this size."""
 
-HELD_OUT = 16
+HELD_OUT = 24
 """Samples that quality is judged on."""
 
 
@@ -218,9 +218,7 @@ class _Way:
         """Convert, write and judge; again where kernels saturate, or a file misses its budget."""
         goal, seven_bits = self._budget, False
         for left in reversed(range(_TRIES)):
-            material = Material(
-                self._prepared, self._profile, self._held_out, goal, reduce_range=seven_bits
-            )
+            material = Material(self._prepared, self._profile, goal, reduce_range=seven_bits)
             made = make(self._settings, material, self._progress)
             self._judged = self._written(made)
             self._saturation = self._checked(made)
@@ -235,7 +233,7 @@ class _Way:
                 break
             elif goal is None or self._made.found is None or not left:
                 raise BudgetError(self._missed())
-            else:  # other kernels than those that the search measured with: ask for more
+            else:  # other faces and kernels than those that the search had: ask for more
                 goal = raised(goal, short)
         self._prepared = replace(self._prepared, model=onnx.ModelProto())
 
