@@ -184,6 +184,7 @@ class _Way:
             self._file,
             self._profile,
             settings.form,
+            settings.precision,
             card=self._card,
             bake=settings.bake,
             threads=settings.threads,

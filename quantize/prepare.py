@@ -80,13 +80,15 @@ class Prepared:
     baked: BakedIdentity | None
 
 
-def target_passes(profile: TargetProfile, form: Format) -> tuple[Pass, ...]:
-    """Return the rewrites that a target wants for a format, in order.
+def target_passes(
+    profile: TargetProfile, form: Format, precision: str = "fp32"
+) -> tuple[Pass, ...]:
+    """Return the rewrites that a target wants for a format and a precision, in order.
 
     Raises:
         TargetError: its profile names one that does not exist.
     """
-    names = profile.format_passes[form]
+    names = profile.rewrites(form, precision)
     unknown = [name for name in names if name not in TARGET_PASSES]
     if unknown:
         raise TargetError(
@@ -100,6 +102,7 @@ def prepare(
     file: ModelFile,
     profile: TargetProfile,
     form: Format = "onnx",
+    precision: str = "fp32",
     *,
     card: Card | None = None,
     bake: Path | None = None,
@@ -112,6 +115,7 @@ def prepare(
         file: the model; it is edited in place.
         profile: of the target.
         form: what will be written.
+        precision: what it is prepared for.
         card: the model's card.
         bake: identity file whose person becomes part of the model.
         threads: of the engine that checks.
@@ -126,7 +130,7 @@ def prepare(
         PassError: a rewrite failed its check.
         ConsentError: an identity is to be baked whose consent is not in force.
     """
-    own = target_passes(profile, form)
+    own = target_passes(profile, form, precision)
     model = file.model
     samples = 1 if model_bytes(model) > _ONE_SAMPLE_FROM else 2
     stated = input_specs(model, card)

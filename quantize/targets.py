@@ -28,6 +28,7 @@ __all__ = ["FORMATS", "Format", "TargetProfile", "load_target", "target_names"]
 Format = Literal["onnx", "ort", "tflite"]
 FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite")
 
+_PRECISIONS = ("fp32", "fp16", "int8", "w8")
 _PROFILE = "profile.toml"
 _ARCHITECTURES = ("x86_64", "aarch64")
 _KERNELS = ("default", "precise", "reference")
@@ -46,7 +47,8 @@ class TargetProfile:
         passes: names of the rewrites that an ONNX model gets for it, in order.
         kernels: with which kernels quality is measured on this machine.
         recipes: name of the recipe by precision; "int8_tflite" is that of 8-bit TFLite files.
-        format_passes: names of the rewrites by format.
+        format_passes: names of the rewrites by format, and for one precision alone by both:
+            "onnx_fp16".
         ort_style: how much of the engine's own rewriting a .ort file holds: "fixed" (all, for the
             CPU) or "runtime" (what other providers leave is kept as a note).
     """
@@ -59,6 +61,10 @@ class TargetProfile:
     recipes: Mapping[str, str]
     format_passes: Mapping[str, tuple[str, ...]]
     ort_style: Literal["fixed", "runtime"] = "fixed"
+
+    def rewrites(self, form: Format, precision: str) -> tuple[str, ...]:
+        """Return the names of the rewrites for a format and a precision, in order."""
+        return self.format_passes.get(f"{form}_{precision}", self.format_passes[form])
 
     def recipe(self, precision: str, form: Format) -> str:
         """Return the name of the recipe for a precision and a format.
@@ -134,13 +140,14 @@ def _parse(name: str, top: Table, values: Mapping[str, Any]) -> TargetProfile:
 
 
 def _passes(table: Table, values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for form in FORMATS:
-        names = values.get(form)
-        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-            raise table.error(f"'{form}' must be a list of names of passes")
-        found[form] = tuple(names)
-    unknown = sorted(set(values) - set(FORMATS))
+    known = (*FORMATS, *(f"{form}_{one}" for form in FORMATS for one in _PRECISIONS))
+    unknown = sorted(set(values) - set(known))
     if unknown:
-        raise table.error(f"unknown key '{unknown[0]}'; known here: {', '.join(FORMATS)}")
+        raise table.error(f"unknown key '{unknown[0]}'; known here: {', '.join(known)}")
+    found: dict[str, tuple[str, ...]] = {}
+    for key in (*FORMATS, *values):
+        names = values.get(key)
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise table.error(f"'{key}' must be a list of names of passes")
+        found[key] = tuple(names)
     return found

@@ -10,6 +10,7 @@ import pytest
 from quantize.errors import TargetError
 from quantize.prepare import target_passes
 from quantize.recipes import load_recipe, recipe_names
+from quantize.settings import PRECISIONS
 from quantize.targets import FORMATS, Format, load_target, read_profile, target_names
 
 GOOD = """title = "a"
@@ -35,7 +36,9 @@ def test_a_shipped_profile_names_what_there_is(name: str, form: Format) -> None:
     profile = load_target(name)
     assert profile.name == name
     assert profile.title
-    assert len(target_passes(profile, form)) == len(profile.format_passes[form])
+    for precision in PRECISIONS:
+        names = profile.rewrites(form, precision)
+        assert tuple(one.name for one in target_passes(profile, form, precision)) == names
     assert profile.passes == profile.format_passes["onnx"]
     recipe = load_recipe(profile.recipe("int8", form))
     assert recipe.precision == "int8"
@@ -85,6 +88,8 @@ def test_a_profile_is_read(tmp_path: Path) -> None:
         ("ort = []", "ort = [3]", "'ort' must be a list of names"),
         ("ort = []", "", "'ort' must be a list"),
         ("[recipes]", "ncnn = []\n[recipes]", "unknown key 'ncnn'"),
+        ("[recipes]", "onnx_int4 = []\n[recipes]", "unknown key 'onnx_int4'"),
+        ("[recipes]", "onnx_fp16 = 1\n[recipes]", "'onnx_fp16' must be a list"),
         ('int8 = "x86_cpu"', "", "'int8' is missing"),
         ('int8 = "x86_cpu"', "int8 = 8", "'int8' must be text"),
         ("[passes]", "extra = 1\n[passes]", "unknown key 'extra'"),
@@ -104,6 +109,18 @@ def test_an_unknown_pass_is_named(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="asks for the pass 'magic', which does not exist"):
         target_passes(profile, "tflite")
     assert target_passes(profile, "onnx") == ()
+
+
+def test_a_precision_may_want_other_rewrites(tmp_path: Path) -> None:
+    text = GOOD.replace("[recipes]", "onnx_fp16 = ['edge_pad']\n[recipes]")
+    profile = read_profile(written(tmp_path, text))
+    assert profile.rewrites("onnx", "fp16") == ("edge_pad",)
+    assert profile.rewrites("onnx", "int8") == ()
+    assert profile.rewrites("tflite", "fp16") == ("convtranspose",)
+    assert [one.name for one in target_passes(profile, "onnx", "fp16")] == ["edge_pad"]
+    # On a processor, half precision is for its size, and the rewrite of PReLU takes some.
+    assert load_target("x86_cpu").rewrites("onnx", "fp16") == ()
+    assert load_target("x86_cpu").rewrites("onnx", "int8") == ("prelu_exact",)
 
 
 def test_every_format_has_a_name() -> None:
