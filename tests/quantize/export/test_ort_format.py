@@ -164,6 +164,18 @@ def test_signed_activations_are_computed_as_on_the_target(tmp_path: Path) -> Non
     assert '"0": ["int8_t"]' in conv.split("QLinearConv", 1)[1].split("}}", 1)[0]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "w8"])
+def test_what_the_model_says_of_itself_stays(precision: str, tmp_path: Path) -> None:
+    """Whose identity is baked in, for one, at which the runtime looks before it swaps."""
+    ort = pytest.importorskip("onnxruntime")
+    model = _model()
+    model.metadata_props.add(key="identity", value="somebody")
+    model = {"fp32": lambda m: m, "fp16": lambda m: to_fp16(m).model, "w8": to_w8}[precision](model)
+    files = to_ort(model, tmp_path / "face.ort", style="fixed", target="aarch64")
+    session = ort.InferenceSession(str(files.model), providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map == {"identity": "somebody"}
+
+
 def test_an_earlier_file_is_replaced(tmp_path: Path) -> None:
     output = tmp_path / "face.ort"
     output.write_bytes(b"old")
