@@ -11,10 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from quantize.passes._infra.graph import Graph
-from quantize.passes._infra.model import attributes
-
-DOMAINS = ("", "ai.onnx", "com.microsoft")
-"""Where QuantizeLinear and DequantizeLinear come from."""
+from quantize.passes._infra.model import STANDARD_DOMAINS, attributes
 
 _LIMITS = {np.dtype(np.int8): 0, np.dtype(np.uint8): 128}  # what is taken off to get int8
 
@@ -76,7 +73,7 @@ class Constants:
 
     def _quantizer(self, name: str, kind: str) -> onnx.NodeProto | None:
         node = self._makers.get(name)
-        if node is None or node.op_type != kind or node.domain not in DOMAINS:
+        if node is None or node.op_type != kind or node.domain not in STANDARD_DOMAINS:
             return None
         return node
 

@@ -66,6 +66,8 @@ def _write_outputs(low: Lowering, inputs: Mapping[str, int]) -> dict[str, int]:
     for name in low.graph.outputs:
         shape = low.shape(name)
         order = _outer_order(shape)
+        if low.graph.element(name) != onnx.TensorProto.FLOAT:
+            raise TFLiteError(f"output {name!r} is not float32: export it with float32 outputs")
         place = low.operand(name, order)
         if low.tensor(place).load or place in inputs.values() or place in places.values():
             # Something has to make it: an input or a constant cannot be an output as well.

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import onnx
 
 from quantize.errors import TFLiteError
-from quantize.export.tflite.constants import DOMAINS, Scale
+from quantize.export.tflite.constants import Scale
 from quantize.export.tflite.lowering import Lowering, describe
 from quantize.export.tflite.step import Int8Step
 from quantize.export.tflite.writer import Quantization
-from quantize.passes._infra.model import attributes
+from quantize.passes._infra.model import STANDARD_DOMAINS, attributes
 
 # Their int8 outputs have a scale that TFLite prescribes.
 _PRESCRIBED = {
@@ -23,7 +23,9 @@ _PRESCRIBED = {
 
 def is_quantizer(node: onnx.NodeProto) -> bool:
     """Return whether a node is a QuantizeLinear or DequantizeLinear."""
-    return node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.domain in DOMAINS
+    return (
+        node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.domain in STANDARD_DOMAINS
+    )
 
 
 def _per_tensor(scale: Scale | None) -> Quantization | None:
@@ -185,7 +187,7 @@ def _target(low: Lowering, name: str) -> tuple[tuple[str, ...], Quantization] | 
         return None
     found = set()
     for user in users:
-        if user.op_type != "QuantizeLinear" or user.domain not in DOMAINS:
+        if user.op_type != "QuantizeLinear" or user.domain not in STANDARD_DOMAINS:
             return None
         found.add(_per_tensor(low.constants.scale_of(user)))
     quantization = found.pop()

@@ -232,7 +232,7 @@ class Lowering:
                 array = self.constants.array(name).astype(np.float16)
                 return array.reshape(sizes).transpose(order)
 
-            place = self.writer.tensor(f"{name}_fp16", stored, "float16", load=load)
+            place = self.writer.tensor("half", stored, "float16", load=load)
         else:
             return None
         quantization = self.tensor(place).quantization

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -79,7 +80,7 @@ def regrouped(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]:
     def group() -> tuple[int, ...]:
         cuts = sorted(draw(st.lists(st.integers(0, len(factors)), max_size=3)))
         ends = [0, *cuts, len(factors)]
-        return tuple(math.prod(factors[a:b]) for a, b in zip(ends, ends[1:], strict=False))
+        return tuple(math.prod(factors[a:b]) for a, b in itertools.pairwise(ends))
 
     return group(), group()
 

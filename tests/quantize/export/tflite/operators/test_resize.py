@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantize.errors import TFLiteError
+from quantize.export.tflite import to_tflite
+from tests.quantize.export.tflite.runtimes import needs_schema, written
+from tests.quantize.graphs import Sketch
+
+needs_schema()
+
+
+def _resize(size: tuple[int, int], scale: float, **attrs: Any) -> Any:
+    s = Sketch()
+    x = s.input("x", 1, 3, *size)
+    s.op("Resize", x, "", s.keep([1, 1, scale, scale]), output="y", **attrs)
+    return s.model("y")
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"), [((4, 6), 2), ((4, 6), 3), ((8, 12), 0.5), ((5, 5), 2), ((2, 7), 3)]
+)
+@pytest.mark.parametrize("where", ["half_pixel", "pytorch_half_pixel", "align_corners"])
+def test_bilinear(size: tuple[int, int], scale: float, where: str) -> None:
+    model = _resize(size, scale, mode="linear", coordinate_transformation_mode=where)
+    assert written(model) == {"RESIZE_BILINEAR": 1}
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+@pytest.mark.parametrize("how", ["floor", "round_prefer_floor", "round_prefer_ceil"])
+@pytest.mark.parametrize("where", ["half_pixel", "asymmetric"])
+def test_nearest(scale: int, how: str, where: str) -> None:
+    model = _resize(
+        (4, 6), scale, mode="nearest", coordinate_transformation_mode=where, nearest_mode=how
+    )
+    try:
+        made = written(model)
+    except TFLiteError as error:
+        # Off by one pixel is off: what TFLite does not read is refused.
+        assert where == ("half_pixel" if how == "floor" else "asymmetric")
+        assert "no nearest resize" in str(error)  # noqa: PT017
+    else:
+        assert made == {"RESIZE_NEAREST_NEIGHBOR": 1}
+
+
+def test_the_usual_doubling_is_written() -> None:
+    given = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    assert written(_resize((4, 6), 2, mode="nearest", **given))["RESIZE_NEAREST_NEIGHBOR"] == 1
+    assert written(_resize((4, 6), 2, mode="nearest"))["RESIZE_NEAREST_NEIGHBOR"] == 1
+
+
+def test_to_sizes() -> None:
+    s = Sketch()
+    x = s.input("x", 1, 3, 4, 6)
+    s.op("Resize", x, "", "", s.ints(1, 3, 7, 9), output="y", mode="linear")
+    written(s.model("y"))
+
+
+def test_other_modes_are_refused() -> None:
+    with pytest.raises(TFLiteError, match=r"'Resize_y' \(Resize\).*'cubic'"):
+        to_tflite(_resize((4, 6), 2, mode="cubic"))
+
+
+def test_fractions_of_pixels_are_refused() -> None:
+    model = _resize((5, 5), 1.3, mode="linear", coordinate_transformation_mode="asymmetric")
+    with pytest.raises(TFLiteError, match="'asymmetric' from"):
+        to_tflite(model)
+
+
+def test_other_axes_are_refused() -> None:
+    s = Sketch()
+    s.op("Resize", s.input("x", 1, 3, 4, 6), "", s.keep([1, 2, 2, 2]), output="y", mode="nearest")
+    with pytest.raises(TFLiteError, match="other than rows and columns"):
+        to_tflite(s.model("y"))
+
+
+def test_filtered_shrinking_is_refused() -> None:
+    s = Sketch(opset=18)
+    x = s.input("x", 1, 3, 8, 8)
+    s.op("Resize", x, "", s.keep([1, 1, 0.5, 0.5]), output="y", mode="linear", antialias=1)
+    with pytest.raises(TFLiteError, match="antialias"):
+        to_tflite(s.model("y"))
