@@ -33,6 +33,7 @@ from quantize.stored import assemble, constants_of, is_constant, without_constan
 
 __all__ = ["Fp16Model", "to_fp16"]
 
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 _LARGE = 1 << 14  # bytes; parameters of norms are smaller, and stay exact
 
 
@@ -175,12 +176,15 @@ def _part_outputs(bare: onnx.ModelProto) -> dict[str, str]:
 
 
 def _note_types(bare: onnx.ModelProto, model: onnx.ModelProto, inner: Mapping[str, str]) -> None:
-    """Say of every float32 value that a node makes what it is: the converter goes by that alone."""
+    """Say of every value between nodes whether it is float32 or float16 (fault 1).
+
+    The converter goes by that alone.
+    """
     types = infer_types(model)
     for node in bare.graph.node:
         for name in node.output:
             value = types.get(inner.get(name, name))
-            if value is None or value.type.tensor_type.elem_type != TensorProto.FLOAT:
+            if value is None or value.type.tensor_type.elem_type not in _FLOATS:
                 continue
             if any(name == output.name for output in bare.graph.output):
                 continue
@@ -196,12 +200,19 @@ def _place_casts(bare: onnx.ModelProto, kept: Mapping[str, str]) -> onnx.ModelPr
         raise QuantizeError(
             "half precision needs onnxconverter-common: pip install 'edge-swap[quantize]'"
         ) from error
-    converted: onnx.ModelProto = float16.convert_float_to_float16(
-        bare,
-        keep_io_types=True,
-        disable_shape_infer=True,  # it would serialise the model, and what is there is complete
-        op_block_list=[],  # fault 3: the default list has Resize
-        node_block_list=list(kept),
-        check_fp16_ready=False,
-    )
+    try:
+        converted: onnx.ModelProto = float16.convert_float_to_float16(
+            bare,
+            keep_io_types=True,
+            disable_shape_infer=True,  # it would serialise the model, and what is there is complete
+            op_block_list=[],  # fault 3: the default list has Resize
+            node_block_list=list(kept),
+            check_fp16_ready=False,
+        )
+    except (AssertionError, AttributeError, LookupError, ValueError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise QuantizeError(
+            f"onnxconverter-common cannot convert the model to half precision ({text}): "
+            "take --precision w8 or int8"
+        ) from error
     return converted

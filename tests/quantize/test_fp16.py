@@ -226,6 +226,20 @@ def test_a_model_that_holds_half_precision_already() -> None:
     assert gemm.input[1] == weight
 
 
+@pytest.mark.parametrize("between", ["Abs", ""])
+def test_casts_that_the_model_brings_along(between: str) -> None:
+    s = Sketch()
+    x = s.op("Tanh", s.input("x", 1, 8))
+    half = s.op("Cast", x, to=TensorProto.FLOAT16)
+    half = s.op(between, half) if between else half
+    full = s.op("Cast", half, to=TensorProto.FLOAT)
+    s.op("Add", s.op("Neg", full), s.op("Mul", full, full), output="output")
+    model = s.model("output")
+    result = to_fp16(model)
+    assert worst_psnr(model, result.model) >= 60
+    _assert_casts_are_few(result.model)
+
+
 def test_constants_that_old_files_list_as_inputs() -> None:
     model = _flat_norm()
     model.ir_version = 3
@@ -235,6 +249,15 @@ def test_constants_that_old_files_list_as_inputs() -> None:
     result = to_fp16(model)
     assert [value.name for value in result.model.graph.input] == ["x"]
     assert worst_psnr(_flat_norm(), result.model) >= 55
+
+
+def test_a_converter_that_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise AttributeError("'list' object has no\nattribute 'input'")
+
+    monkeypatch.setattr("onnxconverter_common.float16.convert_float_to_float16", broken)
+    with pytest.raises(QuantizeError, match="'list' object has no attribute 'input'"):
+        to_fp16(_flat_norm())
 
 
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
