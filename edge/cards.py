@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from edge import recorded, resources
+from edge.cards_faces import read_detector, read_embedding, read_landmarks, read_mask
 from edge.cards_swap import (
     CHANNELS,
     read_converter,
@@ -26,10 +27,7 @@ from edge.contracts import (
     KINDS,
     NO_PICTURE,
     Card,
-    DetectorSpec,
-    EmbeddingSpec,
     Kind,
-    LandmarksSpec,
     Licence,
     TensorSpec,
     Triple,
@@ -44,13 +42,12 @@ else:
 
 __all__ = ["Card", "Kind", "all_cards", "card_names", "find_card", "load_card"]
 
-DECODERS = ("points", "yunet")
 PRECISIONS = ("fp32", "fp16", "int8", "w8")
 COMMERCIAL = ("yes", "no", "unknown")
+LAYOUTS = ("NCHW", "NHWC")
 
-_WITHOUT_CROP = ("converter", "detector")
+_WITHOUT_CROP = ("converter", "detector", "masker")
 _MAX_CARD_BYTES = 64 * 1024
-_MOST_LOOKS = 4
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -80,45 +77,11 @@ def _input(table: Table) -> TensorSpec:
         scale=table.number("scale"),
         mean=_triple(table, "mean"),
         std=_triple(table, "std"),
+        layout=table.choice("layout", LAYOUTS, default="NCHW"),
     )
     table.end()
     if spec.scale <= 0 or min(spec.std) <= 0:
         raise table.error("'scale' and 'std' must be above zero")
-    return spec
-
-
-def _detector(table: Table) -> DetectorSpec:
-    spec = DetectorSpec(
-        decoder=table.choice("decoder", DECODERS),
-        strides=table.wholes("strides", low=1),
-        score_threshold=table.share("score_threshold"),
-        nms_iou=table.share("nms_iou"),
-        vote_iou=table.share("vote_iou", default=0.0),
-        landmarker=read_name(table, "landmarker", default=""),
-    )
-    table.end()
-    return spec
-
-
-def _landmarks(table: Table) -> LandmarksSpec:
-    looks = table.whole("looks", low=1, default=1)
-    if looks > _MOST_LOOKS:
-        raise table.error(f"'looks' must be {_MOST_LOOKS} at most, not {looks}")
-    spec = LandmarksSpec(name=table.text("name"), looks=looks)
-    table.end()
-    return spec
-
-
-def _embedding(table: Table) -> EmbeddingSpec:
-    spec = EmbeddingSpec(
-        name=table.text("name"),
-        length=table.whole("length"),
-        normalised=table.switch("normalised"),
-        # Between strangers (about 0) and one person across pose and light; a card that has been
-        # measured states its own.
-        match_threshold=table.share("match_threshold", default=0.35),
-    )
-    table.end()
     return spec
 
 
@@ -140,21 +103,40 @@ def _parse(card: str, values: Mapping[str, Any]) -> Card:
         precision=top.choice("precision", PRECISIONS, default="fp32"),
         home=top.text("home", default=""),
         licence=_licence(top.table("licence")),
-        input=_input(top.table("input")) if kind != "converter" else NO_PICTURE,
-        detector=_detector(top.table("detector")) if kind == "detector" else None,
-        landmarks=_landmarks(top.table("output")) if kind == "landmarker" else None,
-        embedding=_embedding(top.table("output")) if kind == "recogniser" else None,
+        input=_input(top.table("input")) if _takes_picture(kind, top) else NO_PICTURE,
+        detector=read_detector(top.table("detector")) if kind == "detector" else None,
+        landmarks=read_landmarks(top) if kind == "landmarker" else None,
+        embedding=read_embedding(top.table("output")) if kind == "recogniser" else None,
         picture=read_picture(top.table("output")) if kind == "swapper" else None,
         source=read_source(top.table("source"), _input) if kind == "swapper" else None,
-        crop=read_crop(top.table("crop")) if kind not in _WITHOUT_CROP else None,
+        crop=read_crop(top.table("crop")) if _sees_crop(kind, top) else None,
         converter=read_converter(top.table("converter")) if kind == "converter" else None,
+        mask=read_mask(top.table("output")) if kind == "masker" else None,
     )
     top.end()
-    if record.crop is not None and record.input.shape[2:] != (record.crop.size,) * 2:
-        raise top.error(
-            f"[crop] size {record.crop.size} does not fit the input's {list(record.input.shape)}"
-        )
+    _check_sizes(record, top)
     return record
+
+
+def _takes_picture(kind: str, top: Table) -> bool:
+    return kind != "converter" and not (kind == "landmarker" and top.has("points"))
+
+
+def _sees_crop(kind: str, top: Table) -> bool:
+    shown_otherwise = kind == "landmarker" and (top.has("box") or top.has("points"))
+    return kind not in _WITHOUT_CROP and not shown_otherwise
+
+
+def _check_sizes(card: Card, top: Table) -> None:
+    """Check that what a model is shown has the size of its input."""
+    box = None if card.landmarks is None else card.landmarks.box
+    for where, shown in (("crop", card.crop), ("box", box)):
+        if shown is not None and card.input.shape[2:] != (shown.size, shown.size):
+            raise top.error(
+                f"[{where}] size {shown.size} does not fit the input's {list(card.input.shape)}"
+            )
+    if card.mask is not None and 0 in card.input.shape:
+        raise top.error("[input] a masker's 'shape' must be fixed")
 
 
 def load_card(path: Path) -> Card:

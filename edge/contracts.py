@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["detector", "landmarker", "recogniser", "converter", "swapper"]
+from edge.contracts_faces import DetectorSpec, LandmarksSpec, MaskSpec
 
-KINDS: tuple[Kind, ...] = ("detector", "landmarker", "recogniser", "converter", "swapper")
+Kind = Literal["detector", "landmarker", "recogniser", "converter", "swapper", "masker"]
+
+KINDS: tuple[Kind, ...] = (
+    "detector",
+    "landmarker",
+    "recogniser",
+    "converter",
+    "swapper",
+    "masker",
+)
 
 Fit = Literal["similarity", "affine"]
 """How landmarks are brought to a template: turn, scale and shift; or six degrees of freedom."""
@@ -36,11 +45,12 @@ class TensorSpec:
 
     Attributes:
         name: Name of the graph input; or "#0", "#1": its place, where exports name it differently.
-        shape: (1, 3, H, W); 0 where it is dynamic.
+        shape: (1, 3, H, W), whatever the layout; 0 where it is dynamic.
         channels: RGB or BGR.
         scale: Factor on the uint8 value.
         mean: Taken away after scaling.
         std: Divided by after that.
+        layout: NCHW; or NHWC, where the graph itself takes (1, H, W, 3).
     """
 
     name: str
@@ -49,45 +59,11 @@ class TensorSpec:
     scale: float
     mean: Triple
     std: Triple
+    layout: str = "NCHW"
 
 
 NO_PICTURE = TensorSpec("", (1, 3, 0, 0), "RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 """Input of a card whose model takes no picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorSpec:
-    """How a detector's outputs are read.
-
-    Attributes:
-        decoder: points (score_s, bbox_s, kps_s) or yunet (cls_s, obj_s, bbox_s, kps_s).
-        strides: Pixels per cell of each output level.
-        score_threshold: Faces below this score are dropped unless the caller says otherwise.
-        nms_iou: Of two boxes that overlap by more than this, one is dropped.
-        vote_iou: Candidates that overlap the one that is kept by this or more are averaged with it,
-            box and landmarks, by their squared scores; 0: it is taken as it is.
-        landmarker: Card name of a landmarker that places the landmarks of what is found, or empty.
-    """
-
-    decoder: str
-    strides: tuple[int, ...]
-    score_threshold: float
-    nms_iou: float
-    vote_iou: float = 0.0
-    landmarker: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LandmarksSpec:
-    """What a landmarker gives: x and y of the five landmarks, in sides of the crop.
-
-    Attributes:
-        name: Name of the graph output, 10 numbers.
-        looks: How often it looks, each time at the crop that the points of the look before ask for.
-    """
-
-    name: str
-    looks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +189,7 @@ class Card:
 
     Attributes:
         name: Lower-case name that commands and records use.
-        kind: detector, landmarker, recogniser, converter or swapper.
+        kind: detector, landmarker, recogniser, converter, swapper or masker.
         title: One line for people.
         file: File name of the model, without a folder.
         sha256: Hex digest of that file; empty where nobody here could establish it: it is recorded
@@ -222,7 +198,7 @@ class Card:
         precision: fp32, fp16, int8 or w8.
         home: Where the model comes from; empty for our own.
         licence: Terms.
-        input: The picture that goes in; `NO_PICTURE` for converters.
+        input: The picture that goes in; `NO_PICTURE` for a model that takes none.
         detector: For detectors.
         landmarks: For landmarkers.
         embedding: For recognisers.
@@ -230,6 +206,7 @@ class Card:
         source: For swappers.
         crop: For all that see an aligned crop.
         converter: For converters.
+        mask: For maskers.
     """
 
     name: str
@@ -249,6 +226,7 @@ class Card:
     source: SourceSpec | None = None
     crop: CropSpec | None = None
     converter: ConverterSpec | None = None
+    mask: MaskSpec | None = None
 
     @property
     def size_text(self) -> str:

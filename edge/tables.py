@@ -46,6 +46,10 @@ class Table:
             raise self.error(f"'{key}' is missing")
         return default
 
+    def has(self, key: str) -> bool:
+        """Return whether a key is there, of whatever value."""
+        return key in self._values
+
     def text(self, key: str, *, default: str | None = None) -> str:
         """Return text; not blank, unless there is a default."""
         value = self._get(key, default)
