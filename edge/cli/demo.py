@@ -23,6 +23,10 @@ VIDEO = "sample.mp4"
 SOURCES = "source-*.jpg"
 MADE = ("demo.consent.json", "demo.identity", "picture.jpg", "video.mp4", "verify.json")
 """What the demo writes, in this order; a second run replaces these and nothing else."""
+MODEL = "ref_swapper"
+CONVERSIONS = (("fp16", ()), ("int8", ("--budget", "psnr:45")))
+REPORT = "report.html"
+"""What the toolchain adds, where it is installed: smaller models in `models/`, and the report."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         _swap(swapper, samples / VIDEO, folder / "video.mp4"),
     ]
     status, seconds["verify"] = _verify(folder)
+    made = [*MADE, *_quantize(folder)]
     _print_times(seconds, done)
-    _print_made(folder, time.perf_counter() - start)
+    _print_made(folder, made, time.perf_counter() - start)
     return status
 
 
@@ -141,6 +146,28 @@ def _verify(folder: Path) -> tuple[int, float]:
     return status, seconds
 
 
+def _quantize(folder: Path) -> list[str]:
+    """Make the swap model smaller and compare; return what was written, by names in `folder`."""
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    from edge.cards import find_card
+    from edge.registry import locate
+
+    if not entry_points(group="edge.commands", name="quantize") or find_spec("onnx") is None:
+        _say("the toolchain is not installed: pip install 'edge-swap[quantize]' adds it\n")
+        return []
+    model = str(locate(find_card(MODEL)))
+    names = []
+    for precision, more in CONVERSIONS:
+        words = ["quantize", model, "--card", MODEL, "--precision", precision, *more]
+        _command([*words, "-o", str(folder / "models"), "--overwrite"])
+        names.append(f"models/{MODEL}.x86_cpu.{precision}.onnx")
+    smaller = [str(folder / name) for name in names]
+    _command(["compare", model, *smaller, "--card", MODEL, "--report", str(folder / REPORT)])
+    return [*names, REPORT]
+
+
 def _print_times(seconds: dict[str, float], done: list[Done]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -162,9 +189,9 @@ def _print_times(seconds: dict[str, float], done: list[Done]) -> None:
     Console().print(table)
 
 
-def _print_made(folder: Path, seconds: float) -> None:
+def _print_made(folder: Path, made: Sequence[str], seconds: float) -> None:
     _say(f"\nmade in {seconds:.1f} s:")
-    for name in MADE:
+    for name in made:
         path = folder / name
         _say(f"  {path}  {path.stat().st_size / 1000:.0f} kB")
     _say(
