@@ -17,7 +17,7 @@ from onnx import TensorProto
 
 from quantize.errors import GraphError
 from quantize.passes._infra.graph import Graph
-from quantize.passes._infra.model import attributes
+from quantize.passes._infra.model import STANDARD_DOMAINS, attributes
 from quantize.recipes import FIRST, LAST, Recipe
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -75,7 +75,9 @@ def _is_factor(graph: Graph, node: onnx.NodeProto) -> bool:
 
 def _fits(graph: Graph, node: onnx.NodeProto) -> bool:
     """Return whether a node's weight and bias are of the kind that the quantizer takes."""
-    if len(node.input) < 2 or graph.is_constant(node.input[0]) or len(node.output) != 1:
+    if node.domain not in STANDARD_DOMAINS or len(node.input) < 2 or len(node.output) != 1:
+        return False
+    if graph.is_constant(node.input[0]):
         return False
     stored = {tensor.name: tensor for tensor in graph.model.graph.initializer}
     weight = stored.get(node.input[1])

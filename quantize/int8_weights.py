@@ -70,7 +70,7 @@ def _as_added_up(weight: NDArray[np.float32], node: onnx.NodeProto) -> NDArray[n
         group = attributes(node).get("group", 1)
         if weight.shape[1] == 1 and group == weight.shape[0]:
             return None  # depthwise kernels add up in 32 bits
-        return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        return np.moveaxis(weight, 1, -1).reshape(len(weight), -1)
     if node.op_type == "ConvTranspose":
         return None  # has no integer kernel
     return weight if channel_axis(node) == 0 else weight.T

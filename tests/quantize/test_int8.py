@@ -285,6 +285,31 @@ def test_an_older_opset_is_raised() -> None:
     assert decibel(outputs(made, fed(model)), outputs(model, fed(model))) > 30
 
 
+@pytest.mark.parametrize("opset", [13, 18, 20, 21, 22])
+def test_newer_opsets(opset: int) -> None:
+    s = Sketch(opset=opset)
+    y = s.op("LeakyRelu", s.conv(s.input("x", 1, 4, 8, 8), 4, 4), alpha=0.1)
+    s.op("Tanh", s.op("Relu", s.conv(y, 4, 4)), output="y")
+    model = s.model("y")
+    for how in (recipe(), recipe("raspberry_pi"), recipe("jetson")):
+        made = to_int8(model, calibrated(model), how).model
+        assert opset_of(made) == opset
+        check_model(made)
+        assert decibel(outputs(made, fed(model)), outputs(model, fed(model))) > 30
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_convolutions_along_other_numbers_of_axes(axes: int) -> None:
+    s = Sketch()
+    x = s.input("x", 1, 6, *[8] * axes)
+    weight = s.noise(5, 6, *[3] * axes, scale=0.2)
+    s.op("Tanh", s.op("Conv", x, weight, s.noise(5), pads=[1] * 2 * axes), output="y")
+    model = s.model("y")
+    made = to_int8(model, calibrated(model), recipe())
+    assert len(made.quantized) == 1
+    assert decibel(outputs(made.model, fed(model)), outputs(model, fed(model))) > 30
+
+
 def test_names_that_are_taken_are_not_used_again() -> None:
     model = chain("Conv", "LeakyRelu", "Conv")
     for node in model.graph.node:

@@ -34,6 +34,13 @@ def test_only_layers_with_stored_weights_are_candidates() -> None:
     assert candidates(graph, every) == ("Conv_v0", "Conv_v3", "ConvTranspose_v5")
 
 
+def test_custom_operators_are_no_candidates() -> None:
+    model = chain("Conv", "LeakyRelu", "Conv")
+    model.graph.node[0].domain = "somebody.else"
+    model.opset_import.append(onnx.helper.make_opsetid("somebody.else", 1))
+    assert candidates(Graph(model), recipe()) == ("n2",)
+
+
 def test_gemm_is_a_candidate_only_in_its_plain_form() -> None:
     s = Sketch()
     x = s.input("x", 1, 32)
