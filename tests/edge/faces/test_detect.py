@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.cards import Card, find_card
-from edge.errors import CardError, ModelError, UsageError
-from edge.faces import detect
+from edge.errors import BackendError, CardError, ModelError, UsageError
+from edge.faces import candidates
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
 from edge.registry import find_file
 from tests import tiny
@@ -128,8 +128,7 @@ def _fake(card: Card, **changes: NDArray[np.float32]) -> Detector:
 
 
 @pytest.mark.parametrize(
-    ("head", "value"),
-    [("bbox", np.nan), ("bbox", np.inf), ("bbox", 1e30), ("bbox", -50.0), ("kps", np.nan)],
+    ("head", "value"), [("bbox", 1e30), ("bbox", -50.0), ("kps", 1e30), ("kps", 0.0)]
 )
 def test_degenerate_candidates_are_dropped(edge_home: Path, head: str, value: float) -> None:
     tiny.install(edge_home)
@@ -141,11 +140,17 @@ def test_degenerate_candidates_are_dropped(edge_home: Path, head: str, value: fl
     assert detector.detect(np.zeros((96, 96, 3), np.uint8)) == ()
 
 
-def test_scores_that_are_no_numbers_are_no_faces(edge_home: Path) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("name", "width"), [("score_32", 1), ("bbox_32", 4), ("kps_32", 10)])
+def test_outputs_that_are_no_numbers_are_an_error(
+    edge_home: Path, name: str, width: int, value: float
+) -> None:
     tiny.install(edge_home)
-    scores = np.full((1, 9, 1), np.nan, np.float32)
-    detector = _fake(find_card("tiny_detector"), score_32=scores)
-    assert detector.detect(np.zeros((96, 96, 3), np.uint8)) == ()
+    wrong = np.zeros((1, 9, width), np.float32)
+    wrong[0, 3, 0] = value
+    detector = _fake(find_card("tiny_detector"), **{name: wrong})
+    with pytest.raises(BackendError, match=f"output {name} holds values that are no numbers"):
+        detector.detect(np.zeros((96, 96, 3), np.uint8))
 
 
 @pytest.mark.parametrize(("name", "width"), [("score_8", 1), ("bbox_16", 4), ("kps_32", 10)])
@@ -227,11 +232,11 @@ def test_overlapping_candidates_vote_on_where_a_face_is() -> None:
     boxes = np.array([[0, 0, 100, 100], [4, 0, 100, 100], [300, 0, 50, 50]], np.float32)
     points = np.stack([np.full((5, 2), value, np.float32) for value in (50, 54, 320)])
     scores = np.array([0.9, 0.9, 0.8], np.float32)
-    found = detect._Candidates(scores, boxes, points, np.array([100, 100, 50], np.float32))
-    alone = detect._suppress(found, scores, 0.4, 1.0, 0.0)
+    found = candidates.Candidates(scores, boxes, points, np.array([100, 100, 50], np.float32))
+    alone = candidates.suppress(found, scores, 0.4, 1.0, 0.0)
     np.testing.assert_array_equal(alone.points[:, 0, 0], [50, 320])
-    voted = detect._suppress(found, scores, 0.4, 1.0, 0.5)
+    voted = candidates.suppress(found, scores, 0.4, 1.0, 0.5)
     np.testing.assert_allclose(voted.boxes[:, 0], [2, 300])
     np.testing.assert_allclose(voted.points[:, 0, 0], [52, 320])
     nothing = found.take(np.zeros(0, np.intp))
-    assert detect._suppress(nothing, nothing.scores, 0.4, 1.0, 0.5).scores.size == 0
+    assert candidates.suppress(nothing, nothing.scores, 0.4, 1.0, 0.5).scores.size == 0
