@@ -19,8 +19,16 @@ def to_tensor(picture: NDArray[np.uint8], spec: TensorSpec) -> NDArray[np.float3
         spec: The input's contract.
 
     Returns:
-        float32 (1, 3, H, W) in the contract's channel order and range.
+        float32 (1, 3, H, W) in the contract's channel order and range; (1, H, W, 3) where its
+        layout is NHWC.
     """
+    tensor = _planes(picture, spec)
+    if spec.layout == "NHWC":
+        tensor = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
+    return tensor
+
+
+def _planes(picture: NDArray[np.uint8], spec: TensorSpec) -> NDArray[np.float32]:
     flip = spec.channels == "RGB"
     # The subtraction comes first in OpenCV, in uint8 units and in the output's channel order.
     offset = tuple(mean / spec.scale for mean in spec.mean)

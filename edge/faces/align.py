@@ -143,7 +143,7 @@ def align_to(frame: NDArray[np.uint8], face: Face, spec: CropSpec, times: int = 
     fit = affine if spec.fit == "affine" else similarity
     matrix = fit(face.landmarks, spec.template, size)
     matrix[:, 2] += spec.offset * times
-    return _cut(frame, matrix, size)
+    return cut(frame, matrix, size)
 
 
 def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Crop:
@@ -164,10 +164,62 @@ def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Cro
     Raises:
         UsageError: No such template, or the landmarks cannot be aligned.
     """
-    return _cut(frame, similarity(face.landmarks, template, size), size)
+    return cut(frame, similarity(face.landmarks, template, size), size)
 
 
-def _cut(frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> Crop:
+def upright(box: tuple[float, float, float, float], size: int, side: float) -> NDArray[np.float64]:
+    """Find the scale and shift that bring a box to the middle of a square.
+
+    Args:
+        box: x, y, width, height in frame pixels.
+        size: Side of the square in pixels.
+        side: Pixels of it that the box's longer side gets.
+
+    Returns:
+        float64 (2, 3) matrix that takes frame pixels to the square's.
+    """
+    x, y, width, height = box
+    scale = side / max(width, height, 1.0)
+    middle = np.array([x + width / 2, y + height / 2])
+    return np.column_stack([np.eye(2) * scale, size / 2 - middle * scale])
+
+
+def quarter_turns(landmarks: NDArray[np.floating]) -> int:
+    """Return how many quarter turns bring the line between the eyes nearest to level: 0 to 3.
+
+    Args:
+        landmarks: float (5, 2) x, y; left and right eye come first.
+    """
+    across, down = np.asarray(landmarks[1] - landmarks[0], np.float64).tolist()
+    return round(float(np.arctan2(down, across)) / (np.pi / 2)) % 4
+
+
+def turned(matrix: NDArray[np.float64], size: int, quarters: int) -> NDArray[np.float64]:
+    """Turn what a matrix cuts out about its middle, anticlockwise as seen in the picture.
+
+    Args:
+        matrix: float64 (2, 3) frame to crop.
+        size: Side of the crop in pixels.
+        quarters: Quarter turns.
+
+    Returns:
+        float64 (2, 3).
+    """
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters % 4]
+    turn = np.array([[cos, sin], [-sin, cos]], np.float64)
+    moved = turn @ matrix
+    moved[:, 2] += size / 2 - turn @ np.array([size / 2, size / 2])
+    return moved
+
+
+def cut(frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> Crop:
+    """Cut out a square; see `align`.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR.
+        matrix: float64 (2, 3) frame to crop.
+        size: Side of the crop in pixels.
+    """
     picture, warp = frame, matrix
     if scale_of(matrix) < _ALIASING_SCALE:
         picture, warp = _shrunk(frame, matrix, size)
