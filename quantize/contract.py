@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +12,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edge.cards import find_card
 from edge.contracts import Card, TensorSpec
+from edge.converter import Converter, open_converter
+from edge.latent import latent_of
+from edge.loading import named
 from quantize.errors import ContractError
 from quantize.passes._infra.feeds import InputSpec, default_spec
 from quantize.passes._infra.model import inputs_of
@@ -64,9 +69,9 @@ class ModelContract:
     def source_values(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn an embedding into what the identity's input is fed.
 
-        1. Where the card says so it is brought to unit length.
-        2. Where there is an emap, it is multiplied with it and brought to unit length again, as the
-           model's authors do.
+        1. What the card says, as `edge.latent.latent_of` does it.
+        2. Without a card it is brought to unit length; where there is an emap, it is multiplied
+           with it and brought to unit length again, as the model's authors do.
 
         Args:
             embedding: float32 (N,) or (1, N), as the recogniser gives it.
@@ -76,6 +81,7 @@ class ModelContract:
 
         Raises:
             ContractError: it has another length than the model takes, or none that is usable.
+            ModelError: the converter that the card names is not here.
         """
         values = np.asarray(embedding, np.float32).reshape(1, -1)
         spec = self.inputs.get(self.source or "")
@@ -86,12 +92,25 @@ class ModelContract:
                 f"the embedding holds {values.size} numbers of length {length:g} where the model "
                 f"takes {wanted}: enrol with the recogniser that its card names"
             )
-        if self.card is None or self.card.source is None or self.card.source.normalise:
-            values = values / np.float32(length)
+        if self.card is not None and self.card.source is not None:
+            convert = _converter(self.card.source.converter)
+            return latent_of(values, self.card.source, emap=self.emap, convert=convert)
+        values = values / np.float32(length)
         if self.emap is not None:
             values = values @ self.emap
             values = values / np.linalg.norm(values)
         return cast(NDArray[np.float32], values.astype(np.float32))
+
+
+def _converter(name: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
+    """Return the converter that a card names, opened once."""
+    return _opened(name, find_card(name, "converter").sha256).convert if name else None
+
+
+@lru_cache(maxsize=2)
+def _opened(name: str, sha256: str) -> Converter:
+    """Open a converter; `sha256` tells apart what one name means at different times."""
+    return open_converter(name, threads=1)
 
 
 def contract_of(
@@ -148,20 +167,28 @@ def _stated(
             f"card {card.name} is of a {card.kind}, but a swapper is needed here: give the "
             "swapper's own card, or none"
         )
-    source = card.source.name if card.source.name in inputs else None
-    specs = {card.input.name: picture_spec(card.input)}
-    if source is not None:
-        specs[source] = InputSpec("unit", shape=(1, card.source.length))
-    missing = sorted({card.input.name} - set(inputs))
+    target, given = (
+        named(card, name, list(inputs)) for name in (card.input.name, card.source.name)
+    )
+    specs = {target: picture_spec(card.input)}
+    if given in inputs and card.source.picture is not None:
+        specs[given] = picture_spec(card.source.picture)
+    elif given in inputs:
+        specs[given] = InputSpec("unit", shape=(1, card.source.length))
+    missing = sorted({target} - set(inputs))
     unknown = sorted(set(inputs) - set(specs))
     if missing or unknown:
-        named = ", ".join((card.input.name, card.source.name))
+        names = ", ".join(name for name in (target, given) if name)
         have = ", ".join(inputs)
-        raise _misfit(card, f"the model's inputs are {have}, the card names {named}")
+        raise _misfit(card, f"the model's inputs are {have}, the card names {names}")
+    # A picture of the source is no embedding: nothing can be baked into such an input.
+    source = given if given in inputs and card.source.kind == "embedding" else None
     for name, spec in specs.items():
         _check_shape(card, f"input '{name}'", shape_of(inputs[name]), spec.shape)
-    mask = card.picture.mask or None
-    pictures = {card.picture.name: 3} | ({mask: 1} if mask else {})
+    picture, mask = (
+        named(card, name, list(outputs)) for name in (card.picture.name, card.picture.mask)
+    )
+    pictures = {picture: 3} | ({mask: 1} if mask else {})
     for name, channels in pictures.items():
         if name not in outputs:
             raise _misfit(card, f"no output '{name}' (there are: {', '.join(outputs)})")
@@ -171,11 +198,11 @@ def _stated(
     return ModelContract(
         card=card,
         inputs=specs,
-        target=card.input.name,
+        target=target,
         source=source,
-        picture=card.picture.name,
+        picture=picture,
         picture_range=card.picture.range,
-        mask=mask,
+        mask=mask or None,
         derived=False,
         emap=emap,
     )
