@@ -94,8 +94,8 @@ def simswap(part: int = 16, size: int = 256, batch: int | str = 1) -> onnx.Model
     s = Sketch(opset=11, seed=4)
     target, source = _inputs(s, size, batch)
     w = 64 // part
-    widths = [w, 2 * w, 4 * w, 8 * w] + ([8 * w] if size == 512 else [])
-    x = s.op("Relu", s.conv(_reflect(s, target, 3), 3, w, 7, pads=[0] * 4))
+    widths = [w // 2] * (size == 512) + [w, 2 * w, 4 * w, 8 * w]
+    x = s.op("Relu", s.conv(_reflect(s, target, 3), 3, widths[0], 7, pads=[0] * 4))
     for i, o in itertools.pairwise(widths):
         x = s.op("Relu", s.conv(x, i, o, strides=[2, 2]))
     top = widths[-1]
@@ -109,7 +109,7 @@ def simswap(part: int = 16, size: int = 256, batch: int | str = 1) -> onnx.Model
             x = s.op("Add", skip, x) if last else s.op("Relu", x)
     for i, o in itertools.pairwise(reversed(widths)):
         x = s.op("Relu", s.conv(_twice(s, x), i, o))
-    _unit(s, s.conv(_reflect(s, x, 3), w, 3, 7, pads=[0] * 4), "output")
+    _unit(s, s.conv(_reflect(s, x, 3), widths[0], 3, 7, pads=[0] * 4), "output")
     return s.model("output")
 
 

@@ -318,13 +318,11 @@ def test_a_boost_swaps_interleaved_crops(name: str, edge_home: Path) -> None:
         np.testing.assert_allclose(
             recorder.fed[number]["target"], _tensor(part, gold.norm), atol=1e-4
         )
-        alone, its_mask = model._swap_crop(Crop(crop.picture, np.eye(2, 3)), source)
-        np.testing.assert_array_equal(picture, alone)
     black, white = gold.range
     output = recorder.given[2]["output"][0]  # rows 1, 3, .. and columns 0, 2, ..
     bgr = np.clip((output[::-1].transpose(1, 2, 0) - black) / (white - black) * 255, 0, 255)
     assert np.abs(picture[1::2, 0::2] - bgr).max() <= 0.51
-    assert mask.shape == its_mask.shape == (2 * gold.size, 2 * gold.size)
+    assert mask.shape == (2 * gold.size, 2 * gold.size)
 
 
 @pytest.mark.parametrize("name", ["inswapper_128", "ghost_1_256", "hyperswap_1a_256"])
