@@ -22,6 +22,7 @@ from edge.consent.ledger import Ledger, recording_refusals
 from edge.consent.permit import TargetStatement, permit
 from edge.errors import NoFaceError, UsageError
 from edge.faces.detect import PICTURE_PASSES, open_detector
+from edge.faces.masks import joint_mask, masker_named, open_masker
 from edge.faces.select import by_position, by_reference, check_position, only_face
 from edge.paste import put_back
 from edge.provenance.label import Label, default_language, plan_label
@@ -57,6 +58,8 @@ class Engines:
         threads: Threads per engine; 0 lets the engine choose.
         min_score: Least detector score in [0, 1]; None takes the card's threshold.
         boost: How many times as large as the model's own the crops are; see `edge.boost`.
+        landmarker: Card name of a landmarker instead of the detector card's own; empty: that one.
+        masks: Names of maskers that each take away what is no face; see `edge.faces.masks`.
     """
 
     model: str = "ref_swapper"
@@ -66,6 +69,8 @@ class Engines:
     threads: int = 0
     min_score: float | None = None
     boost: int = 1
+    landmarker: str = ""
+    masks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,9 +181,18 @@ class Swapper:
             threads=wanted.threads,
             boost=wanted.boost,
         )
-        # Detector and recogniser are ONNX files whatever the swap model runs on.
+        # All others are ONNX files whatever the swap model runs on.
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
-        self._detector = open_detector(wanted.detector, providers=providers, threads=wanted.threads)
+        self._detector = open_detector(
+            wanted.detector,
+            providers=providers,
+            threads=wanted.threads,
+            landmarker=wanted.landmarker,
+        )
+        self._maskers = tuple(
+            open_masker(name, providers=providers, threads=wanted.threads)
+            for name in dict.fromkeys(map(masker_named, wanted.masks))
+        )
 
     def _open_recogniser(self, name: str) -> Embedder:
         from edge.faces.embed import open_embedder
@@ -201,7 +215,8 @@ class Swapper:
         """Every model that has a part in an output, as it really runs; the swap model last."""
         reference = () if self._reference is None else (self._reference.embedder.use,)
         recognisers = tuple(dict.fromkeys((*self._source.uses, *reference)))
-        return (*self._detector.uses, *recognisers, *self._model.uses)
+        maskers = (masker.use for masker in self._maskers)
+        return (*self._detector.uses, *recognisers, *maskers, *self._model.uses)
 
     def refusals(self, asked: Mapping[str, str]) -> AbstractContextManager[None]:
         """Write every refusal of the body into the ledger, and pass it on.
@@ -310,7 +325,7 @@ class Swapper:
         crops = [self._model.align(frame, face) for face in faces]
         swapped = self._model._swap_crops(crops, self._source.value)
         return [
-            put_back(frame, crop, picture, mask)
+            put_back(frame, crop, picture, joint_mask(self._maskers, crop.picture, mask))
             for crop, (picture, mask) in zip(crops, swapped, strict=True)
         ]
 

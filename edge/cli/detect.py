@@ -25,6 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="leave out faces below this score in [0, 1] (default: the model's own, mostly 0.5)",
     )
     parser.add_argument("--detector", default="ref_detector", metavar="NAME", help="model to use")
+    parser.add_argument(
+        "--landmarker",
+        default="",
+        metavar="NAME",
+        help="model that places landmarks (default: its own)",
+    )
     parser.add_argument("--backend", default="ort", metavar="NAME", help="inference engine")
     parser.add_argument(
         "--provider",
@@ -45,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         backend=arguments.backend,
         providers=tuple(arguments.provider or ("CPUExecutionProvider",)),
         threads=arguments.threads,
+        landmarker=arguments.landmarker,
     )
     found = [(path, _faces(detector, path, arguments.min_score)) for path in arguments.files]
     if arguments.json:

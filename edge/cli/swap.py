@@ -61,6 +61,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _configure_engines(parser: argparse.ArgumentParser) -> None:
     engine = parser.add_argument_group("models and engine")
     engine.add_argument("--model", default="ref_swapper", help="card of the swap model")
@@ -72,6 +77,19 @@ def _configure_engines(parser: argparse.ArgumentParser) -> None:
         help="swap crops N times as large, in N x N interleaved runs (default 1)",
     )
     engine.add_argument("--detector", default="ref_detector", help="card of the detector")
+    engine.add_argument(
+        "--landmarker",
+        default="",
+        metavar="NAME",
+        help="card of a landmarker (default: the detector's)",
+    )
+    engine.add_argument(
+        "--mask",
+        type=_names,
+        default=(),
+        metavar="NAME,..",
+        help="cards of maskers: what they take for no face is not replaced, e.g. xseg,bisenet",
+    )
     engine.add_argument("--backend", default="ort", help="ort (default), litert, tflite")
     engine.add_argument(
         "--provider",
@@ -134,6 +152,8 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
             threads=arguments.threads,
             min_score=arguments.min_score,
             boost=arguments.boost,
+            landmarker=arguments.landmarker,
+            masks=arguments.mask,
         ),
         label_language=arguments.label_language,
     )

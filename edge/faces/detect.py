@@ -224,22 +224,28 @@ def open_detector(
     providers: Sequence[str] = (CPU_PROVIDER,),
     threads: int = 0,
     strict: bool = True,
+    landmarker: str = "",
 ) -> Detector:
     """Open a detector, and the landmarker that its card names.
 
     See `edge.loading.open_card` for arguments and errors. The landmarker runs in the same engine,
     where there is a file of it for that engine.
+
+    Args:
+        name: Card name.
+        backend: Engine.
+        providers: Execution providers in order of preference.
+        threads: Threads for one run.
+        strict: Refuse to run on another provider than the first one.
+        landmarker: Card name of a landmarker to use instead of the one that the card names.
     """
     card, session = open_card(
         name, "detector", backend=backend, providers=providers, threads=threads, strict=strict
     )
-    if card.detector is None or not card.detector.landmarker:
+    wanted = landmarker or ("" if card.detector is None else card.detector.landmarker)
+    if not wanted:
         return Detector(card, session)
-    landmarker = open_landmarker(
-        card.detector.landmarker,
-        backend=backend,
-        providers=providers,
-        threads=threads,
-        strict=strict,
+    closer = open_landmarker(
+        wanted, backend=backend, providers=providers, threads=threads, strict=strict
     )
-    return Detector(card, session, landmarker)
+    return Detector(card, session, closer)
