@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from edge import recorded, resources
 from edge.cards_faces import read_detector, read_embedding, read_landmarks, read_mask
+from edge.cards_gate import read_gate, read_graph, read_url
 from edge.cards_swap import (
     CHANNELS,
     read_converter,
@@ -46,7 +47,7 @@ PRECISIONS = ("fp32", "fp16", "int8", "w8")
 COMMERCIAL = ("yes", "no", "unknown")
 LAYOUTS = ("NCHW", "NHWC")
 
-_WITHOUT_CROP = ("converter", "detector", "masker")
+_WITHOUT_CROP = ("converter", "detector", "gate", "masker")
 _MAX_CARD_BYTES = 64 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -112,6 +113,9 @@ def _parse(card: str, values: Mapping[str, Any]) -> Card:
         crop=read_crop(top.table("crop")) if _sees_crop(kind, top) else None,
         converter=read_converter(top.table("converter")) if kind == "converter" else None,
         mask=read_mask(top.table("output")) if kind == "masker" else None,
+        gate=read_gate(top.table("output")) if kind == "gate" else None,
+        url=read_url(top, sha256),
+        graph=read_graph(top.table("graph")) if top.has("graph") else None,
     )
     top.end()
     _check_sizes(record, top)
@@ -135,8 +139,8 @@ def _check_sizes(card: Card, top: Table) -> None:
             raise top.error(
                 f"[{where}] size {shown.size} does not fit the input's {list(card.input.shape)}"
             )
-    if card.mask is not None and 0 in card.input.shape:
-        raise top.error("[input] a masker's 'shape' must be fixed")
+    if (card.mask is not None or card.gate is not None) and 0 in card.input.shape:
+        raise top.error(f"[input] a {card.kind}'s 'shape' must be fixed")
 
 
 def load_card(path: Path) -> Card:

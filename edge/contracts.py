@@ -7,7 +7,7 @@ from typing import Literal
 
 from edge.contracts_faces import DetectorSpec, LandmarksSpec, MaskSpec
 
-Kind = Literal["detector", "landmarker", "recogniser", "converter", "swapper", "masker"]
+Kind = Literal["detector", "landmarker", "recogniser", "converter", "swapper", "masker", "gate"]
 
 KINDS: tuple[Kind, ...] = (
     "detector",
@@ -16,6 +16,7 @@ KINDS: tuple[Kind, ...] = (
     "converter",
     "swapper",
     "masker",
+    "gate",
 )
 
 Fit = Literal["similarity", "affine"]
@@ -99,6 +100,40 @@ class ConverterSpec:
     output: str
     recogniser: str
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """A classifier that a target must pass before it is swapped.
+
+    Attributes:
+        name: Name of the graph output, a row of numbers; or its place, as "#0".
+        index: Places in that row whose scores are added up: the classes that are refused.
+        threshold: A picture is refused from this sum on.
+        label: What the score is a score of; refusals say so.
+        activation: How the row becomes scores: none, softmax (over the row) or sigmoid (of each).
+        fit: How the picture is brought to the input's size: stretch, or pad (black on two sides).
+    """
+
+    name: str
+    index: tuple[int, ...]
+    threshold: float
+    label: str
+    activation: str = "none"
+    fit: str = "stretch"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """What is known of a model's graph: by that its file is recognised when it is added.
+
+    Attributes:
+        parameters: Numbers in its weights, to a few per cent; 0: unknown.
+        operators: Operators that it holds, whatever wrote it.
+    """
+
+    parameters: int = 0
+    operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +224,7 @@ class Card:
 
     Attributes:
         name: Lower-case name that commands and records use.
-        kind: detector, landmarker, recogniser, converter, swapper or masker.
+        kind: detector, landmarker, recogniser, converter, swapper, masker or gate.
         title: One line for people.
         file: File name of the model, without a folder.
         sha256: Hex digest of that file; empty where nobody here could establish it: it is recorded
@@ -207,6 +242,9 @@ class Card:
         crop: For all that see an aligned crop.
         converter: For converters.
         mask: For maskers.
+        gate: For gates.
+        url: Where `edge models pull` gets the file, https; empty: nowhere that is known.
+        graph: What is known of its graph, for recognising its file; None: nothing.
     """
 
     name: str
@@ -227,6 +265,9 @@ class Card:
     crop: CropSpec | None = None
     converter: ConverterSpec | None = None
     mask: MaskSpec | None = None
+    gate: GateSpec | None = None
+    url: str = ""
+    graph: GraphSpec | None = None
 
     @property
     def size_text(self) -> str:

@@ -1,0 +1,62 @@
+"""The tables of a card about gates, about where a file is pulled from, and about its graph."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from edge.contracts import GateSpec, GraphSpec
+from edge.tables import Table
+
+ACTIVATIONS = ("none", "softmax", "sigmoid")
+GATE_FITS = ("stretch", "pad")
+
+_MOST_CLASSES = 4096
+
+
+def read_gate(table: Table) -> GateSpec:
+    """Read [output] of a gate."""
+    spec = GateSpec(
+        name=table.text("name"),
+        index=table.wholes("index", low=0),
+        threshold=table.share("threshold"),
+        label=table.text("label"),
+        activation=table.choice("activation", ACTIVATIONS, default="none"),
+        fit=table.choice("fit", GATE_FITS, default="stretch"),
+    )
+    table.end()
+    if spec.threshold == 0:
+        raise table.error("'threshold' must be above 0: at 0 every picture is refused")
+    if max(spec.index) >= _MOST_CLASSES or len({*spec.index}) != len(spec.index):
+        raise table.error(f"'index' must hold different places below {_MOST_CLASSES}")
+    return spec
+
+
+def read_graph(table: Table) -> GraphSpec:
+    """Read [graph]."""
+    spec = GraphSpec(
+        parameters=table.whole("parameters", low=0, default=0),
+        operators=table.texts("operators", default=()),
+    )
+    table.end()
+    return spec
+
+
+def read_url(top: Table, sha256: str) -> str:
+    """Read where a model is pulled from.
+
+    Raises:
+        CardError: No https address, or there is no hash by which the file could be checked.
+    """
+    url = top.text("url", default="")
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme == "https" and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        sound = False
+    if not sound or any(char.isspace() or not char.isprintable() for char in url):
+        raise top.error(f"'url' must be an https address, not {url!r}")
+    if not sha256:
+        raise top.error("'url' needs 'sha256' and 'size': what cannot be checked is not pulled")
+    return url
