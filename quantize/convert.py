@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -39,11 +39,14 @@ from quantize.settings import Precision, Progress, Settings, silent
 from quantize.targets import Format, TargetProfile, load_target
 from quantize.writing import write_model
 
+if TYPE_CHECKING:
+    from quantize.search import Found
+
 __all__ = ["Conversion", "convert"]
 
-_ROUNDING = {"psnr": 0.05, "ssim": 5e-5, "identity": 5e-5}
-"""By how much a written file may miss what the search measured: its last digit."""
-_TRIES = 3  # how often a TFLite file may fall short of what ONNX Runtime's kernels promised
+_MARGIN = {"psnr": 0.1, "ssim": 5e-4, "identity": 5e-4}
+"""What is asked of the next search beyond that by which a file fell short."""
+_TRIES = 4  # how often a file may fall short of what its search promised
 _SATURATION_SAMPLES = 4
 _USUAL_STEPS = 12  # rewrites, for a progress bar
 
@@ -220,7 +223,7 @@ class _Way:
         goal, seven_bits = self._budget, False
         for left in reversed(range(_TRIES)):
             material = Material(self._prepared, self._profile, goal, reduce_range=seven_bits)
-            made = make(self._settings, material, self._progress)
+            made = self._attempt(material)
             self._judged = self._written(made)
             self._saturation = self._checked(made)
             self._made = replace(made, model=onnx.ModelProto())
@@ -235,8 +238,24 @@ class _Way:
             elif goal is None or self._made.found is None or not left:
                 raise BudgetError(self._missed())
             else:  # other faces and kernels than those that the search had: ask for more
-                goal = raised(goal, short)
+                goal = self._next_goal(goal, self._made.found)
         self._prepared = replace(self._prepared, model=onnx.ModelProto())
+
+    def _next_goal(self, goal: Budget, found: Found) -> Budget:
+        """Return what the next search has to reach, by how far this one was off."""
+        assert self._budget is not None
+        reached = goal.reached(found.scores)
+        off = max(reached, goal.value) - goal.reached(self._judged.scores)
+        return raised(self._budget, off + _MARGIN[goal.metric])
+
+    def _attempt(self, material: Material) -> Made:
+        try:
+            return make(self._settings, material, self._progress)
+        except BudgetError as error:
+            if material.budget == self._budget:
+                raise
+            # More than was asked for: what it came to before is what counts.
+            raise BudgetError(self._missed()) from error
 
     def _written(self, made: Made) -> Judged:
         path, settings = self._staging.path(self._names.model), self._settings
@@ -281,11 +300,10 @@ class _Way:
         )
 
     def _shortfall(self) -> float:
-        """Return by how much the written file misses the budget; 0 where it does not."""
+        """Return by how much the written file misses the budget; below 0 where it keeps it."""
         if self._budget is None:
             return 0.0
-        short = self._budget.value - self._budget.reached(self._judged.scores)
-        return short if short > _ROUNDING[self._budget.metric] else 0.0
+        return self._budget.value - self._budget.reached(self._judged.scores)
 
     def _missed(self) -> str:
         assert self._budget is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import onnx
 
 from quantize.budget import Budget
 from quantize.errors import BudgetError
+from quantize.naming import shorten_names
 from quantize.prepare import Prepared
 from quantize.settings import Progress, Settings
 from quantize.targets import TargetProfile
@@ -182,6 +183,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
     if material.budget is None:
         progress("quantizing", 0, 1)
         made = to_int8(prepared.model, ranges, recipe)
+        shorten_names(made.model)
         return Made(
             made.model,
             calibrated_on=origin,
@@ -191,6 +193,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
             notes=notes,
         )
     found = _searched(settings, material, ranges, recipe, material.budget, progress)
+    shorten_names(found.int8.model)
     return Made(
         found.int8.model,
         calibrated_on=origin,
@@ -264,5 +267,4 @@ def unreached(budget: Budget, found: Found) -> str:
 
 def raised(budget: Budget, by: float) -> Budget:
     """Return a budget that asks for more, by as much as a file fell short of it."""
-    value: Any = budget.value + by
-    return replace(budget, value=float(value))
+    return replace(budget, value=float(budget.value + by))

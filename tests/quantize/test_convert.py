@@ -21,7 +21,7 @@ from edge.consent.erase import derivatives_of, erase_identity
 from edge.consent.ledger import Ledger
 from edge.errors import ConsentError, EdgeError, OutputError, UsageError
 from quantize import making, measuring
-from quantize.budget import Budget
+from quantize.budget import Budget, parse_budget
 from quantize.conversion import Conversion
 from quantize.engine import Engine
 from quantize.errors import (
@@ -251,8 +251,29 @@ def test_a_file_that_falls_short_is_searched_for_again(
 
     monkeypatch.setattr(MODULE, "make", noted)
     monkeypatch.setattr(MODULE, "judge", worse)
-    bench.convert(precision="int8", budget="psnr:20")
-    assert [str(goal) for goal in goals] == ["psnr:20", "psnr:22"]
+    facts = bench.convert(precision="int8", budget="psnr:20").facts
+    assert facts["budget"]["asked"] == "psnr:20"
+    assert str(goals[0]) == "psnr:20"
+    # The search had reached more than was asked for, and the file 2 dB less: both count.
+    assert len(goals) == 2
+    assert goals[1] is not None
+    assert goals[1].value > 22.1
+
+
+def test_a_file_that_always_falls_short(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = measuring.judge
+
+    def worse(*args: Any, **more: Any) -> measuring.Judged:
+        found = judge(*args, **more)
+        return replace(found, scores=replace(found.scores, psnr_worst=19.9))
+
+    monkeypatch.setattr(MODULE, "judge", worse)
+    with pytest.raises(BudgetError, match=r"psnr:20 cannot be met: int8 as onnx reaches psnr 19.9"):
+        bench.convert(precision="int8", budget="psnr:20")
+    monkeypatch.setattr(MODULE, "raised", lambda goal, by: parse_budget("psnr:98"))
+    with pytest.raises(BudgetError, match=r"psnr:20 cannot be met: int8 as onnx reaches psnr 19.9"):
+        bench.convert(precision="int8", budget="psnr:20")
+    assert bench.listing() == []
 
 
 @pytest.mark.parametrize("cured", [True, False])
