@@ -190,8 +190,8 @@ def test_a_side_file_that_is_no_emap_is_refused(values: NDArray[Any], tmp_path: 
 
 def test_it_survives_the_toolchain(edge_home: Path, tmp_path: Path) -> None:
     """Lifted, the rest optimised: the same pictures as those of the original file."""
-    from quantize.passes import STANDARD, LiftEmap
-    from tests.quantize.graphs import InputSpec, rewritten
+    from quantize.passes import STANDARD, InputSpec, LiftEmap
+    from tests.quantize.graphs import rewritten
 
     families.install(edge_home, NAME)
     picture = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)

@@ -7,7 +7,7 @@ the engine: what goes in is compared with the arithmetic, and so is what is made
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,8 @@ def _source(name: str) -> NDArray[Any] | None:
 def _tensor(picture: NDArray[np.uint8], norm: tuple[Any, Any]) -> NDArray[np.float64]:
     """RGB, to [0, 1], minus mean, by deviation, channels first."""
     rgb = picture[..., ::-1].astype(np.float64) / 255
-    return ((rgb - np.array(norm[0])) / np.array(norm[1])).transpose(2, 0, 1)[None]
+    values = (rgb - np.array(norm[0])) / np.array(norm[1])
+    return np.asarray(values.transpose(2, 0, 1)[None], np.float64)
 
 
 def _points(template: str) -> NDArray[np.float64]:
@@ -175,7 +176,7 @@ def _fitted(landmarks: NDArray[np.float64], gold: Gold, times: int = 1) -> NDArr
         right += [u, v]
     found = np.linalg.lstsq(np.array(rows, float), np.array(right), rcond=None)[0]
     if gold.affine:
-        return found.reshape(2, 3)
+        return np.asarray(found.reshape(2, 3), np.float64)
     a, b, c, d = found
     return np.array([[a, -b, c], [b, a, d]])
 
@@ -327,7 +328,7 @@ def test_a_boost_swaps_interleaved_crops(name: str, edge_home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["inswapper_128", "ghost_1_256", "hyperswap_1a_256"])
 def test_many_faces_go_in_one_run_where_the_batch_is_open(name: str, edge_home: Path) -> None:
-    build = {
+    build: Callable[..., onnx.ModelProto] = {
         "inswapper_128": families.inswapper,
         "ghost_1_256": families.ghost,
         "hyperswap_1a_256": families.hyperswap,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.cards import find_card
 from edge.errors import BackendError, CardError, ModelError, ProviderError
-from edge.loading import open_card, use_of
+from edge.loading import named, open_card, use_of
 from tests import tiny
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -36,3 +37,16 @@ def test_every_way_to_fail_is_an_error_of_ours(edge_home: Path) -> None:
         open_card("tiny_embedder", "recogniser", providers=("CUDAExecutionProvider",))
     with pytest.raises(BackendError):
         open_card("tiny_embedder", "recogniser", backend="tpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("a", "a"), ("gone", "gone"), ("", ""), ("#0", "a"), ("#1", "b")]
+)
+def test_a_place_becomes_a_name(name: str, expected: str) -> None:
+    assert named(find_card("ref_swapper"), name, ("a", "b")) == expected
+
+
+@pytest.mark.parametrize("name", ["#2", "#-1", "#x", "#", "#99999999999"])
+def test_a_place_that_is_not_there_does_not_fit(name: str) -> None:
+    with pytest.raises(ModelError, match="nothing is in place"):
+        named(find_card("ref_swapper"), name, ("a", "b"))

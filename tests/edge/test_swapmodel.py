@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge.backends.base import Session
 from edge.cards import find_card
-from edge.errors import BackendError, CardError, IdentityError, ModelError
+from edge.errors import BackendError, CardError, IdentityError, ModelError, UsageError
 from edge.records import Crop
 from edge.swapmodel import SwapModel, open_swap_model
 from tests import tiny
@@ -157,3 +157,67 @@ def test_a_composited_picture_is_used_wherever_its_mask_shows(
     session: Session = _Fake(output, np.full((1, 1, 128, 128), 0.125, np.float32))
     _, mask = SwapModel(find_card("mixed"), session)._swap_crop(_crop(), _embedding())
     np.testing.assert_allclose(mask, expected)
+
+
+class _Stubborn(_Fake):
+    """A session that says it takes batches, and does not."""
+
+    free_batch = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried: list[int] = []
+
+    def run(self, feeds: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:  # type: ignore[override]
+        count = feeds["target"].shape[0]
+        self.tried.append(count)
+        if count > 1:
+            raise BackendError("Reshape: the input tensor cannot be reshaped")
+        return [feeds["target"], np.ones((1, 1, 128, 128), np.float32)]
+
+
+def test_a_batch_that_does_not_run_is_swapped_one_by_one(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    session = _Stubborn()
+    model = SwapModel(find_card("tiny_swapper"), session)  # type: ignore[arg-type]
+    assert model.batch > 1
+    crops = [Crop(np.full((128, 128, 3), shade, np.uint8), np.eye(2, 3)) for shade in (10, 20, 30)]
+    swapped = model._swap_crops(crops, _embedding())
+    assert [int(picture[0, 0, 0]) for picture, _ in swapped] == [10, 20, 30]
+    assert session.tried == [3, 1, 1, 1]
+    model._swap_crops(crops, _embedding())
+    assert session.tried[4:] == [1, 1, 1]
+
+
+def test_a_boost_without_sense_is_refused(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    with pytest.raises(UsageError, match="--boost must be between 1 and 8"):
+        open_swap_model("tiny_swapper", boost=9)
+
+
+def test_no_crops_give_nothing(model: SwapModel) -> None:
+    assert model._swap_crops([], _embedding()) == []
+
+
+def test_a_model_that_takes_a_source_is_not_run_without_one(model: SwapModel) -> None:
+    with pytest.raises(IdentityError, match="takes a source"):
+        model._swap_crop(_crop(), None)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        np.zeros((112, 112, 3), np.uint8),
+        np.zeros((256, 256, 3), np.float32),
+        np.zeros(512, np.float32),
+    ],
+)
+def test_a_source_picture_of_another_size_is_refused(
+    source: NDArray[np.generic], edge_home: Path
+) -> None:
+    from tests import families
+
+    families.install(edge_home, "uniface_256")
+    model = open_swap_model("uniface_256", threads=1)
+    with pytest.raises(IdentityError, match="takes a picture of 256 x 256 pixels"):
+        model._swap_crop(_crop(256), source)

@@ -7,8 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edge.contracts import CropSpec
 from edge.errors import UsageError
-from edge.faces.align import TEMPLATES, align, corners, inverse, scale_of, similarity
+from edge.faces.align import (
+    TEMPLATES,
+    affine,
+    align,
+    align_to,
+    corners,
+    inverse,
+    scale_of,
+    similarity,
+)
 from edge.records import Face
 
 SIZE = 128
@@ -151,3 +161,71 @@ def test_corners_are_those_of_the_square() -> None:
     matrix = similarity(_placed("arcface_128", SIZE, 0, SIZE / 2, SIZE / 2), "arcface_128", SIZE)
     expected = [[-0.5, -0.5], [127.5, -0.5], [127.5, 127.5], [-0.5, 127.5]]
     np.testing.assert_allclose(corners(SIZE, matrix), expected, atol=1e-4)
+
+
+@settings(deadline=None)
+@given(
+    turn=st.floats(-3, 3),
+    stretch=st.floats(0.5, 2),
+    shear=st.floats(-0.5, 0.5),
+    scale=st.floats(0.2, 5),
+)
+def test_an_affine_fit_undoes_any_affine_map(
+    turn: float, stretch: float, shear: float, scale: float
+) -> None:
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    linear = scale * rotation @ np.array([[stretch, shear], [0, 1]])
+    landmarks = TEMPLATES["arcface_112_v2"] * SIZE @ linear.T + (300, 200)
+    matrix = affine(landmarks, "arcface_112_v2", SIZE)
+    goals = TEMPLATES["arcface_112_v2"] * SIZE
+    np.testing.assert_allclose(_apply(matrix, landmarks), goals, atol=1e-6)
+    np.testing.assert_allclose(_apply(inverse(matrix), goals), landmarks, atol=1e-6)
+    assert scale_of(matrix) == pytest.approx(1 / (scale * stretch**0.5), rel=1e-6)
+
+
+def test_an_affine_fit_is_the_least_squares_one() -> None:
+    landmarks = np.array([[210, 190], [301, 204], [251, 255], [204, 300], [280, 312]], float)
+    goals = TEMPLATES["arcface_112_v2"] * SIZE
+    expected = np.linalg.lstsq(np.column_stack([landmarks, np.ones(5)]), goals, rcond=None)[0].T
+    np.testing.assert_allclose(affine(landmarks, "arcface_112_v2", SIZE), expected, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("landmarks", "words"),
+    [
+        (np.column_stack([np.arange(5.0), np.arange(5.0) * 2]), "on one line"),
+        (np.full((5, 2), 7.0), "on one line"),
+        (TEMPLATES["arcface_112_v2"] * (-100, 100), "mirrored"),
+        (np.full((5, 2), np.inf), "finite"),
+    ],
+)
+def test_landmarks_that_fit_no_affine_map_are_refused(
+    landmarks: NDArray[np.float64], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        affine(landmarks, "arcface_112_v2", SIZE)
+
+
+def test_a_cards_crop_is_moved_by_its_offset_and_grows_as_a_whole() -> None:
+    frame = _gradient(400, 400)
+    face = _face(_placed("arcface_128", 150, 10, 200, 200))
+    plain = align(frame, face, "arcface_128", SIZE)
+    moved = align_to(frame, face, CropSpec("arcface_128", SIZE, offset=0.5))
+    np.testing.assert_allclose(moved.matrix[:, 2] - plain.matrix[:, 2], 0.5)
+    np.testing.assert_allclose(moved.matrix[:, :2], plain.matrix[:, :2])
+    large = align_to(frame, face, CropSpec("arcface_128", SIZE, offset=0.5), 3)
+    np.testing.assert_allclose(large.matrix, 3 * moved.matrix)
+    assert large.picture.shape == (3 * SIZE, 3 * SIZE, 3)
+
+
+def test_a_face_that_was_cut_out_by_an_affine_map_goes_back_to_its_place() -> None:
+    from edge.paste import paste
+
+    frame = _gradient(400, 400)
+    landmarks = _placed("arcface_112_v2", 150, 10, 200, 200) * (1.2, 0.9)
+    spec = CropSpec("arcface_112_v2", SIZE, "affine")
+    crop = align_to(frame, _face(landmarks), spec)
+    work = frame.copy()
+    region = paste(work, crop.picture, np.ones((SIZE, SIZE), np.float32), crop.matrix)
+    assert min(region.width, region.height) > 100
+    assert np.abs(work.astype(int) - frame).max() <= 4

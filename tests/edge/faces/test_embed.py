@@ -10,7 +10,7 @@ from edge.errors import BackendError, CardError
 from edge.faces.align import TEMPLATES
 from edge.faces.embed import Embedder, open_embedder
 from edge.records import Face
-from tests import tiny
+from tests import families, tiny
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -79,3 +79,22 @@ def test_a_model_of_another_kind_is_refused(edge_home: Path) -> None:
     tiny.install(edge_home)
     with pytest.raises(CardError, match="is a swapper, but a recogniser is needed"):
         open_embedder("tiny_swapper")
+
+
+@pytest.mark.parametrize("name", ["input", "input.1"])
+def test_either_export_of_arcface_is_taken_and_brought_to_unit_length(
+    name: str, edge_home: Path
+) -> None:
+    """X / 127.5 - 1 in RGB goes in; what comes out has some other length."""
+    import onnxruntime
+
+    data = families.arcface(name).SerializeToString()
+    families.install(edge_home, "arcface_w600k_r50", data)
+    frame, face = _frame(3), _face(60, 60)
+    embedding = open_embedder("arcface_w600k_r50", threads=1).embed(frame, face)
+    crop = frame[60:172, 60:172, ::-1].astype(np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (raw,) = session.run(None, {name: crop})
+    length = float(np.linalg.norm(raw))
+    assert not 0.9 < length < 1.1
+    np.testing.assert_allclose(embedding, raw[0] / length, atol=1e-4)
