@@ -89,7 +89,7 @@ class Detector:
         check_fit(card, session, [self._input], self._outputs.values())
         self.card = card
         own: ModelUse = use_of(card, session)
-        self.uses = (own,) if landmarker is None else (own, landmarker.use)
+        self.uses: tuple[ModelUse, ...] = (own,) if landmarker is None else (own, landmarker.use)
         self._landmarker = landmarker
         self._spec = card.detector
         self._session = session
