@@ -251,3 +251,31 @@ def test_bad_input_is_one_line_and_nothing_else(
     assert source.read_bytes() == content
     assert main(["ledger", "show"]) == 0
     assert (" refused " in capsys.readouterr().out) is (case in REFUSED)
+
+
+def test_boost(ready: Stage) -> None:
+    output = ready.folder / "out.png"
+    assert main(words(ready, ready.picture(), output, *LEAVE, "--boost", "2")) == 0
+    assert main(["verify", str(output)]) == 0
+
+
+def test_a_boost_without_sense_is_one_line(
+    ready: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = ready.folder / "out.png"
+    assert main(words(ready, ready.picture(), output, *LEAVE, "--boost", "20")) == 2
+    assert "--boost must be between 1 and 8" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_source_picture(ready: Stage, edge_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests import families
+
+    families.install(edge_home, "uniface_256")
+    output, photo = ready.folder / "out.png", ready.folder / "photo.png"
+    arguments = [*words(ready, ready.picture(), output, *LEAVE), "--model", "uniface_256"]
+    assert main(arguments) == 2
+    assert "--source-picture" in capsys.readouterr().err
+    assert not output.exists()
+    assert main([*arguments, "--source-picture", str(photo)]) == 0
+    assert main(["verify", str(output)]) == 0
