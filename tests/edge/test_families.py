@@ -328,14 +328,14 @@ def test_a_boost_swaps_interleaved_crops(name: str, edge_home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["inswapper_128", "ghost_1_256", "hyperswap_1a_256"])
 def test_many_faces_go_in_one_run_where_the_batch_is_open(name: str, edge_home: Path) -> None:
-    build: Callable[..., onnx.ModelProto] = {
+    builders: dict[str, Callable[..., Any]] = {
         "inswapper_128": families.inswapper,
         "ghost_1_256": families.ghost,
         "hyperswap_1a_256": families.hyperswap,
-    }[name]
+    }
     families.install_with_needs(edge_home, name)
     fixed = open_swap_model(name, threads=1)
-    families.install(edge_home, name, build(batch="faces").SerializeToString())
+    families.install(edge_home, name, builders[name](batch="faces").SerializeToString())
     free = open_swap_model(name, threads=1)
     assert (fixed.batch, free.batch > 1) == (1, True)
     recorder = recorded(free)

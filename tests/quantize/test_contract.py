@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 import pytest
 
-from edge.cards import find_card
+from edge.cards import all_cards, find_card
 from edge.contracts import Card
+from edge.errors import ModelError
 from quantize.contract import contract_of, input_specs, picture_spec
 from quantize.errors import ContractError
 from quantize.passes import Clean, run_passes
+from tests import families
 from tests.quantize.cards import card_of, save
 from tests.quantize.graphs import TOPOLOGIES, Sketch, embedding, reference_like
 
@@ -180,3 +182,33 @@ def test_an_unusable_embedding(bad: Any, tmp_path: Path) -> None:
     model = reference_like()
     with pytest.raises(ContractError, match="the embedding holds"):
         contract_of(model, carded(tmp_path, model)).source_values(bad)
+
+
+SWAPPERS = sorted(name for name, card in all_cards().items() if card.kind == "swapper")
+
+
+@pytest.mark.parametrize("name", [name for name in SWAPPERS if name in families.BUILDERS])
+def test_the_card_of_every_family_fits_its_graph(name: str, edge_home: Path) -> None:
+    """Names by place are looked up; a picture or nothing as a source is no embedding."""
+    families.install_with_needs(edge_home, name)
+    card, model = find_card(name), onnx.load_from_string(families.model_bytes(name))
+    assert card.source is not None
+    contract = contract_of(model, card)
+    assert (contract.target, contract.picture) == ("target", "output")
+    assert set(contract.inputs) == {value.name for value in model.graph.input}
+    assert (contract.mask is not None) == (card.picture is not None and card.picture.mask != "")
+    if card.source.kind != "embedding":
+        assert contract.source is None
+        return
+    assert contract.source == "source"
+    values = contract.source_values(np.eye(1, 512, dtype=np.float32))
+    assert values.shape == (1, 512)
+    length = float(np.linalg.norm(values))
+    assert (abs(length - 1) < 1e-4) == card.source.normalise
+
+
+def test_a_converter_that_is_not_here_is_an_error(edge_home: Path) -> None:
+    model = onnx.load_from_string(families.model_bytes("ghost_1_256"))
+    contract = contract_of(model, find_card("ghost_1_256"))
+    with pytest.raises(ModelError, match=r"crossface_ghost\.onnx not found"):
+        contract.source_values(np.eye(1, 512, dtype=np.float32))
