@@ -21,7 +21,7 @@ def open_card(
     threads: int = 0,
     strict: bool = True,
 ) -> tuple[Card, Session]:
-    """Find a card, check its file, and open it.
+    """Find a card, check its file, open it, and try it once where it is seen for the first time.
 
     Args:
         name: Card name.
@@ -36,13 +36,17 @@ def open_card(
 
     Raises:
         ModelError: No such model, wrong kind, missing, wrong hash, or not loadable.
-        BackendError: The engine or the provider is not there.
+        BackendError: The engine or the provider is not there; or the model, seen here for the first
+            time, fails its self-test.
     """
+    from edge.selftest import check_model  # it stands on this module
+
     card = find_card(name, kind)
     path = locate(card)
     session = open_session(
         path, backend=backend, providers=providers, threads=threads, strict=strict
     )
+    check_model(card, session)
     return card, session
 
 
