@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from edge.cards import Card, find_card
 from edge.errors import BackendError, CardError, ModelError, UsageError
-from edge.faces import candidates
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
 from edge.registry import find_file
 from tests import tiny
@@ -226,17 +225,3 @@ def test_the_card_of_yunet_means_the_file_that_is_here(yunet: Detector) -> None:
     path = find_file(yunet.card)
     assert path is not None
     assert hashlib.sha256(path.read_bytes()).hexdigest() == yunet.uses[0].sha256
-
-
-def test_overlapping_candidates_vote_on_where_a_face_is() -> None:
-    boxes = np.array([[0, 0, 100, 100], [4, 0, 100, 100], [300, 0, 50, 50]], np.float32)
-    points = np.stack([np.full((5, 2), value, np.float32) for value in (50, 54, 320)])
-    scores = np.array([0.9, 0.9, 0.8], np.float32)
-    found = candidates.Candidates(scores, boxes, points, np.array([100, 100, 50], np.float32))
-    alone = candidates.suppress(found, scores, 0.4, 1.0, 0.0)
-    np.testing.assert_array_equal(alone.points[:, 0, 0], [50, 320])
-    voted = candidates.suppress(found, scores, 0.4, 1.0, 0.5)
-    np.testing.assert_allclose(voted.boxes[:, 0], [2, 300])
-    np.testing.assert_allclose(voted.points[:, 0, 0], [52, 320])
-    nothing = found.take(np.zeros(0, np.intp))
-    assert candidates.suppress(nothing, nothing.scores, 0.4, 1.0, 0.5).scores.size == 0
