@@ -136,6 +136,10 @@ def _collect_read(data: mmap.mmap, start: int, stop: int, read: set[bytes], dept
 
 def _matrix(data: mmap.mmap, start: int, stop: int, side: int, read: set[bytes]) -> Matrix | None:
     """Return the tensor if it is such a matrix that nothing reads, and holds its numbers itself."""
+    # Shape and type first: the numbers of all other weights are not touched.
+    dims, kind = varints(data, start, stop, _DIMS), varints(data, start, stop, _TYPE)
+    if dims != [side, side] or len(kind) != 1 or kind[0] not in _DTYPES:
+        return None
     name = b""
     chunks: list[bytes] = []
     for number, at, end in fields(data, start, stop):
@@ -145,11 +149,8 @@ def _matrix(data: mmap.mmap, start: int, stop: int, side: int, read: set[bytes])
             return None
         elif number in (_RAW, _FLOATS, _DOUBLES):
             chunks.append(data[at:end])
-    dims, kind = varints(data, start, stop, _DIMS), varints(data, start, stop, _TYPE)
-    if name in read or dims != [side, side] or len(kind) != 1 or kind[0] not in _DTYPES:
-        return None
     values = b"".join(chunks)
-    if len(values) != side * side * np.dtype(_DTYPES[kind[0]]).itemsize:
+    if name in read or len(values) != side * side * np.dtype(_DTYPES[kind[0]]).itemsize:
         return None
     matrix = np.frombuffer(values, _DTYPES[kind[0]]).reshape(side, side).astype(np.float32)
     return Matrix(name.decode("utf-8", "replace"), matrix)
