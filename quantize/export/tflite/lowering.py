@@ -245,19 +245,27 @@ class Lowering:
         array = self.constants.array(name)
         return bool(np.abs(array).max(initial=0) <= _LARGEST_FP16)
 
-    def int8_constant(self, name: str, order: Order | None = None) -> int:
-        """Return an int8 tensor with a constant that DequantizeLinear reads from int8 numbers."""
+    def int8_constant(
+        self, name: str, order: Order | None = None, shape: Shape | None = None
+    ) -> int:
+        """Return an int8 tensor with a constant that DequantizeLinear reads from int8 numbers.
+
+        Args:
+            name: of what DequantizeLinear makes.
+            order: of its axes; None for the natural one.
+            shape: to give it first; only where it has one scale.
+        """
         stored = self.constants.int8(name)
         assert stored is not None
-        sizes = self.shape(name)
+        sizes = self.shape(name) if shape is None else shape
         order = order or natural(len(sizes))
-        key = name, order, "int8"
+        key = name, sizes, order, "int8"
         if key not in self._stored:
             axis = order.index(stored.axis) if len(stored.scales) > 1 else 0
             quantization = Quantization(stored.scales, stored.zero_points, axis)
 
             def load() -> NDArray[Any]:
-                return stored.load().transpose(order)
+                return stored.load().reshape(sizes).transpose(order)
 
             self._stored[key] = self.writer.tensor(
                 f"{name}_int8",

@@ -146,23 +146,15 @@ class Int8Step(Step):
     def operand(self, index: int, order: Order | None = None, shape: Shape | None = None) -> int:
         """Return an int8 tensor with an input."""
         if self.constant(index):
-            return self._constant(index, order, shape)
+            return self.low.int8_constant(self.node.input[index], order, shape)
         value = self.value(index)
         if shape is not None:
             value = self.low.reshaped(value, shape)
         return self.low.arranged(value, order or natural(len(value.shape)))
 
-    def _constant(self, index: int, order: Order | None, shape: Shape | None) -> int:
-        name = self.node.input[index]
-        own = self.low.int8_constant(name, order if shape in (None, self.shape(index)) else None)
-        if shape is None or shape == self.shape(index):
-            return own
-        whole = Value(own, self.shape(index), natural(len(self.shape(index))))
-        return self.low.arranged(self.low.reshaped(whole, shape), order or natural(len(shape)))
-
     def weight(self, index: int, order: Order, shape: Shape | None = None) -> int:
         """Return an int8 tensor with weights."""
-        return self._constant(index, order, shape)
+        return self.low.int8_constant(self.node.input[index], order, shape)
 
     def bias(self, index: int, length: int, inputs: int, weights: int) -> int:
         """Return an int32 tensor with a bias per output: scale of the input times the weights'."""

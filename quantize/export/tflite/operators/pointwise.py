@@ -17,7 +17,6 @@ _BINARY = {
     "Min": "MINIMUM",
     "Mul": "MUL",
     "Pow": "POW",
-    "PRelu": "PRELU",
     "Sub": "SUB",
 }
 _UNARY = {
@@ -101,6 +100,19 @@ def leaky(step: Step) -> None:
     step.give("LEAKY_RELU", [step.operand(0, order)], order, alpha=alpha)
 
 
+def prelu(step: Step) -> None:
+    """Write a PRelu; of a single slope as LEAKY_RELU.
+
+    TFLite 2.14 reads a slope for each channel, however many there are.
+    """
+    order = step.order()
+    if step.constant(1) and math.prod(step.shape(1)) == 1:
+        alpha = float(step.array(1).ravel()[0])
+        step.give("LEAKY_RELU", [step.operand(0, order)], order, alpha=alpha)
+        return
+    step.give("PRELU", [step.operand(0, order), aligned(step, 1, order)], order)
+
+
 def reciprocal(step: Step) -> None:
     """Write 1 / x; TFLite has no operator for it."""
     order = step.order()
@@ -176,6 +188,7 @@ HANDLERS: dict[str, Callable[[Step], None]] = {
     "HardSigmoid": hard_sigmoid,
     "Identity": same,
     "LeakyRelu": leaky,
+    "PRelu": prelu,
     "Reciprocal": reciprocal,
     "Softmax": softmax,
 }

@@ -262,10 +262,11 @@ def test_computed_values_with_several_scales_are_refused() -> None:
         to_tflite(s.model("y"))
 
 
-def test_a_constant_that_is_quantized_in_the_graph() -> None:
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (3, 1, 1), (16,), ()])
+def test_a_constant_that_is_quantized_in_the_graph(shape: tuple[int, ...]) -> None:
     s = Sketch()
     x = _rounded(s, s.input("x", *PICTURE), LEFT)
-    number = _rounded(s, s.noise(1, 3, 1, 1), RIGHT)
+    number = _rounded(s, s.noise(*shape), RIGHT)
     _rounded(s, s.op("Add", x, number), OUT, output="y")
     assert _agrees(s.model("y"), OUT[0]) == {"QUANTIZE": 1, "ADD": 1, "DEQUANTIZE": 1}
 

@@ -106,11 +106,20 @@ def test_of_positive_numbers(kind: str) -> None:
     written(s.model("y"))
 
 
-@pytest.mark.parametrize("slope", [(3, 1, 1), (1,), (1, 3, 1, 1)])
-def test_prelu(slope: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("slope", "kind"),
+    [
+        ((3, 1, 1), "PRELU"),
+        ((1, 3, 1, 1), "PRELU"),
+        ((3, 6, 8), "PRELU"),
+        ((1,), "LEAKY_RELU"),
+        ((), "LEAKY_RELU"),
+    ],
+)
+def test_prelu(slope: tuple[int, ...], kind: str) -> None:
     s = Sketch()
     s.op("PRelu", s.input("x", *PICTURE), s.keep(s.rng.uniform(0, 0.5, slope)), output="y")
-    assert written(s.model("y")) == {"PRELU": 1}
+    assert written(s.model("y")) == {kind: 1}
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def _pool(kind: str, kernel: int, stride: int, pads: tuple[int, ...], **attrs: A
 )
 def test_largest_values(kernel: int, stride: int, pads: tuple[int, ...], ceil: int) -> None:
     assume(max(pads) < kernel)
-    assume(not ceil or not any(pads))  # ONNX and its runtimes count windows in the padding apart
+    # Windows that begin beyond the picture are counted by some and not by others.
+    assume(not ceil or (kernel >= stride and not any(pads)))
     assert written(_pool("MaxPool", kernel, stride, pads, ceil_mode=ceil))["MAX_POOL_2D"] == 1
 
 

@@ -6,7 +6,13 @@ import pytest
 from quantize.errors import TFLiteError
 from quantize.export.tflite import to_tflite
 from quantize.passes._infra.engine import run_model
-from tests.quantize.export.tflite.runtimes import needs_schema, run_everywhere, worst, written
+from tests.quantize.export.tflite.runtimes import (
+    needs_schema,
+    operators,
+    run_everywhere,
+    worst,
+    written,
+)
 from tests.quantize.graphs import Sketch
 
 needs_schema()
@@ -42,7 +48,7 @@ def test_no_axes_may_mean_nothing() -> None:
     s = Sketch(opset=18)
     x = s.input("x", 1, 3, 6, 8)
     s.op("Relu", s.op("ReduceMean", x, noop_with_empty_axes=1), output="y")
-    assert written(s.model("y")) == {"RELU": 1}
+    assert operators(to_tflite(s.model("y"))) == {"RELU": 1}  # ONNX Runtime 1.23 fails on it
 
 
 def test_sums_over_nothing_are_refused() -> None:
