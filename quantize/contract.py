@@ -204,7 +204,8 @@ def _stated(
         picture_range=card.picture.range,
         mask=mask or None,
         derived=False,
-        emap=emap,
+        # A matrix that the card does not ask for is lifted all the same, and not applied.
+        emap=emap if card.source.emap else None,
     )
 
 

@@ -34,6 +34,12 @@ _PACKAGES = (
 )
 
 
+_W8 = (
+    "ONNX Runtime turns 8-bit weights into float in every run; session.disable_quant_qdq = 1 does "
+    "it once at load, for the speed and the memory of the float model"
+)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conversion:
     """A finished conversion.
@@ -70,6 +76,8 @@ class Findings:
         budget: what was asked for and reached; None where nothing was.
         saturation: what the check of the kernels found; None where it does not apply.
         notes: what a user of the file has to know, one sentence each.
+        emap_sha256: of the side file with the emap, which a card of the new model has to state;
+            None where there is none.
     """
 
     original: Mapping[str, Any]
@@ -82,6 +90,7 @@ class Findings:
     budget: Mapping[str, Any] | None = None
     saturation: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    emap_sha256: str | None = None
 
 
 def versions() -> dict[str, str]:
@@ -137,6 +146,7 @@ def document(
         "passes": [asdict(step) for step in prepared.steps],
         "passes_difference": prepared.difference,
         "side_files": list(findings.side_files),
+        "emap_sha256": findings.emap_sha256,
         "baked": prepared.baked.facts() if prepared.baked is not None else None,
         "memory": {
             "peak_bytes": findings.peak_memory,
@@ -202,7 +212,14 @@ def _notes(
     findings: Findings,
 ) -> list[str]:
     """Return what a reader should know, one sentence each."""
-    notes = [findings.card_note, prepared.contract.note, judged.note, *made.notes]
+    weights = settings.precision == "w8"
+    notes = [
+        _W8 if weights else "",
+        findings.card_note,
+        prepared.contract.note,
+        judged.note,
+        *made.notes,
+    ]
     notes += findings.notes
     if not _is_target(profile):
         notes.append(

@@ -350,6 +350,7 @@ class _Way:
             if self._saturation is None
             else {**asdict(self._saturation), "text": self._saturation.text},
             notes=self._written_notes,
+            emap_sha256=digest_of([path(names.emap)]) if path(names.emap).exists() else None,
             budget=None
             if budget is None
             else {

@@ -11,7 +11,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edge.cards_swap import IN_MODEL
 from edge.contracts import Card
+from edge.emap import load_emap
 from quantize.baking import BakedIdentity, identity_to_bake, stamp
 from quantize.contract import ModelContract, contract_of, input_specs
 from quantize.errors import ContractError, PassError, TargetError
@@ -67,7 +69,8 @@ class Prepared:
         steps: what each rewrite did, in order.
         difference: how much all of them together changed the outputs: largest absolute
             difference, relative to the largest output where that exceeds 1.
-        emap: the matrix that was lifted out, float32 (N, N); None where there was none.
+        emap: the matrix that was lifted out, or that the card says lies beside the model, float32
+            (N, N); None where there is none.
         baked: the identity that became part of it, or None.
     """
 
@@ -129,6 +132,7 @@ def prepare(
         ContractError: the card does not fit, or a size is open that neither it nor the model fixes.
         PassError: a rewrite failed its check.
         ConsentError: an identity is to be baked whose consent is not in force.
+        ModelError: the emap that the card names is missing, or another one.
     """
     own = target_passes(profile, form, precision)
     model = file.model
@@ -145,7 +149,7 @@ def prepare(
         with tempfile.TemporaryDirectory(prefix="edge-swap-") as folder:
             side = Path(folder) / "emap.npy"
             first = run((LiftEmap(side), StaticShapes(sizes)), stated)
-            emap = np.load(side) if side.exists() else None
+            emap = np.load(side) if side.exists() else _emap_beside(card, file.path)
         second = run(STANDARD, stated)
         original = contract_of(model, card, emap=emap)
         baked = identity_to_bake(bake, original) if bake is not None else None
@@ -165,6 +169,12 @@ def prepare(
         emap=emap,
         baked=baked,
     )
+
+
+def _emap_beside(card: Card | None, model: Path) -> NDArray[np.float32] | None:
+    """Return the emap that a card says lies in a file beside the model."""
+    beside = card is not None and card.source is not None and card.source.emap not in ("", IN_MODEL)
+    return load_emap(card, model) if card is not None and beside else None
 
 
 def _sizes(

@@ -31,7 +31,7 @@ name = "source"
 kind = "embedding"
 recogniser = "{recogniser}"
 normalise = true
-
+{emap}
 [crop]
 template = "arcface_128"
 size = {size}
@@ -54,6 +54,8 @@ def write_card(
     mean: float = 0.0,
     std: float = 1.0,
     name: str = "tiny_graph",
+    emap: str = "",
+    emap_sha256: str = "",
 ) -> Path:
     """Write the card of a tiny swapper; its inputs are `target` and `source`."""
     data = model.read_bytes()
@@ -72,6 +74,11 @@ def write_card(
         mask=mask,
         recogniser=recogniser,
         size=size,
+        emap="".join(
+            f'{key} = "{value}"\n'
+            for key, value in (("emap", emap), ("emap_sha256", emap_sha256))
+            if value
+        ),
     )
     path.write_text(head + body, encoding="utf-8")
     return path

@@ -172,7 +172,9 @@ def test_an_embedding_becomes_what_the_source_is_fed(tmp_path: Path) -> None:
     assert plain.dtype == np.float32
     assert np.allclose(plain, embedding(), atol=1e-6)
     emap = np.random.default_rng(1).standard_normal((512, 512)).astype(np.float32)
-    mapped = contract_of(model, card, emap=emap).source_values(long)
+    assert np.allclose(contract_of(model, card, emap=emap).source_values(long), plain)
+    asking = carded(tmp_path, model, emap="model")
+    mapped = contract_of(model, asking, emap=emap).source_values(long)
     wanted = embedding() @ emap
     assert np.allclose(mapped, wanted / np.linalg.norm(wanted), atol=1e-6)
 

@@ -20,6 +20,7 @@ from edge.cards import find_card
 from edge.consent.erase import derivatives_of, erase_identity
 from edge.consent.ledger import Ledger
 from edge.errors import ConsentError, EdgeError, OutputError, UsageError
+from edge.registry import sha256_of
 from quantize import making, measuring
 from quantize.budget import Budget, parse_budget
 from quantize.conversion import Conversion
@@ -170,6 +171,7 @@ def test_the_emap_lies_beside_the_model(edge_home: Path, tmp_path: Path) -> None
     assert emap.shape == (512, 512)
     assert emap.dtype == np.float32
     assert done.facts["side_files"] == [done.side_files[0].name]
+    assert done.facts["emap_sha256"] == sha256_of(done.side_files[0])
 
 
 def test_the_card_of_a_known_file_is_found(edge_home: Path, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from edge.errors import ConsentError
+from edge.errors import ConsentError, ModelError
 from quantize.engine import Engine
 from quantize.errors import ContractError, PassError, TargetError
-from quantize.modelfile import load_model
+from quantize.modelfile import digest_of, load_model
 from quantize.passes import Step, draw_feeds
 from quantize.prepare import TARGET_PASSES, Prepared, prepare, target_passes
 from quantize.targets import Format, TargetProfile, load_target
@@ -87,6 +87,29 @@ def test_an_emap_is_lifted_and_handed_on(tmp_path: Path) -> None:
     assert prepared(reference_like(), tmp_path).emap is None
 
 
+def test_an_emap_that_the_card_does_not_ask_for_is_not_applied(tmp_path: Path) -> None:
+    model = TOPOLOGIES["inswapper"]()
+    path = save(model, tmp_path / "m.onnx")
+    plain, asked = card_of(path), card_of(path, emap="model")
+    for card, applied in ((plain, False), (asked, True)):
+        found = prepared(TOPOLOGIES["inswapper"](), tmp_path, card=card)
+        assert found.emap is not None
+        assert (found.contract.emap is not None) is applied
+
+
+def test_an_emap_beside_the_model_is_read(tmp_path: Path) -> None:
+    matrix = np.linalg.qr(np.random.default_rng(2).standard_normal((512, 512)))[0]
+    np.save(tmp_path / "side.npy", matrix.astype(np.float32))
+    digest = digest_of([tmp_path / "side.npy"])
+    path = save(reference_like(), tmp_path / "m.onnx")
+    card = card_of(path, mask="mask", emap="side.npy", emap_sha256=digest)
+    found = prepared(reference_like(), tmp_path, card=card)
+    assert np.array_equal(found.emap, matrix.astype(np.float32))  # type: ignore[arg-type]
+    (tmp_path / "side.npy").write_bytes(b"another")
+    with pytest.raises(ModelError, match="is not the emap that its card means"):
+        prepared(reference_like(), tmp_path, card=card)
+
+
 def open_model() -> onnx.ModelProto:
     s = Sketch()
     x = s.conv(s.input("target", "n", 3, "h", "w"), 3, 3)
@@ -144,7 +167,8 @@ def test_a_baked_model_is_the_model_with_that_identity(
     name: str, nobody: Stage, tmp_path: Path
 ) -> None:
     model = TOPOLOGIES[name]()
-    card = card_of(save(model, tmp_path / "m.onnx"))
+    emap = "model" if name == "inswapper" else ""
+    card = card_of(save(model, tmp_path / "m.onnx"), emap=emap)
     feeds = draw_feeds(model, count=1)[0]
     found = prepared(model, tmp_path, card=card, bake=nobody.identity_file)
     assert found.baked is not None
