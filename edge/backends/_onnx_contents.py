@@ -29,6 +29,7 @@ _DTYPES = {_FLOAT: "<f4", _HALF: "<f2", _DOUBLE: "<f8"}
 
 _MAX_DEPTH = 32
 _MOST_METADATA = 1 << 20  # bytes
+_MOST_HEADER = 1 << 16  # bytes of a tensor beside its numbers: name, documentation
 _MOST_MATRICES = 16
 """So many unread matrices of one shape are no emap; each costs a megabyte and a decomposition."""
 
@@ -99,6 +100,7 @@ def _graphs(data: mmap.mmap) -> Iterator[tuple[int, int]]:
 
 
 def _matrices(data: mmap.mmap, side: int) -> Iterator[Matrix]:
+    largest = 8 * side * side + _MOST_HEADER
     for start, stop in _graphs(data):
         read: set[bytes] = set()
         stored: list[tuple[int, int]] = []
@@ -107,7 +109,7 @@ def _matrices(data: mmap.mmap, side: int) -> Iterator[Matrix]:
                 _collect_read(data, at, end, read, 0)
             elif number == _OUTPUT:
                 read.update(data[a:b] for key, a, b in fields(data, at, end) if key == 1)
-            elif number == _INITIALIZER and end - at >= 2 * side * side:
+            elif number == _INITIALIZER and 2 * side * side <= end - at <= largest:
                 stored.append((at, end))
         found = 0
         for at, end in stored:

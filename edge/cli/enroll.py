@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from edge.consent.identity import Identity
     from edge.consent.record import Consent
 
+DEFAULT_RECOGNISERS = ("ref_embedder",)
+
 HELP = "make an identity from a consent and the pictures that it names"
 
 
@@ -29,7 +31,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", "--out", required=True, metavar="FILE")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
-    parser.add_argument("--recogniser", default="ref_embedder", help="card of the recogniser")
+    parser.add_argument(
+        "--recogniser",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="cards of the recognisers that the swap models take (default ref_embedder)",
+    )
     parser.add_argument("--detector", default="ref_detector", help="card of the face detector")
 
 
@@ -56,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     keep_consent(consent)
     ledger.event("enrol", {"identity": identity.commitment, "consent_id": consent.id})
     pictures = "1 picture" if len(arguments.photos) == 1 else f"{len(arguments.photos)} pictures"
-    text = f"{output}: {consent.subject}, from {pictures}, with {arguments.recogniser}"
+    names = ", ".join(identity.recognisers)
+    text = f"{output}: {consent.subject}, from {pictures}, with {names}"
     sys.stdout.write(one_line(text) + "\n")
     return 0
 
@@ -76,13 +85,15 @@ def _enrol(consent: Consent, arguments: argparse.Namespace) -> Identity:
     from edge.faces.embed import open_embedder
     from edge.faces.quality import check_photo
 
-    embedder = open_embedder(arguments.recogniser)
-    # Never stricter than the recogniser itself, which knows best what it counts as one person.
-    below = min(CLEARLY_DIFFERENT, embedder.match_threshold)
-    recogniser = Recogniser(embedder.card.name, embedder.card.sha256, embedder, below)
+    recognisers = []
+    for name in dict.fromkeys(arguments.recogniser or DEFAULT_RECOGNISERS):
+        embedder = open_embedder(name)
+        # Never stricter than the recogniser itself, which knows best what it counts as one person.
+        below = min(CLEARLY_DIFFERENT, embedder.match_threshold)
+        recognisers.append(Recogniser(embedder.card.name, embedder.card.sha256, embedder, below))
     detector = open_detector(arguments.detector)
     return enrol(
-        consent, photos, recogniser, detector=detector, check=check_photo, key=key, trust=trust
+        consent, photos, *recognisers, detector=detector, check=check_photo, key=key, trust=trust
     )
 
 

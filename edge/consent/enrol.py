@@ -116,8 +116,7 @@ def check_may_enrol(
 def enrol(
     consent: Consent,
     photos: Sequence[Photo],
-    recogniser: Recogniser,
-    *,
+    *recognisers: Recogniser,
     detector: FaceFinder,
     check: PhotoCheck,
     key: Ed25519PrivateKey,
@@ -128,7 +127,8 @@ def enrol(
     Args:
         consent: The consent.
         photos: Pictures of the subject, one face each; a picture given twice counts once.
-        recogniser: What embeds the faces.
+        recognisers: What embeds the faces, each for the swap models that take its embeddings; at
+            least one.
         detector: What finds them.
         check: What refuses poor pictures.
         key: The key that enrols.
@@ -142,15 +142,23 @@ def enrol(
         MediaError: A picture file is gone.
     """
     check_may_enrol(consent, [photo.path for photo in photos], key, trust)
-    views: dict[bytes, tuple[Path, NDArray[np.float32]]] = {}
+    seen: list[tuple[Photo, Face]] = []
     for photo in photos:
         face = _only_face(photo, detector)
         check(photo.frame, face, str(photo.path))
+        seen.append((photo, face))
+    embeddings = {one.name: Embedding(one.sha256, _mean_view(seen, one)) for one in recognisers}
+    return new_identity(consent, embeddings, key)
+
+
+def _mean_view(seen: Sequence[tuple[Photo, Face]], recogniser: Recogniser) -> NDArray[np.float32]:
+    """Return the mean of what a recogniser sees in the photos, float32 (D,) of unit length."""
+    views: dict[bytes, tuple[Path, NDArray[np.float32]]] = {}
+    for photo, face in seen:
         vector = _unit(recogniser.embedder.embed(photo.frame, face), photo.path)
         views.setdefault(vector.tobytes(), (photo.path, vector))
     _check_one_person(list(views.values()), recogniser.different_below)
-    mean = _unit(np.stack([vector for _, vector in views.values()]).mean(axis=0), photos[0].path)
-    return new_identity(consent, {recogniser.name: Embedding(recogniser.sha256, mean)}, key)
+    return _unit(np.stack([vector for _, vector in views.values()]).mean(axis=0), seen[0][0].path)
 
 
 def _only_face(photo: Photo, detector: FaceFinder) -> Face:

@@ -164,3 +164,22 @@ def test_another_device_enrols_only_where_it_is_named(
 
 def test_the_cheap_checks_open_no_picture(make_consent: ConsentMaker, photos: list[Path]) -> None:
     check_may_enrol(make_consent(), photos, operator_key(), TrustStore())
+
+
+def test_each_recogniser_has_its_own_view(make_consent: ConsentMaker, photos: list[Path]) -> None:
+    first = Recogniser("one", "11" * 32, _Embedder([(3, 0, 0), (3, 0, 0)]))
+    second = Recogniser("two", "22" * 32, _Embedder([(0, 2, 0), (0, 0, 2)]), -1.0)
+    identity = enrol(
+        make_consent(),
+        [Photo(path, _frame(number)) for number, path in enumerate(photos)],
+        first,
+        second,
+        detector=_Detector(),
+        check=_no_check,
+        key=operator_key(),
+        trust=TrustStore(),
+    )
+    assert list(identity.embeddings) == ["one", "two"]
+    np.testing.assert_allclose(identity.embedding_for("one", "11" * 32), [1, 0, 0])
+    half = 0.5**0.5
+    np.testing.assert_allclose(identity.embedding_for("two", "22" * 32), [0, half, half], atol=1e-6)
