@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from edge.cards import load_card
@@ -271,6 +272,41 @@ def largest_difference(first: Sequence[Outputs], second: Sequence[Outputs]) -> f
         for a, b in zip(first, second, strict=True)
         for key in set(a) & set(b)
     )
+
+
+def in_double(model: onnx.ModelProto, feeds: Feeds) -> dict[str, NDArray[Any]]:
+    """Run a model node by node in float64: what it means, without any engine's rounding.
+
+    Args:
+        model: its float32 constants are replaced by float64 ones.
+        feeds: an array per input.
+    """
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    def doubled(tensor: onnx.TensorProto) -> onnx.TensorProto:
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            return tensor
+        return numpy_helper.from_array(
+            numpy_helper.to_array(tensor).astype(np.float64), tensor.name
+        )
+
+    scales = {
+        name for node in model.graph.node if node.op_type == "Resize" for name in node.input[1:]
+    }
+    for tensor in model.graph.initializer:
+        if tensor.name not in scales:
+            tensor.CopyFrom(doubled(tensor))
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.name == "value":
+                attribute.t.CopyFrom(doubled(attribute.t))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    del model.graph.value_info[:]
+    wide = {name: np.asarray(array, np.float64) for name, array in feeds.items()}
+    names = [value.name for value in model.graph.output]
+    return dict(zip(names, ReferenceEvaluator(model).run(None, wide), strict=True))
 
 
 def with_fixed_source(samples: Samples, name: str, value: NDArray[np.float32]) -> Samples:

@@ -13,7 +13,14 @@ pytest.importorskip("onnx")
 from onnx import TensorProto, helper
 
 from quantize.samples import samples_of
-from scripts.toolchain_bench import Speed, _run, code_digest, largest_difference, with_fixed_source
+from scripts.toolchain_bench import (
+    Speed,
+    _run,
+    code_digest,
+    in_double,
+    largest_difference,
+    with_fixed_source,
+)
 from scripts.toolchain_rows import half_norms
 
 
@@ -58,6 +65,28 @@ def test_norms_in_half_are_found(kind: int, found: list[str]) -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     assert half_norms(model) == found
+
+
+def test_double_keeps_what_float_loses() -> None:
+    kind = TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("Add", ["x", "big"], ["y"]),
+            helper.make_node("Sub", ["y", "big"], ["z"]),
+            helper.make_node("Resize", ["z", "", "scales"], ["out"], mode="nearest"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", kind, [1, 1, 1, 1])],
+        [helper.make_tensor_value_info("out", kind, [1, 1, 2, 2])],
+        [
+            helper.make_tensor("big", kind, [1], [1e8]),
+            helper.make_tensor("scales", kind, [4], [1, 1, 2, 2]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    x = np.full((1, 1, 1, 1), 0.25, np.float32)
+    assert np.abs(x + np.float32(1e8) - np.float32(1e8)).max() == 0
+    np.testing.assert_array_equal(in_double(model, {"x": x})["out"], np.full((1, 1, 2, 2), 0.25))
 
 
 def test_code_digest_is_steady() -> None:
