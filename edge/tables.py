@@ -47,7 +47,8 @@ class Table:
         return default
 
     def has(self, key: str) -> bool:
-        """Return whether a key is there, of whatever value."""
+        """Return whether a key is there, of whatever value; it counts as asked for."""
+        self._asked.add(key)
         return key in self._values
 
     def text(self, key: str, *, default: str | None = None) -> str:

@@ -65,3 +65,14 @@ def test_lists_of_texts() -> None:
 def test_what_is_no_list_of_texts(value: Any) -> None:
     with pytest.raises(PolicyError, match="'a' "):
         _table(a=value).texts("a")
+
+
+def test_a_key_that_was_asked_about_counts_as_known() -> None:
+    table = _table(a=0)
+    assert table.has("a")
+    assert not table.has("b")
+    table.end()
+    other = _table(a=0)
+    assert not other.has("b")
+    with pytest.raises(PolicyError, match="unknown key 'a'; known here: b"):
+        other.end()

@@ -39,3 +39,13 @@ def test_a_picture_comes_back_bit_for_bit(channels: str, limits: tuple[float, fl
     values = ordered.transpose(2, 0, 1)[None] / 255 * (white - black) + black
     spec = PictureSpec("y", limits, channels, "")
     assert (to_picture(values.astype(np.float32), spec) == PICTURE).all()
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+def test_a_graph_of_another_layout_gets_its_colours_last(channels: str) -> None:
+    mean, std = IMAGENET
+    planes = to_tensor(PICTURE, TensorSpec("x", (1, 3, 0, 0), channels, 1 / 255, mean, std))
+    rows = to_tensor(PICTURE, TensorSpec("x", (1, 3, 0, 0), channels, 1 / 255, mean, std, "NHWC"))
+    assert rows.shape == (1, *PICTURE.shape)
+    assert rows.flags.c_contiguous
+    np.testing.assert_array_equal(rows.transpose(0, 3, 1, 2), planes)

@@ -93,3 +93,17 @@ def test_wrong_options_are_one_line(
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_a_landmarker_of_choice(
+    tmp_path: Path, edge_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.install_one(edge_home, "closer", "landmarker", tiny.LANDMARKER, tiny.landmarker())
+    name = _picture(tmp_path / "a.png", (10, 6))
+    places = []
+    for more in ([], ["--landmarker", "closer"]):
+        assert main(["detect", name, *TINY, *more, "--json"]) == 0
+        (face,) = json.loads(capsys.readouterr().out)["faces"]
+        places.append(np.array(face["landmarks"]))
+    assert np.abs(places[0] - places[1]).max() > 1
+    np.testing.assert_allclose(places[1].mean(axis=0), (83.5, 51.5), atol=1)

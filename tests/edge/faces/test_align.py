@@ -15,9 +15,13 @@ from edge.faces.align import (
     align,
     align_to,
     corners,
+    cut,
     inverse,
+    quarter_turns,
     scale_of,
     similarity,
+    turned,
+    upright,
 )
 from edge.records import Face
 
@@ -229,3 +233,41 @@ def test_a_face_that_was_cut_out_by_an_affine_map_goes_back_to_its_place() -> No
     region = paste(work, crop.picture, np.ones((SIZE, SIZE), np.float32), crop.matrix)
     assert min(region.width, region.height) > 100
     assert np.abs(work.astype(int) - frame).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("box", "scale"), [((20, 30, 60, 80), 1.5), ((-9, 5, 240, 40), 0.5), ((3, 4, 0, 0), 120)]
+)
+def test_a_box_comes_to_the_middle_of_a_square(
+    box: tuple[float, float, float, float], scale: float
+) -> None:
+    matrix = upright(box, SIZE, 120)
+    assert scale_of(matrix) == pytest.approx(scale)
+    x, y, width, height = box
+    middle = matrix @ np.array([x + width / 2, y + height / 2, 1])
+    np.testing.assert_allclose(middle, SIZE / 2)
+    right = matrix @ np.array([x + width, y + height / 2, 1])
+    np.testing.assert_allclose(right, (SIZE / 2 + scale * width / 2, SIZE / 2))
+
+
+@pytest.mark.parametrize("degrees", range(-170, 190, 20))
+def test_quarter_turns_bring_the_eyes_nearest_to_level(degrees: int) -> None:
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    landmarks = (TEMPLATES["ffhq_512"] * SIZE - 60) @ turn + 200
+    quarters = quarter_turns(landmarks)
+    assert quarters in range(4)
+    matrix = turned(np.eye(2, 3), SIZE, quarters)
+    eyes = landmarks[:2] @ matrix[:, :2].T + matrix[:, 2]
+    across, down = eyes[1] - eyes[0]
+    assert across > 0
+    assert abs(down) <= across * 1.001
+    np.testing.assert_allclose(matrix @ np.array([SIZE / 2, SIZE / 2, 1]), SIZE / 2)
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_turned_crop_is_the_crop_turned(quarters: int) -> None:
+    frame = np.random.default_rng(2).integers(0, 256, (129, 129, 3), np.uint8)
+    # The middle of 128 pixels' coordinates is a pixel here, so that pixels fall on pixels.
+    crop = cut(frame, turned(np.eye(2, 3), SIZE, quarters), SIZE + 1)
+    np.testing.assert_array_equal(crop.picture, np.rot90(frame, quarters))
