@@ -41,6 +41,12 @@ def test_mirrors(mode: str, pads: int, count: int) -> None:
     assert written(_pad(mode, (pads,) * 4).model("y")) == {"MIRROR_PAD": count}
 
 
+@pytest.mark.parametrize("pads", [(1, 1, 1, 1), (2, 0, 1, 3)])
+def test_a_few_rows_are_taken_by_slices(pads: tuple[int, int, int, int]) -> None:
+    made = written(_pad("reflect", pads).model("y"))
+    assert made == {"SLICE": sum(pads), "CONCATENATION": 2}
+
+
 def test_axes_by_name() -> None:
     s = Sketch(opset=18)
     x = s.input("x", 1, 3, 5, 6)
