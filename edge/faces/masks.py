@@ -88,19 +88,23 @@ class Masker:
                 f"model {self.card.name}: does not fit its card: output '{self._output}' has shape "
                 f"{values.shape} for {columns} x {rows} pixels"
             )
+        if not classes:
+            self._check(values)
+            return cast(Mask, np.clip(values.reshape(rows, columns), 0, 1).astype(np.float32))
+        # Face where the highest logit is one of its classes. Two maxima, and not the place of one:
+        # they take a fraction of the time. What is no number comes through to them.
+        others = [number for number in range(classes) if number not in self._spec.face]
+        inside, outside = _highest(values[0], self._spec.face), _highest(values[0], others)
+        self._check(inside)
+        self._check(outside)
+        return cast(Mask, (inside > outside).astype(np.float32))
+
+    def _check(self, values: NDArray[Any]) -> None:
         if not np.isfinite(values).all():
             raise BackendError(
                 f"model {self.card.name}: output '{self._output}' holds values that are no numbers "
                 f"on {self.use.provider}; use a float32 model or another provider"
             )
-        if not classes:
-            return cast(Mask, np.clip(values.reshape(rows, columns), 0, 1).astype(np.float32))
-        # Face where the highest logit is one of its classes. Two maxima, and not the place of one:
-        # they take a fraction of the time.
-        face = list(self._spec.face)
-        others = [number for number in range(classes) if number not in self._spec.face]
-        inside = _highest(values[0], face) > _highest(values[0], others)
-        return cast(Mask, inside.astype(np.float32))
 
 
 def _highest(logits: NDArray[Any], classes: Sequence[int]) -> NDArray[Any]:
