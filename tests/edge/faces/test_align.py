@@ -271,3 +271,19 @@ def test_a_turned_crop_is_the_crop_turned(quarters: int) -> None:
     # The middle of 128 pixels' coordinates is a pixel here, so that pixels fall on pixels.
     crop = cut(frame, turned(np.eye(2, 3), SIZE, quarters), SIZE + 1)
     np.testing.assert_array_equal(crop.picture, np.rot90(frame, quarters))
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_it_is_ransacs_answer_where_the_landmarks_agree(template: str) -> None:
+    """As peers align: OpenCV's robust fit, with a threshold that lets every point in."""
+    noise = np.random.default_rng(4).normal(0, 0.3, (5, 2))
+    landmarks = (_placed(template, 250, 15, 320, 240) + noise).astype(np.float32)
+    goals = (TEMPLATES[template] * SIZE).astype(np.float32)
+    peer, _ = cv2.estimateAffinePartial2D(
+        landmarks, goals, method=cv2.RANSAC, ransacReprojThreshold=100
+    )
+    ours = similarity(landmarks, template, SIZE)
+    corner = np.array([[0.0, 0.0], [640.0, 480.0], *landmarks.tolist()])
+    np.testing.assert_allclose(
+        _apply(ours, corner), _apply(np.asarray(peer, float), corner), atol=0.05
+    )
