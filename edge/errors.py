@@ -15,6 +15,7 @@ EdgeError
 ├── ConsentError          there is no valid consent for this
 │   └── IdentityError     an identity file is damaged, changed, or for another recogniser
 ├── PolicyError           the deployment's policy forbids this
+│   └── GateError         the content gate refuses this, or does not work
 ├── ProvenanceError       label, manifest or signature could not be made or did not verify
 │   ├── LabelError        the visible label cannot be drawn legibly
 │   └── KeyStoreError     a key or certificate is missing, unreadable or unsafe
@@ -35,6 +36,7 @@ __all__ = [
     "EdgeError",
     "EngineMissing",
     "FaceCountError",
+    "GateError",
     "IdentityError",
     "KeyStoreError",
     "LabelError",
@@ -105,6 +107,10 @@ class IdentityError(ConsentError):
 
 class PolicyError(EdgeError):
     """The deployment's policy forbids this."""
+
+
+class GateError(PolicyError):
+    """The content gate refuses this, or does not work."""
 
 
 class ProvenanceError(EdgeError):

@@ -60,6 +60,15 @@ def record(name: str, sha256: str, size: int) -> None:
     _write({**_read(), name: (sha256, size)})
 
 
+def recorded_names() -> frozenset[str]:
+    """Return the names of the cards that something is recorded for.
+
+    Raises:
+        ModelError: The records cannot be read.
+    """
+    return frozenset(_read())
+
+
 def forget(name: str) -> None:
     """Remove the record of a card, if there is one.
 

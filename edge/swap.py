@@ -24,6 +24,7 @@ from edge.errors import NoFaceError, UsageError
 from edge.faces.detect import PICTURE_PASSES, open_detector
 from edge.faces.masks import joint_mask, masker_named, open_masker
 from edge.faces.select import by_position, by_reference, check_position, only_face
+from edge.gate import open_gates
 from edge.paste import put_back
 from edge.provenance.label import Label, default_language, plan_label
 from edge.records import PURPOSES, Face, Region, SwapRecord
@@ -106,6 +107,7 @@ class Swapper:
         ledger: The ledger that every output and refusal is written to.
         language: Language of the visible label.
         identity: Who is swapped in.
+        gates: The content gates of this device; a target must pass them before it is swapped.
     """
 
     def __init__(
@@ -140,6 +142,7 @@ class Swapper:
 
         Raises:
             UsageError: The arguments make no sense.
+            GateError: A content gate is damaged, or required and missing.
             ConsentError: No statement about the target; the identity file is damaged; or the source
                 is not the one that the consent covers.
             ModelError: A model is missing or changed, or fits no card.
@@ -160,6 +163,7 @@ class Swapper:
         with self.refusals({"identity": _named(identity)}):
             self._target = TargetStatement.from_options(target_is, target_consent)
             self.identity = identity if isinstance(identity, Identity) else load_identity(identity)
+            self.gates = open_gates(threads=self._engines.threads)
         self._open_models()
         with self.refusals({}):
             self._source = source_for(
@@ -216,7 +220,13 @@ class Swapper:
         reference = () if self._reference is None else (self._reference.embedder.use,)
         recognisers = tuple(dict.fromkeys((*self._source.uses, *reference)))
         maskers = (masker.use for masker in self._maskers)
-        return (*self._detector.uses, *recognisers, *maskers, *self._model.uses)
+        return (
+            *self.gates.uses,
+            *self._detector.uses,
+            *recognisers,
+            *maskers,
+            *self._model.uses,
+        )
 
     def refusals(self, asked: Mapping[str, str]) -> AbstractContextManager[None]:
         """Write every refusal of the body into the ledger, and pass it on.
@@ -235,6 +245,7 @@ class Swapper:
             ConsentError: There is none, or no longer.
             PolicyError: The deployment's policy forbids it.
         """
+        self.gates.check_policy()
         return permit(self.identity, purpose=self._purpose, medium=medium, target=self._target)
 
     def swap(self, frame: NDArray[np.uint8]) -> LabelledFrame:
@@ -252,6 +263,7 @@ class Swapper:
         Raises:
             UsageError: The array is no frame.
             ConsentError: The consent does not cover this now.
+            GateError: The frame does not pass the content gate.
             NoFaceError: There is no face to swap.
             LabelError: The frame is too small for a legible label.
         """
@@ -262,6 +274,7 @@ class Swapper:
         with self.refusals({"input": "frame in memory"}):
             leave = self.permit_for("picture")
             work = np.array(frame, order="C", copy=True)
+            self.gates.check(work, "the frame in memory")
             faces = self.find(work)
             if not faces:
                 raise NoFaceError(f"frame in memory: {self.nothing_found}; nothing was swapped")

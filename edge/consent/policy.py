@@ -2,6 +2,7 @@
 
 ```toml
 require_assurance = "trusted-issuer"   # or "agent-attested", "self-attested"
+require_gate = true                    # refuse to swap where no content gate is installed
 ```
 A policy can only forbid. A key that is not known is an error, for a rule that is not understood
 must not be passed over.
@@ -27,7 +28,7 @@ else:
 RANKS: Mapping[str, int] = {"self-attested": 0, "agent-attested": 1, "trusted-issuer": 2}
 """Levels that a policy can require, with their rank."""
 
-KNOWN_KEYS = ("require_assurance",)
+KNOWN_KEYS = ("require_assurance", "require_gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,12 @@ class Policy:
 
     Attributes:
         require_assurance: The least assurance that a consent must have.
+        require_gate: Whether nothing may be swapped without a content gate. One that is installed
+            is asked in any case.
     """
 
     require_assurance: str = "self-attested"
+    require_gate: bool = False
 
 
 def policy_path() -> Path:
@@ -74,7 +78,10 @@ def _policy_from(data: Mapping[str, object], path: Path) -> Policy:
         raise PolicyError(
             f"the policy {path}: require_assurance is {required!r}, not one of {', '.join(RANKS)}"
         )
-    return Policy(required)
+    gate = data.get("require_gate", False)
+    if not isinstance(gate, bool):
+        raise PolicyError(f"the policy {path}: require_gate is {gate!r}, not true or false")
+    return Policy(required, gate)
 
 
 def check_assurance(policy: Policy, assurance: Assurance, whose: str) -> None:

@@ -23,6 +23,7 @@ def swap_picture(swapper: Swapper, source: Path, output: Path, *, overwrite: boo
     """Swap the faces of a picture; see `edge.jobs.file.swap_file`.
 
     Raises:
+        GateError: The picture does not pass the content gate.
         NoFaceError: The picture holds no face.
         EdgeError: Anything else that is in the way.
     """
@@ -30,6 +31,9 @@ def swap_picture(swapper: Swapper, source: Path, output: Path, *, overwrite: boo
     leave = swapper.permit_for("picture")
     with watch.stage("read"):
         picture = read_picture(source)
+    if swapper.gates:
+        with watch.stage("content gate"):
+            swapper.gates.check(picture.frame, str(source))
     with watch.stage("detect"):
         faces = swapper.find(picture.frame)
     if not faces:

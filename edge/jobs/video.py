@@ -36,9 +36,11 @@ def swap_video(
 
     The video is read twice: once here and there to find the corner where the label covers least
     of the faces, once in full. The consent is checked before, and again before the output is
-    signed.
+    signed. The content gate judges both times: first so that a video that does not pass costs no
+    work, then because what is swapped is what it must have seen.
 
     Raises:
+        GateError: A frame does not pass the content gate; nothing of the video is published.
         NoFaceError: No frame holds a face.
         EdgeError: Anything else that is in the way.
     """
@@ -73,8 +75,13 @@ def _place_label(swapper: Swapper, source: Path, progress: Progress) -> LabelPla
     with open_video(source) as reader:
         info = reader.info
         step = max(1, round(float(info.rate or 25) / LOOKS_PER_SECOND))
+        judge = swapper.gates.watch(float(info.rate or 25))
         frame = None
-        for frame in reader.sampled(step):
+        # The gate must see every change of scene, and so every frame.
+        for frame in reader.sampled(1 if swapper.gates else step):
+            judge.see(frame, str(source))
+            if frame.index % step:
+                continue
             regions += [_region(face) for face in swapper.find(frame.frame, VIDEO_PASSES)]
             progress(frame.index, info.frames, "looking ahead")
         if frame is None:
@@ -98,12 +105,17 @@ def _swap_frames(
     """Swap, label and write every frame; return the most faces in one."""
     most = 0
     steady = Steady()
+    judge = swapper.gates.watch(float(reader.info.rate or 25))
+    name = str(reader.info.path)
     frames = iter(reader)
     while True:
         with watch.stage("read"):
             frame = next(frames, None)
         if frame is None:
             return most
+        if swapper.gates:
+            with watch.stage("content gate"):
+                judge.see(frame, name)
         with watch.stage("detect"):
             faces = steady.update(swapper.find(frame.frame, VIDEO_PASSES))
         with watch.stage("swap"):
