@@ -11,6 +11,7 @@ import pytest
 
 from edge import bench, resources
 from edge.errors import UsageError
+from edge.swap import Engines
 
 
 def _clock(steps_ms: list[float]) -> Iterator[int]:
@@ -86,8 +87,19 @@ def test_every_stage_is_measured(edge_home: Path) -> None:
     for stage in ("align", "embed", "swap model", "paste", "label", "sign and verify"):
         assert stage in names
     assert all(0 < t.p50 <= t.p90 <= t.p99 for t in report.timings)
-    assert {use.kind for use in report.models} == {"detector", "recogniser", "swapper"}
+    kinds = {use.kind for use in report.models}
+    assert kinds == {"detector", "landmarker", "recogniser", "swapper"}
     assert report.faces >= 1
     assert report.memory > 0
     assert not (edge_home / "config" / "keys").exists()
     assert not (edge_home / "state").exists()
+
+
+def test_a_model_that_takes_a_picture_is_measured_with_one(edge_home: Path) -> None:
+    from tests import families
+
+    families.install(edge_home, "blendswap_256")
+    engines = Engines(model="blendswap_256", threads=1)
+    report = bench.run_bench(engines, frame_size=(640, 360), rounds=1)
+    assert report.models[-1].name == "blendswap_256"
+    assert {"swap model", "whole picture"} <= {timing.stage for timing in report.timings}
