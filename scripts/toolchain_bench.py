@@ -42,6 +42,8 @@ BAKED = "baked"
 
 HELD_OUT = 24
 FEW = 8
+MOST_ROUNDS, SECONDS_FOR_TIMING = 300, 20.0
+"""A quick model is run more often than asked for, so that a moment's trouble is but a moment."""
 LARGE = 200_000_000
 """Bytes from which a model is judged on fewer pictures and is not run more often than needed."""
 
@@ -252,10 +254,10 @@ class Bench:
             "float again": Engine(self.model(name), threads=self.threads),
             "this": self.opened(path),
         }
-        count = rounds or self.rounds
-        times = interleaved(
-            {key: partial(one.run, feeds) for key, one in opened.items()}, rounds=count
-        )
+        runs = {key: partial(one.run, feeds) for key, one in opened.items()}
+        once = sum(timing.min for timing in interleaved(runs, rounds=1).values()) / 1e3
+        count = max(rounds or self.rounds, min(MOST_ROUNDS, int(SECONDS_FOR_TIMING / once)))
+        times = interleaved(runs, rounds=count)
         return Speed(
             ratio=times["this"].ratio,
             quickest=times["this"].ratio_min,
