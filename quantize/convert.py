@@ -28,7 +28,7 @@ from quantize.measuring import (
     measure_latency,
     with_source,
 )
-from quantize.memory import forget_peak, peak_bytes
+from quantize.memory import forget_peak, give_back, peak_bytes
 from quantize.model_card import find_model_card
 from quantize.modelfile import digest_of, load_model, write_file
 from quantize.outputs import Names, Staging, check_outputs, names_of
@@ -160,10 +160,9 @@ class _Way:
         self._kernels: Kernels = profile.kernels if settings.precision == "int8" else "default"
 
     def walk(self) -> Conversion:
-        self._read()
-        self._prepare()
-        self._sample()
-        self._make()
+        for step in (self._read, self._prepare, self._sample, self._make):
+            step()
+            give_back()
         latency = self._time()
         facts = self._facts(latency)
         write_file(self._staging.path(self._names.report), as_json(facts).encode())

@@ -10,6 +10,7 @@ import onnx
 
 from quantize.budget import Budget
 from quantize.errors import BudgetError
+from quantize.memory import give_back
 from quantize.naming import shorten_names
 from quantize.prepare import Prepared
 from quantize.settings import Progress, Settings
@@ -216,6 +217,7 @@ def _searched(
     from quantize.search import search
 
     contract = material.prepared.contract
+    give_back()  # calibration has just let go of as much as the search will want
     found = search(
         material.prepared.model,
         ranges,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import resource
 import sys
 from pathlib import Path
 
-__all__ = ["forget_peak", "peak_bytes"]
+__all__ = ["forget_peak", "give_back", "peak_bytes"]
 
 _PROC = Path("/proc/self")
 _FORGET_PEAK = "5"  # what Linux takes for "start the high-water mark anew"
@@ -17,6 +19,17 @@ def forget_peak() -> None:
     """Start anew: `peak_bytes` counts from here on, where the system can do that (Linux)."""
     with contextlib.suppress(OSError):
         (_PROC / "clear_refs").write_text(_FORGET_PEAK, encoding="ascii")
+
+
+def give_back() -> None:
+    """Return freed memory to the system, where the C library can do that (glibc).
+
+    Models of half a gigabyte are taken apart between the steps of a conversion. What they leave
+    behind is free, but the process would hold it while the next engine asks for as much again.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def peak_bytes() -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 
 import numpy as np
 import pytest
 
-from quantize.memory import forget_peak, peak_bytes
+from quantize.memory import forget_peak, give_back, peak_bytes
 
 MEGABYTE = 1 << 20
 
@@ -28,3 +29,25 @@ def test_a_peak_can_be_forgotten() -> None:
     del block
     forget_peak()
     assert peak_bytes() < high - 64 * MEGABYTE
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    small = [bytes(50_000) for _ in range(2000)]  # below what is mapped and unmapped by itself
+    keep = small[1::100]
+    del small
+    give_back()
+    forget_peak()
+    assert keep
+    low = peak_bytes()
+    again = [bytes(50_000) for _ in range(2000)]
+    assert peak_bytes() - low > 60 * MEGABYTE
+    del again
+
+
+def test_giving_back_is_harmless_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: object) -> None:
+        raise OSError("no such library")
+
+    monkeypatch.setattr("ctypes.CDLL", absent)
+    give_back()
