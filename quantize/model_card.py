@@ -34,5 +34,7 @@ def find_model_card(given: Path | str | None, file: ModelFile) -> tuple[Card | N
             card = find_card(given)
         except CardError as error:
             raise CardError(f"{error}; or give the path of a .toml file") from error
+    if not card.sha256:
+        return card, f"card {card.name} states no SHA-256, so nothing says that it means this file"
     same = card.sha256 == file.sha256
     return card, "" if same else f"card {card.name} states the SHA-256 of another file"

@@ -55,3 +55,9 @@ def test_a_card_by_its_name(known: ModelFile) -> None:
 def test_a_card_that_is_not_there(known: ModelFile, tmp_path: Path) -> None:
     with pytest.raises(CardError, match=r"card absent\.toml: cannot be read"):
         find_model_card(tmp_path / "absent.toml", known)
+
+
+def test_a_card_that_states_no_hash(known: ModelFile) -> None:
+    card, note = find_model_card("ghost_1_256", known)
+    assert card is not None
+    assert note.startswith("card ghost_1_256 states no SHA-256")
