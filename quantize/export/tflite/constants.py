@@ -127,7 +127,9 @@ class Constants:
     def scale_of(self, node: onnx.NodeProto) -> Scale | None:
         """Return what a Q or DQ node's numbers stand for; None unless they have 8 bits."""
         scale = self._graph.constant(node.input[1])
-        zero: NDArray[Any] | None = np.zeros(1, np.uint8)
+        # Without a zero point the numbers say of which type they are.
+        whole_side = node.input if node.op_type == "DequantizeLinear" else node.output
+        zero: NDArray[Any] | None = np.zeros(1, self._graph.dtype(whole_side[0]))
         if len(node.input) > 2 and node.input[2]:
             zero = self._graph.constant(node.input[2])
         if scale is None or zero is None or zero.dtype not in _LIMITS:

@@ -21,13 +21,16 @@ def test_unsigned_numbers_become_signed_ones(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32])
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
-def test_what_dequantizelinear_makes(kind: Any, axis: int | None) -> None:
+@pytest.mark.parametrize("centred", [True, False])
+def test_what_dequantizelinear_makes(kind: Any, axis: int | None, centred: bool) -> None:
     s = Sketch()
     values = s.rng.integers(0, 100, (3, 4))
     count = () if axis is None else (values.shape[axis],)
     scale = s.keep(s.rng.uniform(0.1, 1, count))
     zeros = np.zeros(count) if kind is np.int32 else s.rng.integers(0, 9, count)
-    parts = [s.keep(values, kind=kind), scale, s.keep(zeros, kind=kind)]
+    parts = [s.keep(values, kind=kind), scale]
+    if not centred:  # without a zero point it is 0, of whatever type
+        parts.append(s.keep(zeros, kind=kind))
     given: dict[str, Any] = {} if axis is None else {"axis": axis}
     made = s.op("DequantizeLinear", *parts, **given)
     s.op("Add", s.input("x", 3, 4), made, output="y")
@@ -44,8 +47,8 @@ def test_what_dequantizelinear_makes(kind: Any, axis: int | None) -> None:
     if axis is not None:
         assert stored.axis == axis % 2
         shape[axis] = -1
-    centred = stored.load().astype(np.int64) - np.reshape(stored.zero_points, shape)
-    real = centred.astype(np.float32) * np.float32(np.reshape(stored.scales, shape))
+    moved = stored.load().astype(np.int64) - np.reshape(stored.zero_points, shape)
+    real = moved.astype(np.float32) * np.float32(np.reshape(stored.scales, shape))
     np.testing.assert_array_equal(real, expected["y"])
 
 

@@ -30,6 +30,7 @@ from quantize.passes import (
 from quantize.passes._infra.engine import run_model
 from quantize.recipes import load_recipe
 from quantize.samples import drawn_samples
+from quantize.w8 import to_w8
 from tests.quantize.export.tflite.runtimes import (
     model_of,
     needs_schema,
@@ -123,6 +124,16 @@ def test_int8_computes_what_it_stands_for(name: str, recipe: str) -> None:
             result = result.transpose(0, 3, 1, 2)
         # Not farther from the float model than the model it was made of, but for chance.
         assert np.sqrt(np.mean((result - exact["output"]) ** 2)) < 1.2 * own + 1e-4
+
+
+@pytest.mark.parametrize("name", ["inswapper", "mobile", "hyperswap", "reference"])
+def test_weights_in_8_bits_compute_as_in_onnx(name: str) -> None:
+    model = to_w8(_model(name))
+    data = to_tflite(model)
+    assert operators(data)["DEQUANTIZE"]
+    (feeds,) = draw_feeds(model, count=1, seed=3)
+    (expected,) = run_model(model, [feeds])
+    assert worst(run_everywhere(data, feeds), expected) <= 1e-5
 
 
 def test_names_and_layout_are_what_a_card_states() -> None:

@@ -223,6 +223,14 @@ def test_a_value_that_is_read_rounded_and_raw_stays_float() -> None:
     assert made["QUANTIZE"] == 2
 
 
+def test_rounding_without_a_zero_point() -> None:
+    s = Sketch()
+    scale = s.keep(0.05)
+    x = s.op("DequantizeLinear", s.op("QuantizeLinear", s.input("x", *PICTURE), scale), scale)
+    s.op("Relu", x, output="y")  # of uint8, as the standard says: nothing below 0 is left
+    assert _agrees(s.model("y"), 1e-6) == {"QUANTIZE": 1, "DEQUANTIZE": 1, "RELU": 1}
+
+
 def test_from_one_scale_to_another() -> None:
     s = Sketch()
     x = _rounded(s, s.input("x", *PICTURE), LEFT)
