@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -45,10 +46,11 @@ TIME_LIMIT = 600.0
 
 _LARGE = 200_000_000  # bytes of a model from which memory is worth more than loading it again
 _RANKED_SAMPLES = 4
-_ROUNDS = 4  # how often the model may fall short of what the chain promised
+_ROUNDS = 6  # how often the model may fall short of what the chain promised
 _CHAIN_RUNS = 12  # sets that are tried on the chain per round, before thinning out
 _HOPELESS = 1.0  # dB below the goal by prediction: not worth a run
 _SAFETY = 2.0  # dB above the goal by prediction, when there is no time to try
+_HIGHEST = 99.0  # dB
 _FINEST = 0.1  # dB between two goals that are told apart
 
 
@@ -177,6 +179,11 @@ class _Best:
         return budget.reached(self.scores) > budget.reached(other.scores)
 
 
+def _energy(decibels: float) -> float:
+    """Return the mean squared error that a PSNR stands for."""
+    return float(10 ** (-decibels / 10))
+
+
 class _Search:
     """One search: what is known so far, and the clock."""
 
@@ -210,6 +217,7 @@ class _Search:
             enough=self._late,
         )
         self._costs = costs_of(self._layers)
+        self._floor = 0.0
         if not job.budget.met(first) and self._layers:
             self._narrow()
         self._chain = None
@@ -217,6 +225,14 @@ class _Search:
         assert best is not None
         int8 = best.int8 or to_int8(job.model, job.ranges, job.recipe, float_layers=best.names)
         return Found(int8, best.scores, self._layers, best.met, tuple(self._tried))
+
+    def _floor_of(self) -> float:
+        """Return the worst squared error that 8-bit weights make when no layer is quantized."""
+        job = self._job
+        chain = self._opened()
+        outputs = [chain.run(job.samples.feeds[index]) for index in self._hardest]
+        wanted = [self._references[index] for index in self._hardest]
+        return _energy(min(score(outputs, wanted, job.contract).psnr))
 
     def _late(self) -> bool:
         return self._clock() - self._start > self._limit
@@ -290,12 +306,53 @@ class _Search:
 
     def _narrow(self) -> None:
         goal = self._job.budget.value
+        if self._job.recipe.gemm_weights != "float":
+            self._floor = self._floor_of()
         for _ in range(_ROUNDS):
             floats = self._cheapest(goal)
             scores = self._judge(floats)
             if self._job.budget.met(scores) or self._late() or (~floats).sum() <= 1:
                 return
-            goal += self._job.budget.value - self._job.budget.reached(scores)
+            if scores.worst in self._hardest:
+                goal = self._raised(goal, self._names(floats), scores)
+            else:
+                self._include(scores.worst)
+
+    def _include(self, sample: int) -> None:
+        """Rank the layers on one more sample: with other layers float, another one is hardest."""
+        job = self._job
+        more = ranked(
+            job.model,
+            self._opened(),
+            [job.samples.feeds[sample]],
+            job.contract,
+            progress=job.progress,
+        )
+        added = {layer.name: layer.psnr for layer in more}
+        layers = [
+            replace(
+                layer,
+                psnr=min(layer.psnr, added[layer.name]),
+                psnrs=(*layer.psnrs, added[layer.name]),
+            )
+            for layer in self._layers
+        ]
+        self._layers = tuple(sorted(layers, key=lambda layer: layer.psnr))
+        self._costs = costs_of(self._layers)
+        self._hardest.append(sample)
+        self._known.clear()
+
+    def _raised(self, goal: float, names: tuple[str, ...], scores: Scores) -> float:
+        """Return what the chain must reach so that the model reaches the budget."""
+        budget = self._job.budget
+        reached, promised = budget.reached(scores), self._known.get(names)
+        if budget.metric != "psnr" or promised is None:
+            return goal + budget.value - reached
+        # What the model has beyond the chain is one more error, which adds up as they all do.
+        left = _energy(budget.value) - (_energy(reached) - _energy(promised))
+        if left <= 0:
+            return _HIGHEST
+        return max(-10 * math.log10(left), goal + _FINEST)
 
     def _cheapest(self, goal: float) -> NDArray[np.bool_]:
         """Return the cheapest set that reaches a goal on the chain; if none does, the largest.
@@ -304,7 +361,7 @@ class _Search:
         """
         errors = errors_of(self._layers)
         none = np.zeros(len(self._layers), np.bool_)
-        low, high = predicted_psnr(errors, none), 99.0
+        low, high = predicted_psnr(errors, none, self._floor), _HIGHEST
         in_decibels = self._job.budget.metric == "psnr"
         level = min(max(goal if in_decibels else (low + high) / 2, low), high)
         best = self._chosen(errors, goal + _SAFETY if in_decibels and self._late() else high)
@@ -319,12 +376,12 @@ class _Search:
             level = (low + high) / 2
             if in_decibels:
                 # The prediction is off by about as much for the next set as for this one.
-                guess = predicted_psnr(errors, floats) + goal - reached
+                guess = predicted_psnr(errors, floats, self._floor) + goal - reached
                 level = guess if low + _FINEST / 2 < guess < high - _FINEST / 2 else level
         return self._thinned(errors, best, goal)
 
     def _chosen(self, errors: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
-        floats = self._closed(select(errors, self._costs, level))
+        floats = self._closed(select(errors, self._costs, level, self._floor))
         if floats.all():  # that would be the float model
             floats[int(errors.max(axis=1).argmin())] = False
         return floats
@@ -344,7 +401,7 @@ class _Search:
             fewer = self._closed(fewer)
             hopeful = bool(np.any(floats & ~fewer))
             if self._job.budget.metric == "psnr":
-                hopeful &= predicted_psnr(errors, fewer) > goal - _HOPELESS
+                hopeful &= predicted_psnr(errors, fewer, self._floor) > goal - _HOPELESS
             if hopeful and not self._late() and self._try(fewer) >= goal:
                 floats = fewer
         return floats

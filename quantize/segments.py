@@ -7,7 +7,7 @@ changes when a layer is exchanged is then run from that layer on, and nothing is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import onnx
@@ -118,12 +118,20 @@ class Chain:
     Only one copy of the weights is held, beside that of the exchanged layers.
     """
 
-    def __init__(self, segments: Segments, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        segments: Segments,
+        *,
+        threads: int = 1,
+        form: Callable[[onnx.ModelProto], onnx.ModelProto] = lambda part: part,
+    ) -> None:
         """Load every segment.
 
         Args:
             segments: of a float model.
             threads: that each engine uses.
+            form: what is made of each segment before it is loaded, for what differs from the float
+                model whatever is exchanged.
 
         Raises:
             EngineError: ONNX Runtime cannot load a segment.
@@ -132,7 +140,7 @@ class Chain:
         self._plain: list[Engine] = []
         self._exchanged: dict[str, Engine] = {}
         for index in range(len(segments)):
-            engine = Engine(segments.build(index), threads=threads)
+            engine = Engine(form(segments.build(index)), threads=threads)
             engine.forget_model()  # or the weights would be held twice
             self._plain.append(engine)
 

@@ -40,18 +40,21 @@ def costs_of(layers: Sequence[Layer]) -> NDArray[np.float64]:
     return np.asarray(shares + _SEAM)
 
 
-def predicted_psnr(errors: Errors, floats: NDArray[np.bool_]) -> float:
+def predicted_psnr(errors: Errors, floats: NDArray[np.bool_], floor: float = 0.0) -> float:
     """Return the PSNR that is to be expected of the worst sample, in dB.
 
     Args:
         errors: float64 (layers, samples) from `errors_of`.
         floats: bool (layers,), true for layers that stay float.
+        floor: mean squared error that is there whatever stays float.
     """
-    left = errors[~floats].sum(axis=0)
+    left = errors[~floats].sum(axis=0) + floor
     return float(-10 * np.log10(max(float(left.max(initial=0.0)), 1e-12)))
 
 
-def select(errors: Errors, costs: NDArray[np.float64], psnr: float) -> NDArray[np.bool_]:
+def select(
+    errors: Errors, costs: NDArray[np.float64], psnr: float, floor: float = 0.0
+) -> NDArray[np.bool_]:
     """Return a cheap set of float layers with which every sample should reach a PSNR.
 
     Greedy from two orders (most error per cost; most error), then what is not needed is taken
@@ -61,11 +64,12 @@ def select(errors: Errors, costs: NDArray[np.float64], psnr: float) -> NDArray[n
         errors: float64 (layers, samples) from `errors_of`.
         costs: float64 (layers,) from `costs_of`.
         psnr: dB that the worst sample should reach.
+        floor: mean squared error that is there whatever stays float.
 
     Returns:
-        bool (layers,), true for layers that stay float.
+        bool (layers,), true for layers that stay float; all of them when the floor is too high.
     """
-    allowed = 10 ** (-psnr / 10)
+    allowed = 10 ** (-psnr / 10) - floor
     sets = [
         _refined(errors, costs, allowed, _greedy(errors, weights, allowed))
         for weights in (costs, np.ones_like(costs))

@@ -90,10 +90,15 @@ def quantizable_chain(
     """
     names = quantizable(model, recipe)
     # In a segment every layer is the first and the last, so what stays float goes by its name.
-    # 8-bit weights of other layers are no part of what one layer costs.
-    alone = replace(recipe, float_layers=(), gemm_weights="float")
+    alone = replace(recipe, float_layers=())
+
+    def unquantized(part: onnx.ModelProto) -> onnx.ModelProto:
+        return to_int8(part, ranges, alone, float_layers=quantizable(part, alone)).model
+
     segments = Segments(model, names)
-    chain = Chain(segments, threads=threads)
+    # Weights of a Gemm may be stored in 8 bits whichever layers are quantized.
+    stored = {"form": unquantized} if recipe.gemm_weights != "float" else {}
+    chain = Chain(segments, threads=threads, **stored)
     for index, layer in enumerate(segments.layers):
         if layer is None:
             continue
