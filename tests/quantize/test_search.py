@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from quantize.errors import BudgetError, SamplesError
 from quantize.quality import evaluate
+from quantize.samples import drawn_samples
 from quantize.search import Found, parse_budget, search
 from tests.quantize.test_sensitivity import case, recipe
 
@@ -136,3 +137,26 @@ def test_other_kernels_judge_as_well(target: str, kernels: str) -> None:
     assert found.met
     assert all(math.isfinite(trial.reached) for trial in found.tried)
     assert [trial.seconds for trial in found.tried] == sorted(t.seconds for t in found.tried)
+
+
+def test_weights_that_are_8_bit_whatever_stays_float_set_a_floor() -> None:
+    changes = {"gemm_weights": "w8"}
+    everything = look("reference", "psnr:2", changes=changes)
+    wanted = everything.scores.psnr_worst + 3
+    found = look("reference", f"psnr:{wanted}", changes=changes)
+    assert found.met
+    assert 0 < len(found.int8.left_float) < len(found.layers)
+
+
+def test_a_sample_that_becomes_the_hardest_is_ranked_too() -> None:
+    model, contract, ranges, _ = case("inswapper")
+    samples = drawn_samples(contract, 8, 5)
+    budget = parse_budget("psnr:2")
+    everything = search(model, ranges, recipe(), samples, contract, budget)
+    budget = parse_budget(f"psnr:{everything.scores.psnr_worst + 8}")
+    found = search(model, ranges, recipe(), samples, contract, budget)
+    assert found.met
+    judged = [trial for trial in found.tried if trial.measured == "model"]
+    ranked_on = len(found.layers[0].psnrs)
+    assert 4 <= ranked_on <= 4 + len(judged) - 2 + 1
+    assert all(len(layer.psnrs) == ranked_on for layer in found.layers)
