@@ -79,6 +79,10 @@ class SwapModel:
             raise CardError(f"model '{card.name}' is a {card.kind}, but a swapper is needed here")
         check_boost(boost, card.crop.size)
         picture, source = card.picture, card.source
+        if bool(source.converter) != (converter is not None) or bool(source.emap) != (
+            emap is not None
+        ):
+            raise ModelError(f"model {card.name}: open it by its name, with its converter and emap")
         self.card = card
         self.use: ModelUse = use_of(card, session)
         self.uses = (self.use,) if converter is None else (converter.use, self.use)

@@ -105,7 +105,8 @@ class Identity:
 
         Args:
             recogniser: Name of the recogniser that the model was made for.
-            model_sha256: Hex digest of that recogniser's model file here.
+            model_sha256: Hex digest of that recogniser's model file here; empty where none is
+                known, as on a device that only swaps: then the name alone decides.
 
         Returns:
             float32 (D,), of unit length, read-only.
@@ -120,7 +121,7 @@ class Identity:
                 f"the identity of {self.subject} was enrolled with {have}, but the model needs "
                 f"{recogniser}: enrol it again with 'edge enroll --recogniser {recogniser}'"
             )
-        if found.model_sha256 != model_sha256:
+        if model_sha256 and found.model_sha256 != model_sha256:
             raise IdentityError(
                 f"the identity of {self.subject} was enrolled with another edition of {recogniser} "
                 f"({found.model_sha256[:12]}..., here {model_sha256[:12]}...): enrol it again"

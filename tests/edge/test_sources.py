@@ -183,6 +183,18 @@ def test_an_embedding_goes_through_the_converter(ready: Stage, edge_home: Path) 
     assert names == ["tiny_detector", "crossface_ghost", EMBEDDING]
 
 
+def test_a_device_that_only_swaps_needs_no_recogniser(ready: Stage, edge_home: Path) -> None:
+    families.install(edge_home, "hyperswap_1a_256")
+    vector = np.random.default_rng(5).standard_normal(512)
+    unit = (vector / np.linalg.norm(vector)).astype(np.float32)
+    enrolled = {"arcface_w600k_r50": Embedding("ab" * 32, unit)}
+    identity = new_identity(ready.consent, enrolled, operator_key())
+    assert len(_swapper(ready, "hyperswap_1a_256", identity).swap(target()).faces) == 2
+    families.install(edge_home, "arcface_w600k_r50")  # now it is known which one is meant
+    with pytest.raises(IdentityError, match="another edition of arcface_w600k_r50"):
+        _swapper(ready, "hyperswap_1a_256", identity)
+
+
 def test_an_identity_of_another_recogniser_is_refused(ready: Stage, edge_home: Path) -> None:
     families.install_with_needs(edge_home, EMBEDDING)
     with pytest.raises(IdentityError, match="needs arcface_w600k_r50: enrol it again"):

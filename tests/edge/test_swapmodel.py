@@ -221,3 +221,9 @@ def test_a_source_picture_of_another_size_is_refused(
     model = open_swap_model("uniface_256", threads=1)
     with pytest.raises(IdentityError, match="takes a picture of 256 x 256 pixels"):
         model._swap_crop(_crop(256), source)
+
+
+@pytest.mark.parametrize("name", ["inswapper_128", "ghost_1_256"])
+def test_a_model_is_not_run_without_its_emap_or_converter(name: str, edge_home: Path) -> None:
+    with pytest.raises(ModelError, match="with its converter and emap"):
+        SwapModel(find_card(name), _Fake())
