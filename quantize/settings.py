@@ -55,11 +55,6 @@ class Settings:
         ):
             if value not in known:
                 raise UsageError(f"no {what} '{value}'; known: {', '.join(known)}")
-        if (self.precision, self.form) == ("w8", "tflite"):
-            raise UsageError(
-                "8-bit weights alone are not written as TFLite: take --precision int8 or fp16, "
-                "or --format onnx"
-            )
         if self.recipe is not None and self.precision != "int8":
             raise UsageError(f"a recipe says how int8 is made: leave it out with {self.precision}")
         if not 1 <= self.count <= MOST_SAMPLES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import importlib.util
 import json
 import os
@@ -21,7 +20,7 @@ from edge.consent.erase import derivatives_of, erase_identity
 from edge.consent.ledger import Ledger
 from edge.errors import ConsentError, EdgeError, OutputError, UsageError
 from edge.registry import sha256_of
-from quantize import making, measuring
+from quantize import making, measuring, way
 from quantize.budget import Budget, parse_budget
 from quantize.conversion import Conversion
 from quantize.engine import Engine
@@ -43,7 +42,6 @@ from tests.quantize.cards import save, write_card
 from tests.quantize.graphs import TOPOLOGIES, reference_like
 from tests.scene import Stage, stage
 
-MODULE = importlib.import_module("quantize.convert")  # its name means the function
 LITERT = importlib.util.find_spec("ai_edge_litert") is not None
 
 
@@ -71,7 +69,7 @@ class Bench:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few samples and few rounds: nothing here is about figures."""
-    monkeypatch.setattr(MODULE, "HELD_OUT", 3)
+    monkeypatch.setattr(way, "HELD_OUT", 3)
     monkeypatch.setattr(measuring, "_SECONDS_FOR_TIMING", 0.0)
 
 
@@ -130,10 +128,6 @@ def test_what_the_json_says(bench: Bench) -> None:
 def test_every_precision_in_every_format(precision: str, form: str, bench: Bench) -> None:
     if form == "tflite" and not LITERT:
         pytest.skip("ai-edge-litert is not installed")
-    if (precision, form) == ("w8", "tflite"):
-        with pytest.raises(UsageError, match="not written as TFLite"):
-            bench.convert(precision=precision, format=form)
-        return
     done = bench.convert(precision=precision, format=form)
     assert done.model.suffix == f".{form}"
     least = {"fp32": 80, "fp16": 55, "int8": 20, "w8": 35}[precision]
@@ -251,8 +245,8 @@ def test_a_file_that_falls_short_is_searched_for_again(
             return replace(found, scores=replace(found.scores, psnr_worst=18.0))
         return found
 
-    monkeypatch.setattr(MODULE, "make", noted)
-    monkeypatch.setattr(MODULE, "judge", worse)
+    monkeypatch.setattr(way, "make", noted)
+    monkeypatch.setattr(way, "judge", worse)
     facts = bench.convert(precision="int8", budget="psnr:20").facts
     assert facts["budget"]["asked"] == "psnr:20"
     assert str(goals[0]) == "psnr:20"
@@ -269,10 +263,10 @@ def test_a_file_that_always_falls_short(bench: Bench, monkeypatch: pytest.Monkey
         found = judge(*args, **more)
         return replace(found, scores=replace(found.scores, psnr_worst=19.9))
 
-    monkeypatch.setattr(MODULE, "judge", worse)
+    monkeypatch.setattr(way, "judge", worse)
     with pytest.raises(BudgetError, match=r"psnr:20 cannot be met: int8 as onnx reaches psnr 19.9"):
         bench.convert(precision="int8", budget="psnr:20")
-    monkeypatch.setattr(MODULE, "raised", lambda goal, by: parse_budget("psnr:98"))
+    monkeypatch.setattr(way, "raised", lambda goal, by: parse_budget("psnr:98"))
     with pytest.raises(BudgetError, match=r"psnr:20 cannot be met: int8 as onnx reaches psnr 19.9"):
         bench.convert(precision="int8", budget="psnr:20")
     assert bench.listing() == []
@@ -293,8 +287,8 @@ def test_kernels_that_saturate_are_cured_or_refused(
         verdict: Any = "saturates" if bad else "none"
         return Saturation(30, 45, 45, "float", verdict, "reduce_range" if bad else "", (), ())
 
-    monkeypatch.setattr(MODULE, "make", noted)
-    monkeypatch.setattr(MODULE, "check_saturation", checked)
+    monkeypatch.setattr(way, "make", noted)
+    monkeypatch.setattr(way, "check_saturation", checked)
     if cured:
         assert bench.convert(precision="int8").facts["checks"]["saturation"]["verdict"] == "none"
     else:
@@ -313,7 +307,7 @@ def test_slower_than_float_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch
         found = real(*args, **more)
         return replace(found, this=replace(found.this, ratio=0.5))
 
-    monkeypatch.setattr(MODULE, "measure_latency", slower)
+    monkeypatch.setattr(way, "measure_latency", slower)
     facts = bench.convert(precision="int8").facts
     assert facts["fastest"] == "fp32"
     assert not facts["latency"]["faster"]
@@ -360,7 +354,7 @@ def test_what_cannot_be_noted_is_not_published(
         if path.suffix == ".onnx":
             raise OutputError("cannot note")
 
-    monkeypatch.setattr(MODULE, "register_baked", refuse)
+    monkeypatch.setattr(way, "register_baked", refuse)
     with pytest.raises(OutputError, match="cannot note"):
         bench.convert(bake=nobody.identity_file)
     assert bench.listing() == []

@@ -19,11 +19,7 @@ def settings(**values: Any) -> Settings:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_goes_together(precision: Any, form: Any) -> None:
-    if (precision, form) == ("w8", "tflite"):
-        with pytest.raises(UsageError, match="8-bit weights alone are not written as TFLite"):
-            settings(precision=precision, form=form).check()
-    else:
-        settings(precision=precision, form=form).check()
+    settings(precision=precision, form=form).check()
 
 
 @pytest.mark.parametrize(
