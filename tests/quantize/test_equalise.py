@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from quantize import recipes
 from quantize.calibrate import calibrate
 from quantize.engine import Engine
 from quantize.equalise import equalise
+from quantize.making import Material, make
+from quantize.modelfile import load_model
 from quantize.passes import InputSpec, draw_feeds
 from quantize.passes._infra.feeds import Feeds
+from quantize.prepare import prepare
 from quantize.samples import Samples, samples_of
+from quantize.settings import Settings, silent
+from quantize.targets import load_target
+from tests.quantize.cards import save
 from tests.quantize.graphs import TOPOLOGIES, Sketch, doubled
 
 
@@ -168,3 +177,16 @@ def test_a_dead_channel_is_left_alone() -> None:
     assert factors[3] == 1.0
     assert np.isfinite(factors).all()
     assert_same(model, twin, samples)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_it_is_done_where_the_recipe_says_so(wanted: bool, tmp_path: Path) -> None:
+    text = (Path(recipes.__file__).parent / "recipes" / "x86_cpu.toml").read_text(encoding="utf-8")
+    own = tmp_path / "own.toml"
+    own.write_text(text.replace("equalise = true", f"equalise = {str(wanted).lower()}"))
+    file = load_model(save(pair(), tmp_path / "m.onnx"))
+    profile = load_target("x86_cpu")
+    material = Material(prepare(file, profile), profile, None)
+    settings = Settings(model=Path("m.onnx"), output=Path("out"), count=2, recipe=str(own))
+    made = make(settings, material, silent)
+    assert any("balanced" in note for note in made.notes) is wanted
