@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from quantize.errors import BudgetError, SamplesError
 from quantize.quality import evaluate
 from quantize.samples import drawn_samples
-from quantize.search import Found, parse_budget, search
+from quantize.search import Found, _Search, parse_budget, search
 from tests.quantize.test_sensitivity import case, recipe
 
 
@@ -160,3 +162,13 @@ def test_a_sample_that_becomes_the_hardest_is_ranked_too() -> None:
     ranked_on = len(found.layers[0].psnrs)
     assert 4 <= ranked_on <= 4 + len(judged) - 2 + 1
     assert all(len(layer.psnrs) == ranked_on for layer in found.layers)
+
+
+def test_a_goal_rises_above_what_the_chain_has_promised() -> None:
+    """The faces that look least alike need not be those with the fewest decibels."""
+    one = object.__new__(_Search)
+    job: Any = SimpleNamespace(budget=parse_budget("identity:0.98"))
+    one._job = job
+    one._known = {(): 0.9855}
+    fallen_short: Any = SimpleNamespace(identity_worst=0.979)
+    assert one._raised(0.98, (), fallen_short) > 0.9855
