@@ -8,7 +8,8 @@ EdgeError
 ├── FaceCountError        there are several faces where exactly one is needed
 ├── PhotoError            a photo is too poor to enrol from
 ├── ModelError            a model file is missing, has the wrong hash, or does not fit its card
-│   └── CardError         a card is malformed
+│   ├── CardError         a card is malformed
+│   └── DownloadError     a model file cannot be pulled, or is another one
 ├── BackendError          an engine cannot do what it was asked to
 │   ├── EngineMissing     the engine's package is not installed
 │   └── ProviderError     the provider that was asked for is not the one that runs
@@ -33,6 +34,7 @@ __all__ = [
     "BackendError",
     "CardError",
     "ConsentError",
+    "DownloadError",
     "EdgeError",
     "EngineMissing",
     "FaceCountError",
@@ -83,6 +85,10 @@ class ModelError(EdgeError):
 
 class CardError(ModelError):
     """A card is malformed."""
+
+
+class DownloadError(ModelError):
+    """A model file cannot be pulled, or is another one than its card means."""
 
 
 class BackendError(EdgeError):

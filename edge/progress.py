@@ -30,6 +30,41 @@ def silent(done: int, total: int | None, what: str) -> None:
 
 
 @contextmanager
+def bytes_bar(title: str, quiet: bool) -> Iterator[Progress]:
+    """Show a progress bar of bytes on standard error while the block runs; else as `bar`."""
+    if quiet:
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as RichProgress
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        task = shown.add_task(title.replace("[", r"\["), total=None)
+
+        def report(done: int, total: int | None, what: str) -> None:
+            shown.update(task, completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
 def bar(title: str, quiet: bool) -> Iterator[Progress]:
     """Show a progress bar on standard error while the block runs.
 

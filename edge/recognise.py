@@ -51,7 +51,7 @@ def recognise(outline: Outline, size: int, cards: Mapping[str, Card]) -> tuple[M
     Returns:
         First those that nothing speaks against, by how much speaks for them.
     """
-    found = [_matched(card, outline, size) for card in cards.values() if fits(card, outline)]
+    found = [match for card in cards.values() if (match := matched(card, outline, size))]
     return tuple(sorted(found, key=lambda match: (len(match.against), -len(match.evidence))))
 
 
@@ -109,7 +109,10 @@ def _same(wanted: Shape | None, shape: Shape | None) -> bool:
     return len(wanted) == len(shape) and all(a == b or 0 in (a, b) for a, b in pairs)
 
 
-def _matched(card: Card, outline: Outline, size: int) -> Match:
+def matched(card: Card, outline: Outline, size: int) -> Match | None:
+    """Return what speaks for a card and against it; None where inputs or outputs do not fit."""
+    if not fits(card, outline):
+        return None
     evidence: list[str] = []
     against: list[str] = []
     unchecked: list[str] = []

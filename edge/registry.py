@@ -53,7 +53,7 @@ def locate(card: Card) -> Path:
     if path is None:
         folders = ", ".join(str(folder) for folder in search_path())
         raise ModelError(
-            f"model {card.name}: file {card.file} not found in {folders}; edge models add FILE"
+            f"model {card.name}: file {card.file} not found in {folders}; {how_to_get(card)}"
         )
     if not card.sha256:
         raise ModelError(
@@ -78,12 +78,23 @@ def locate(card: Card) -> Path:
     return path
 
 
-def add_file(source: Path, name: str | None = None) -> tuple[Card, Path]:
+def how_to_get(card: Card) -> str:
+    """Return the command that brings a card's file here."""
+    return f"edge models pull {card.name}" if card.url else "edge models add FILE"
+
+
+def own_models_dir() -> Path:
+    """Return the folder of the user's own model files. It may not exist yet."""
+    return resources.data_dir() / "models"
+
+
+def add_file(source: Path, name: str | None = None, digest: str | None = None) -> tuple[Card, Path]:
     """Copy a model file that a card means into the user's own models.
 
     Args:
         source: The file, under whatever name.
         name: Card it is meant for; any card with its SHA-256 by default.
+        digest: Its SHA-256, hex, where that is known already.
 
     Returns:
         The card, and where the file is now.
@@ -92,21 +103,33 @@ def add_file(source: Path, name: str | None = None) -> tuple[Card, Path]:
         ModelError: The file cannot be read or copied, or is not what any card (that card) means.
     """
     try:
-        digest = sha256_of(source)
+        digest = digest or sha256_of(source)
     except OSError as error:
         raise ModelError(f"{source}: cannot be read: {error.strerror}") from error
     card = _card_of(source, digest, name)
-    folder = resources.data_dir() / "models"
+    folder = own_models_dir()
     destination = folder / card.file
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _copy(source, destination)
     except OSError as error:
         raise ModelError(f"{destination}: cannot be written: {error.strerror}") from error
-    if not card.sha256:
-        record(card.name, digest, destination.stat().st_size)
-        card = find_card(card.name)
-    return card, locate(card)
+    return note_file(card, digest, destination), locate(find_card(card.name))
+
+
+def note_file(card: Card, digest: str, path: Path) -> Card:
+    """Record a file that was added or pulled, where that must be known later; return its card.
+
+    A card that states no hash means this file from now on. Of a gate it is noted in any case, so
+    that one whose file disappears does not pass for one that was never there.
+
+    Raises:
+        ModelError: The records cannot be written.
+    """
+    if card.sha256 and card.kind != "gate":
+        return card
+    record(card.name, digest, path.stat().st_size)
+    return find_card(card.name)
 
 
 def _card_of(source: Path, digest: str, name: str | None) -> Card:
@@ -115,7 +138,7 @@ def _card_of(source: Path, digest: str, name: str | None) -> Card:
         if card.sha256 and card.sha256 != digest:
             raise ModelError(
                 f"{source}: not the file that card '{name}' means: its SHA-256 is {digest}, "
-                f"the card says {card.sha256}"
+                f"the card (or what was recorded for it) says {card.sha256}"
             )
         size = source.stat().st_size
         if card.size and card.size != size:

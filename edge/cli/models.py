@@ -1,10 +1,11 @@
-"""`edge models`: which models there are, on what terms, and where their files lie."""
+"""`edge models`: which models there are, on what terms, and where their files lie and come from."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edge.cards import Card
 
-HELP = "list, show and add models"
+EXIT_DIFFERS = 1
+"""Status of `edge models verify` when a file is not the one that its card means."""
+
+HELP = "list, show, add, pull, verify and remove models"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,14 +27,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="show one model's card")
     show.add_argument("name", metavar="NAME")
     show.add_argument("--json", action="store_true", help="print JSON")
-    add = actions.add_parser("add", help="copy a model file that a card means to your own models")
+    add = actions.add_parser("add", help="recognise a model file and copy it to your own models")
     add.add_argument("file", type=Path, metavar="FILE")
     add.add_argument("--card", metavar="NAME", help="the card it is meant for")
+    add.add_argument("--json", action="store_true", help="print JSON")
+    pull = actions.add_parser("pull", help="download a model whose card states where it is")
+    pull.add_argument("names", nargs="+", metavar="NAME")
+    pull.add_argument("--json", action="store_true", help="print JSON, show no progress")
+    verify = actions.add_parser("verify", help="read model files anew and compare their hashes")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
+    verify.add_argument("--json", action="store_true", help="print JSON")
+    remove = actions.add_parser("remove", help="delete a model file from your own models")
+    remove.add_argument("name", metavar="NAME")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for."""
-    return {"list": _list, "show": _show, "add": _add}[arguments.action](arguments)
+    return {
+        "list": _list,
+        "show": _show,
+        "add": _add,
+        "pull": _pull,
+        "verify": _verify,
+        "remove": _remove,
+    }[arguments.action](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -65,12 +85,85 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    from edge.cli import one_line
-    from edge.registry import add_file
+    from edge.adding import add_model
 
-    card, path = add_file(arguments.file, arguments.card)
-    sys.stdout.write(f"{card.name}: {one_line(str(path))}\n")
+    added = add_model(arguments.file, arguments.card)
+    if arguments.json:
+        values = {**_summary(added.card), "sha256": added.card.sha256, "recorded": added.recorded}
+        for key in ("evidence", "against", "unchecked"):
+            values[key] = list(getattr(added, key))
+        sys.stdout.write(json.dumps(values, indent=2) + "\n")
+        return 0
+    _say_where(added.card, added.path)
+    _say("recognised by", added.evidence if arguments.card is None else ())
+    _say("as the card says", added.evidence if arguments.card is not None else ())
+    _say("not as the card says", added.against)
+    _say("not checked", added.unchecked)
+    if added.recorded:
+        _say("recorded", (f"SHA-256 {added.card.sha256}, {added.card.size} bytes",))
     return 0
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from edge.cards import find_card
+    from edge.progress import bytes_bar
+    from edge.pull import pull
+
+    pulled = []
+    for card in [find_card(name) for name in arguments.names]:
+        with bytes_bar(card.name, arguments.json) as progress:
+            path = pull(card, progress=progress)
+        if arguments.json:
+            pulled.append({**_summary(card), "sha256": card.sha256})
+            continue
+        _say_where(card, path)
+        _say("SHA-256", (card.sha256,))
+    if arguments.json:
+        sys.stdout.write(json.dumps({"models": pulled}, indent=2) + "\n")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from edge.verifying import verify_models
+
+    states = verify_models(arguments.names)
+    if arguments.json:
+        sys.stdout.write(json.dumps({"models": [asdict(each) for each in states]}, indent=2) + "\n")
+    else:
+        from edge.cli import one_line
+
+        width = max((len(each.name) for each in states), default=0)
+        for each in states:
+            path = one_line(each.path)
+            sys.stdout.write(f"{each.name:<{width}}  {each.state:<8}  {path}\n")
+        if not states:
+            sys.stdout.write("no model file is here\n")
+    return EXIT_DIFFERS if any(not each.sound for each in states) else 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from edge.cards import find_card
+    from edge.cli import one_line
+    from edge.verifying import remove_model
+
+    for path in remove_model(find_card(arguments.name)):
+        sys.stdout.write(f"{arguments.name}: removed {one_line(str(path))}\n")
+    return 0
+
+
+def _say_where(card: Card, path: Path) -> None:
+    from edge.cli import one_line
+
+    licence = card.licence
+    sys.stdout.write(f"{card.name}: {one_line(str(path))}\n")
+    _say("licence", (f"{licence.name}; commercial use: {licence.commercial}",))
+
+
+def _say(what: str, parts: Sequence[str]) -> None:
+    from edge.cli import one_line
+
+    if parts:
+        sys.stdout.write(f"  {what}: {one_line(', '.join(parts))}\n")
 
 
 def _path(card: Card) -> str | None:
@@ -84,7 +177,11 @@ def _where(card: Card) -> str:
     from edge.cli import one_line
 
     path = _path(card)
-    return "missing (edge models add FILE)" if path is None else one_line(path)
+    if path is None:
+        from edge.registry import how_to_get
+
+        return f"missing ({how_to_get(card)})"
+    return one_line(path)
 
 
 def _summary(card: Card) -> dict[str, Any]:
@@ -96,6 +193,7 @@ def _summary(card: Card) -> dict[str, Any]:
         "size": card.size,
         "licence": card.licence.name,
         "commercial": card.licence.commercial,
+        "url": card.url,
         "path": _path(card),
     }
 

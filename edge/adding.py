@@ -1,0 +1,147 @@
+"""Add a model file: find out which card means it, check it, copy it, and record its hash.
+
+A file whose hash a card states is added at once. Of any other ONNX file the graph is looked at
+first. Where that leaves several cards, the user says which; where it leaves none, a card is drafted
+from the graph, with blanks for what no graph tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.backends._onnx_outline import Outline, outline_of
+from edge.cards import Card, all_cards, find_card
+from edge.draft import write_draft
+from edge.emap import load_emap
+from edge.errors import ModelError
+from edge.ports import inputs_of, outputs_of
+from edge.recognise import Match, likeliest, matched, recognise
+from edge.recorded import forget
+from edge.registry import add_file, sha256_of
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A model that was added.
+
+    Attributes:
+        card: Its card.
+        path: Where its file is now.
+        evidence: By what it was recognised.
+        against: What is not as the card says, though the user named the card.
+        unchecked: What could not be checked.
+        recorded: Whether its hash was recorded: the card states none.
+    """
+
+    card: Card
+    path: Path
+    evidence: tuple[str, ...]
+    against: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    recorded: bool = False
+
+
+def add_model(source: Path, name: str | None = None) -> Added:
+    """Copy a model file into the user's own models, under the card that means it.
+
+    Args:
+        source: The file, under whatever name.
+        name: Card that it is meant for; recognised by default.
+
+    Raises:
+        ModelError: The file cannot be read or copied, or no card means it (the message says where
+            the drafted one is), or several may, or it does not fit the named one.
+    """
+    try:
+        digest = sha256_of(source)
+        size = source.stat().st_size
+    except OSError as error:
+        raise ModelError(f"{source}: cannot be read: {error.strerror}") from error
+    cards = all_cards()
+    if name is not None:
+        found = _named(source, size, digest, find_card(name))
+    else:
+        same = [card for card in cards.values() if card.sha256 == digest]
+        found = _known(same[0]) if same else _recognised(source, size, digest, cards)
+    recorded = not found.card.sha256
+    card, path = add_file(source, found.card.name, digest)
+    try:
+        load_emap(card, path)
+    except ModelError:
+        path.unlink(missing_ok=True)
+        forget(card.name)
+        raise
+    evidence = ("SHA-256",) if not recorded else ("names and shapes", *found.evidence)
+    if recorded and found.card.file.endswith(".tflite"):
+        evidence = ()
+    unchecked = found.unchecked if recorded else ()
+    return Added(card, path, evidence, found.against, unchecked, recorded)
+
+
+def _known(card: Card) -> Match:
+    return Match(card, (), (), ())
+
+
+def _named(source: Path, size: int, digest: str, card: Card) -> Match:
+    """Check a file against the card that the user named, as far as that can be done."""
+    if card.sha256 == digest:
+        return _known(card)
+    if card.sha256 or (card.size and card.size != size) or not card.file.endswith(".onnx"):
+        # The first two are refused when it is added; no other file has a graph that is read here.
+        return Match(card, (), (), ("names and shapes",))
+    outline = outline_of(source)
+    match = matched(card, outline, size)
+    if match is None:
+        raise ModelError(
+            f"{source}: does not fit card '{card.name}': it has {_ports(outline)}, the card says "
+            f"{_wanted(card)}"
+        )
+    return match
+
+
+def _ports(outline: Outline) -> str:
+    inputs = ", ".join(port.text for port in outline.inputs)
+    outputs = ", ".join(port.text for port in outline.outputs)
+    return f"inputs {inputs} and outputs {outputs}"
+
+
+def _wanted(card: Card) -> str:
+    inputs = ", ".join(f"{each.name} {list(each.shape or ())}" for each in inputs_of(card))
+    outputs = ", ".join(each.name for each in outputs_of(card))
+    return f"inputs {inputs} and outputs {outputs}"
+
+
+def _recognised(source: Path, size: int, digest: str, cards: dict[str, Card]) -> Match:
+    """Return the one card that a file is surely meant for, or say what to do."""
+    unknown = f"{source}: no card means this file (SHA-256 {digest})"
+    try:
+        outline = outline_of(source)
+    except ModelError as error:
+        raise ModelError(
+            f"{unknown}, and its graph cannot be read: give --card NAME, or write a card into the "
+            f"cards folder first ({error})"
+        ) from error
+    matches = recognise(outline, size, cards)
+    likely = likeliest(matches, source.name)
+    if len(likely) == 1 and not likely[0].against:
+        return likely[0]
+    if len(likely) > 1:
+        raise ModelError(f"{unknown} for certain; {_choice(likely)}")
+    # A hash on the card means that file and no other: what is like it needs a card of its own.
+    possible = [match for match in matches if not match.against]
+    if possible:
+        raise ModelError(
+            f"{unknown} for certain; by its inputs and outputs {_choice(possible)}, if you know "
+            "where it comes from"
+        )
+    draft = write_draft(outline, source, digest, size, like=likely[0].card if likely else None)
+    raise ModelError(
+        f"{unknown}; a card for it was drafted: {draft}: fill in its blanks, take '.draft' off its "
+        "name, and add the file again"
+    )
+
+
+def _choice(matches: list[Match] | tuple[Match, ...]) -> str:
+    names = [match.card.name for match in matches]
+    return f"it may be {' or '.join(names)}: say which with --card {names[0]}"

@@ -1,0 +1,278 @@
+"""Draft a card for a model that no card means: what its graph tells, and blanks for the rest.
+
+A draft is no card until somebody has filled in its blanks: it lies beside the cards under a name
+that no reader takes, and an empty value is refused by the reader of cards.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge import resources
+from edge.backends._onnx_outline import Outline, Port
+from edge.cards import Card, all_cards
+from edge.errors import ModelError
+
+_NAME = re.compile(r"[^a-z0-9_.-]+")
+_KEPT_APART = re.compile(r"^(name|file|sha256|size|precision|url) *=")
+_SUFFIX = ".toml.draft"
+_MOST_PARTS = 64
+_BLANK = "# fill in"
+_VECTOR = 64  # numbers from which a row of them is an embedding and not a row of scores
+
+
+def write_draft(
+    outline: Outline, source: Path, digest: str, size: int, *, like: Card | None
+) -> Path:
+    """Write a drafted card beside the user's own cards.
+
+    Args:
+        outline: Of the model's graph.
+        source: The model's file.
+        digest: Its SHA-256, hex.
+        size: Bytes of it.
+        like: The card of a model of the same topology, which the draft then follows.
+
+    Returns:
+        The file, `NAME.toml.draft`.
+
+    Raises:
+        ModelError: It cannot be written.
+    """
+    folder = resources.data_dir() / "cards"
+    name = _free_name(source, digest, folder)
+    head = _head(name, _file_name(source, name), digest, size, outline)
+    body = _from_card(like) if like is not None else None
+    text = head + (body or _blank_body(outline)) + _notes(outline)
+    path = folder / f"{name}{_SUFFIX}"
+    if path.exists():
+        return path  # of this very file, and perhaps half filled in
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def _free_name(source: Path, digest: str, folder: Path) -> str:
+    """Return a name that no card has, and no draft for another file."""
+    stem = _NAME.sub("_", source.stem.lower()).strip("_.-")[:60] or "model"
+    taken = set(all_cards())
+    for draft in folder.glob(f"*{_SUFFIX}"):
+        if digest not in draft.read_text(encoding="utf-8", errors="replace"):
+            taken.add(draft.name.removesuffix(_SUFFIX))
+    numbers = range(2, len(taken) + 3)
+    return next(
+        name for name in (stem, *(f"{stem}_{number}" for number in numbers)) if name not in taken
+    )
+
+
+def _file_name(source: Path, name: str) -> str:
+    """Return the name that the file gets among the models: no other card's, and an ONNX file's."""
+    taken = {card.file for card in all_cards().values()}
+    given = source.name if source.suffix == ".onnx" and source.name.isprintable() else ""
+    return f"{name}.onnx" if not given or given in taken else given
+
+
+def _head(name: str, file: str, digest: str, size: int, outline: Outline) -> str:
+    return (
+        f"# Drafted from the graph; {_BLANK.removeprefix('# ')} what is marked so, and check the "
+        "rest.\n"
+        f"name = {_quoted(name)}\n"
+        f"file = {_quoted(file)}\n"
+        f'sha256 = "{digest}"\n'
+        f"size = {size}\n"
+        f'precision = "{outline.precision}"\n'
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML basic string; names in a model are untrusted text."""
+    return json.dumps("".join(c if c.isprintable() else "?" for c in text), ensure_ascii=False)
+
+
+def _from_card(like: Card) -> str | None:
+    """Return a card's text without what belongs to its file alone."""
+    for folder in (resources.cards_dir(), resources.data_dir() / "cards"):
+        path = folder / f"{like.name}.toml"
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            top = next((n for n, line in enumerate(lines) if line.startswith("[")), len(lines))
+            kept = [line for line in lines[:top] if not _KEPT_APART.match(line)]
+            return "\n".join([f"# As card {like.name} has it:", *kept, *lines[top:], ""])
+    return None
+
+
+def _terms(kind: str) -> str:
+    blank = "" if kind else f"  {_BLANK}: detector, landmarker, recogniser, ..."
+    return f"""kind = "{kind}"{blank}
+title = ""  {_BLANK}: one line for people
+
+[licence]
+name = ""  {_BLANK}: of the weights, not of the code
+commercial = ""  {_BLANK}: yes, no or unknown
+training_data = ""  {_BLANK}, or "unknown"
+"""
+
+
+def _blank_body(outline: Outline) -> str:
+    """Return the rest for a model of unknown family, as far as its inputs and outputs tell."""
+    pictures = [port for port in outline.inputs if _sides(port) is not None]
+    rows = [port for port in outline.inputs if _row(port)]
+    kind = _kind(outline, pictures, rows)
+    return _terms(kind) + _PARTS[kind](outline, pictures, rows)
+
+
+def _sides(port: Port) -> tuple[str, int, int] | None:
+    """Return layout, height and width of a picture, or None."""
+    shape = port.shape or ()
+    if len(shape) != 4:
+        return None
+    if shape[1] == 3:
+        return "NCHW", shape[2], shape[3]
+    return ("NHWC", shape[1], shape[2]) if shape[3] == 3 else None
+
+
+def _row(port: Port) -> int:
+    shape = port.shape or ()
+    return shape[1] if len(shape) == 2 and shape[0] in (0, 1) else 0
+
+
+def _kind(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:
+    first = outline.outputs[0] if outline.outputs else Port("", "?", ())
+    others = len(outline.inputs) - len(pictures) - len(rows)
+    if others or not first.name:
+        return ""
+    if _sides(first) is not None and pictures:
+        return "swapper"
+    if not pictures:
+        return "converter" if len(rows) == 1 and _row(first) == _row(rows[0]) else ""
+    if rows or len(pictures) > 1:
+        return ""
+    if _row(first) >= _VECTOR:
+        return "recogniser"
+    if _row(first) > 1 and len(outline.outputs) == 1:
+        return "gate"
+    return "masker" if len(first.shape or ()) == 4 else ""
+
+
+def _input(port: Port, table: str) -> str:
+    layout, height, width = _sides(port) or ("NCHW", 0, 0)
+    kept = "" if layout == "NCHW" else 'layout = "NHWC"\n'
+    return f"""
+[{table}]
+name = {_quoted(port.name)}
+shape = [1, 3, {height}, {width}]
+{kept}channels = ""  {_BLANK}: RGB or BGR
+# {_BLANK.removeprefix("# ")}: value = (uint8 * scale - mean) / std
+scale = 0.0
+mean = [0.0, 0.0, 0.0]
+std = [0.0, 0.0, 0.0]
+"""
+
+
+def _crop(port: Port, table: str = "crop") -> str:
+    _, height, _ = _sides(port) or ("", 0, 0)
+    return f'\n[{table}]\ntemplate = ""  {_BLANK}: arcface_112_v2, ffhq_512, ...\nsize = {height}\n'
+
+
+def _swapper(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:
+    picture = outline.outputs[0]
+    masks = [port for port in outline.outputs[1:] if len(port.shape or ()) == 4]
+    mask = f"mask = {_quoted(masks[0].name)}\n" if masks else ""
+    text = _input(pictures[0], "input")
+    text += f"\n[output]\nname = {_quoted(picture.name)}\nrange = []  {_BLANK}: [black, white]\n"
+    text += f'channels = ""  {_BLANK}: RGB or BGR\n{mask}'
+    if rows:
+        text += f"""
+[source]
+kind = "embedding"
+name = {_quoted(rows[0].name)}
+length = {_row(rows[0])}
+recogniser = ""  {_BLANK}: card of the recogniser whose embeddings it takes
+normalise = true
+"""
+    elif len(pictures) > 1:
+        text += '\n[source]\nkind = "picture"\n' + _input(pictures[1], "source.input")
+        text += _crop(pictures[1], "source.crop")
+    else:
+        text += '\n[source]\nkind = "baked"\n'
+    return text + _crop(pictures[0])
+
+
+def _recogniser(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:
+    row = outline.outputs[0]
+    text = _input(pictures[0], "input")
+    text += f"\n[output]\nname = {_quoted(row.name)}\nlength = {_row(row)}\nnormalised = false\n"
+    return text + _crop(pictures[0])
+
+
+def _converter(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:
+    return f"""
+[converter]
+input = {_quoted(rows[0].name)}
+output = {_quoted(outline.outputs[0].name)}
+length = {_row(rows[0])}
+recogniser = ""  {_BLANK}: card of the recogniser whose embeddings it takes
+"""
+
+
+def _gate(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:
+    row = outline.outputs[0]
+    return (
+        _input(pictures[0], "input")
+        + f"""
+[output]
+name = {_quoted(row.name)}
+index = []  {_BLANK}: which of the {_row(row)} classes are refused, from 0
+threshold = 0.0  {_BLANK}: refused from this score on
+label = ""  {_BLANK}: what it finds
+activation = ""  {_BLANK}: none, softmax or sigmoid
+"""
+    )
+
+
+def _masker(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:
+    return (
+        _input(pictures[0], "input")
+        + f"""
+[output]
+name = {_quoted(outline.outputs[0].name)}
+{_BLANK}: classes and face, where it gives one map for each class
+"""
+    )
+
+
+def _nothing(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:
+    text = _input(pictures[0], "input") if pictures else ""
+    return text + f"\n{_BLANK}: the tables of its kind; the shipped cards are examples\n"
+
+
+_PARTS = {
+    "swapper": _swapper,
+    "recogniser": _recogniser,
+    "converter": _converter,
+    "gate": _gate,
+    "masker": _masker,
+    "": _nothing,
+}
+
+
+def _notes(outline: Outline) -> str:
+    """Return the graph as comments, for whoever fills in the blanks."""
+    ports = [("input", port) for port in outline.inputs]
+    ports += [("output", port) for port in outline.outputs]
+    lines = [f"# {what}: {port.text}" for what, port in ports[:_MOST_PARTS]]
+    lines.append(
+        f"# opset {outline.opset}, {outline.parameters} weights, topology "
+        f"{outline.fingerprint[:16]}"
+    )
+    counts = sorted(outline.operators.items(), key=lambda entry: -entry[1])[:_MOST_PARTS]
+    lines.append("# " + ", ".join(f"{count} {name}" for name, count in counts))
+    # Names in a model are untrusted: none may end a comment and begin a key.
+    safe = ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
+    return "\n# The graph:\n" + "\n".join(safe) + "\n"
