@@ -271,7 +271,7 @@ def test_a_redirect_leads_to_https_or_nowhere(
     card: Card, mirror: Callable[..., Site], where: str
 ) -> None:
     site = mirror(location=where)
-    with pytest.raises(DownloadError, match="not https: refused|is not allowed"):
+    with pytest.raises(DownloadError, match=r"not https: refused|is not allowed"):
         pull(card)
     assert len(site.asked) == 1
 
