@@ -214,7 +214,7 @@ def _loose(folder: Path, *, private: bool) -> Iterator[Finding]:
 def look_at_models() -> Iterator[Finding]:
     """Yield every card, and whether its file is there and the right one."""
     from edge.cards import all_cards
-    from edge.registry import find_file, locate
+    from edge.registry import find_file, how_to_get, locate
 
     cards = all_cards()
     for name in sorted(set(REFERENCE_MODELS) - set(cards)):
@@ -223,7 +223,8 @@ def look_at_models() -> Iterator[Finding]:
     shipped = resources.weights_dir()
     for name, card in sorted(cards.items()):
         if find_file(card) is None and name not in REFERENCE_MODELS:
-            yield Finding(name, "not here", "note", f"edge models add {card.file}")
+            mend = how_to_get(card).replace("FILE", card.file)
+            yield Finding(name, "not here", "note", mend)
             continue
         try:
             path = locate(card)
@@ -236,8 +237,7 @@ def look_at_models() -> Iterator[Finding]:
 
 def look_at_safety() -> Iterator[Finding]:
     """Yield the state of the content gate and of the ledger."""
-    text = "none: no content gate is shipped, and intimate pictures are not recognised"
-    yield Finding("content gate", text, "note")
+    yield from _look_at_gates()
     from edge.consent.ledger import Ledger, default_ledger_path
 
     path = default_ledger_path()
@@ -254,6 +254,34 @@ def look_at_safety() -> Iterator[Finding]:
         yield Finding("ledger", text, "problem", "edge ledger verify")
     else:
         yield Finding("ledger", f"{path}: chain is whole")
+
+
+NO_GATE = "no production gate is shipped"
+"""Said whatever is installed: a gate is its operator's choice, and its operator's to judge."""
+
+
+def _look_at_gates() -> Iterator[Finding]:
+    from edge.consent.policy import load_policy
+    from edge.gate import installed_gates, open_gates
+
+    names = installed_gates()
+    required = load_policy().require_gate
+    if not names:
+        text = f"none: {NO_GATE}, and intimate pictures are not recognised"
+        mend = "docs/add-a-gate.md"
+        if required:
+            text = f"none, but the policy requires one, so nothing is swapped ({NO_GATE})"
+        yield Finding("content gate", text, "problem" if required else "note", mend)
+        return
+    try:
+        gates = open_gates(threads=1)
+    except EdgeError as error:
+        mend = f"edge models add FILE, or edge models remove {names[0]}"
+        yield Finding("content gate", str(error), "problem", mend)
+        return
+    used = ", ".join(f"{use.name} on {use.provider}" for use in gates.uses)
+    rule = "required by the policy" if required else "on, for it is installed"
+    yield Finding("content gate", f"{used}: {rule} ({NO_GATE})")
 
 
 def look_at_label() -> Iterator[Finding]:

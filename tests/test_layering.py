@@ -98,3 +98,19 @@ def test_data_folders_are_no_packages(folder: str) -> None:
 
 def test_no_module_is_a_drawer_for_everything() -> None:
     assert not [_name(p) for p in RUNTIME if p.stem in {"utils", "helpers", "common", "misc"}]
+
+
+def test_one_module_alone_can_open_a_connection() -> None:
+    words = (
+        "urllib.request",
+        "http.client",
+        "socket.create_connection",
+        "import ssl",
+        "import requests",
+    )
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "edge").rglob("*.py")
+        if any(word in path.read_text(encoding="utf-8") for word in words)
+    }
+    assert found == {"edge/pull.py"}

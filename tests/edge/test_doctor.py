@@ -13,6 +13,7 @@ from edge.doctor import Finding
 from edge.errors import LedgerError
 from edge.machine import Machine
 from edge.probe import Probe
+from tests import gates
 
 MODULES = ("numpy", "cv2", "c2pa", "cryptography", "av", *doctor.ENGINES)
 
@@ -156,7 +157,25 @@ def test_the_label_can_be_drawn() -> None:
 
 def test_no_content_gate_is_said_plainly() -> None:
     gate = next(f for f in doctor.look_at_safety() if f.topic == "content gate")
-    assert "no content gate is shipped" in gate.text
+    assert "no production gate is shipped" in gate.text
+    assert gate.state == "note"
+
+
+def test_a_gate_that_is_installed(edge_home: Path) -> None:
+    path = gates.install(edge_home)
+    (gate,) = doctor._look_at_gates()
+    assert gate.state == "ok"
+    assert "blue_gate on CPUExecutionProvider: on, for it is installed" in gate.text
+    assert "no production gate is shipped" in gate.text
+    path.write_bytes(b"broken")
+    (found,) = _problems(doctor._look_at_gates())
+    assert "nothing passes" in found.text
+
+
+def test_a_gate_that_is_required_and_missing(edge_home: Path) -> None:
+    gates.policy(edge_home)
+    (found,) = _problems(doctor._look_at_gates())
+    assert "nothing is swapped" in found.text
 
 
 def test_a_damaged_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
