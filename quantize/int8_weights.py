@@ -103,7 +103,8 @@ def pair_peaks(
     above = np.maximum(first, 0) + np.maximum(second, 0)
     below = np.minimum(first, 0) + np.minimum(second, 0)
     sums = np.maximum(above.max(axis=1), -below.min(axis=1))
-    return np.maximum(found, sums if axis is not None else sums.max()).astype(np.float32)
+    largest: NDArray[np.float32] = np.maximum(found, sums if axis is not None else sums.max())
+    return largest.astype(np.float32)
 
 
 def smallest_scale(

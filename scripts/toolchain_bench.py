@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -46,6 +45,16 @@ MOST_ROUNDS, SECONDS_FOR_TIMING = 300, 20.0
 """A quick model is run more often than asked for, so that a moment's trouble is but a moment."""
 LARGE = 200_000_000
 """Bytes from which a model is judged on fewer pictures and is not run more often than needed."""
+
+
+# A process is born with the memory of its parent, and the kernel counts that: a small one lies
+# between this one, which may be large, and the command.
+_LAUNCHER = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
 
 
 class ConversionFailed(QuantizeError):
@@ -327,15 +336,12 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, int, str]:
     """Run a command; return its status, the most memory that it held, and what it complained."""
     log = folder / "last.log"
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stream, env=dict(os.environ)
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", _LAUNCHER, *command],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            check=False,
         )
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        process.returncode = os.waitstatus_to_exitcode(status)
     text = log.read_text(encoding="utf-8", errors="replace")
-    return process.returncode, usage.ru_maxrss * 1024, text
+    return done.returncode, int(done.stdout or 0) * 1024, text

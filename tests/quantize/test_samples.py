@@ -94,7 +94,9 @@ def test_calibration_on_faces_of_nobody() -> None:
 def test_sources_are_fed_as_the_runtime_feeds_them() -> None:
     model = open_swap_model(threads=1)
     value = calibration_samples(swapper(), count=1).feeds[0]["source"]
-    np.testing.assert_allclose(model._source_tensor(value[0] * 7), value, atol=1e-6)
+    fed = model._source_tensor(value[0] * 7)
+    assert fed is not None
+    np.testing.assert_allclose(fed, value, atol=1e-6)
 
 
 def test_there_are_as_many_as_are_shipped() -> None:
