@@ -87,8 +87,10 @@ def _named(source: Path, size: int, digest: str, card: Card) -> Match:
     """Check a file against the card that the user named, as far as that can be done."""
     if card.sha256 == digest:
         return _known(card)
-    if card.sha256 or (card.size and card.size != size) or not card.file.endswith(".onnx"):
-        # The first two are refused when it is added; no other file has a graph that is read here.
+    if card.sha256 or card.size not in (0, size):
+        _offer_draft(source, size, digest, card)
+    if card.sha256 or not card.file.endswith(".onnx"):
+        # The first is refused when it is added; no other file has a graph that is read here.
         return Match(card, (), (), ("names and shapes",))
     outline = outline_of(source)
     match = matched(card, outline, size)
@@ -98,6 +100,26 @@ def _named(source: Path, size: int, digest: str, card: Card) -> Match:
             f"{_wanted(card)}"
         )
     return match
+
+
+def _offer_draft(source: Path, size: int, digest: str, card: Card) -> None:
+    """Draft a card for a file that is not the card's own, where it is of the same kind.
+
+    Raises:
+        ModelError: It is; the message says where the draft is.
+    """
+    try:
+        outline = outline_of(source)
+    except ModelError:
+        return  # what is no model is refused when it is added
+    match = matched(card, outline, size)
+    if match is not None:
+        draft = write_draft(outline, source, digest, size, like=card)
+        raise ModelError(
+            f"{source}: not the file that card '{card.name}' means ({'; '.join(match.against)}); "
+            f"a card for it was drafted after that one: {draft}: check it, take '.draft' off its "
+            "name, and add the file again"
+        )
 
 
 def _ports(outline: Outline) -> str:

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge import resources
+from edge.backends._onnx_contents import unread_matrices
 from edge.backends._onnx_outline import Outline, Port
 from edge.cards import Card, all_cards
+from edge.emap import is_emap
 from edge.errors import ModelError
 
 _NAME = re.compile(r"[^a-z0-9_.-]+")
@@ -21,6 +23,7 @@ _KEPT_APART = re.compile(r"^(name|file|sha256|size|precision|url) *=")
 _SUFFIX = ".toml.draft"
 _MOST_PARTS = 64
 _BLANK = "# fill in"
+_MOST_NUMBERS = 4096  # of an embedding, as cards have it
 _VECTOR = 64  # numbers from which a row of them is an embedding and not a row of scores
 
 
@@ -46,7 +49,7 @@ def write_draft(
     name = _free_name(source, digest, folder)
     head = _head(name, _file_name(source, name), digest, size, outline)
     body = _from_card(like) if like is not None else None
-    text = head + (body or _blank_body(outline)) + _notes(outline)
+    text = head + (body or _blank_body(outline, source)) + _notes(outline)
     path = folder / f"{name}{_SUFFIX}"
     if path.exists():
         return path  # of this very file, and perhaps half filled in
@@ -119,12 +122,20 @@ training_data = ""  {_BLANK}, or "unknown"
 """
 
 
-def _blank_body(outline: Outline) -> str:
+def _blank_body(outline: Outline, source: Path) -> str:
     """Return the rest for a model of unknown family, as far as its inputs and outputs tell."""
     pictures = [port for port in outline.inputs if _sides(port) is not None]
     rows = [port for port in outline.inputs if _row(port)]
     kind = _kind(outline, pictures, rows)
-    return _terms(kind) + _PARTS[kind](outline, pictures, rows)
+    text = _terms(kind) + _PARTS[kind](outline, pictures, rows)
+    if kind == "swapper" and rows and _holds_emap(source, _row(rows[0])):
+        text = text.replace('kind = "embedding"\n', 'kind = "embedding"\nemap = "model"\n', 1)
+    return text
+
+
+def _holds_emap(source: Path, side: int) -> bool:
+    found = unread_matrices(source, side) if 0 < side <= _MOST_NUMBERS else []
+    return sum(is_emap(matrix.values) for matrix in found) == 1
 
 
 def _sides(port: Port) -> tuple[str, int, int] | None:

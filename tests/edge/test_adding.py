@@ -109,7 +109,9 @@ def test_a_file_that_does_not_fit_the_named_card(tmp_path: Path) -> None:
     given = _given(tmp_path, tiny.embedder())
     with pytest.raises(ModelError, match=r"does not fit card 'ghost_1_256': it has inputs input"):
         add_model(given, "ghost_1_256")
-    with pytest.raises(ModelError, match=r"it has .* bytes, the card says 554253681"):
+    with pytest.raises(
+        ModelError, match=r"does not fit card 'inswapper_128': .* source \[1, 512\]"
+    ):
         add_model(given, "inswapper_128")
     with pytest.raises(ModelError, match="not an ONNX model"):
         add_model(_given(tmp_path, b"nothing of the kind"), "ghost_1_256")
@@ -231,6 +233,35 @@ def test_a_known_topology_is_drafted_after_its_card(
         assert getattr(drafted, what) == getattr(card, what)
     path.rename(path.with_suffix(""))
     assert add_model(given).card.name == "anew"
+
+
+def test_another_file_of_a_named_card_s_kind_is_drafted_after_it(
+    edge_home: Path, tmp_path: Path, data: bytes
+) -> None:
+    given = _given(tmp_path, data, "saved anew.onnx")
+    with pytest.raises(ModelError, match=r"bytes instead of 554253681.* drafted after that one"):
+        add_model(given, "inswapper_128")
+    drafted = load_card(edge_home / "data/cards/saved_anew.toml.draft")
+    assert drafted.source == find_card("inswapper_128").source
+    assert drafted.sha256 == hashlib.sha256(data).hexdigest()
+    families.install(edge_home, "crossface_ghost")
+    other = families.crossface(part=64).SerializeToString()
+    with pytest.raises(ModelError, match="SHA-256 is another one"):
+        add_model(_given(tmp_path, other, "other.onnx"), "crossface_ghost")
+
+
+def test_a_draft_finds_the_emap(edge_home: Path, tmp_path: Path) -> None:
+    for emap in (True, False):
+        model = families.inswapper(emap=emap)
+        model.graph.input[0].name = model.graph.node[0].input[0] = "other"
+        for node in model.graph.node:
+            for place, name in enumerate(node.input):
+                node.input[place] = "other" if name == "target" else name
+        given = _given(tmp_path, model.SerializeToString(), f"new_{emap}.onnx")
+        with pytest.raises(ModelError, match="was drafted"):
+            add_model(given)
+        text = (edge_home / f"data/cards/new_{str(emap).lower()}.toml.draft").read_text()
+        assert ('emap = "model"' in text) == emap
 
 
 def test_names_in_a_model_cannot_write_a_card(edge_home: Path, tmp_path: Path) -> None:
