@@ -45,14 +45,14 @@ def installed_gates() -> list[str]:
     """Return the card names of the gates that are installed, sorted.
 
     A gate is installed when its file is there, or was added or pulled and has not been removed
-    with `edge models remove`: a file that has gone does not turn its gate off.
+    with `edge models remove`: a file or a card that has gone does not turn its gate off.
 
     Raises:
         ModelError: Cards or records cannot be read.
     """
-    cards = {name: card for name, card in all_cards().items() if card.kind == "gate"}
-    noted = recorded.recorded_names() if cards else frozenset()
-    return [name for name, card in cards.items() if name in noted or find_file(card) is not None]
+    cards = [card for card in all_cards().values() if card.kind == "gate"]
+    here = {card.name for card in cards if find_file(card) is not None}
+    return sorted(here | recorded.noted_gates())
 
 
 class Gate:

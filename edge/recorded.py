@@ -20,6 +20,7 @@ from edge.contracts import Card
 from edge.errors import ModelError
 
 _MOST_BYTES = 1 << 20
+_GATE = "gate:"  # a colon is in no card's name
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -66,18 +67,42 @@ def recorded_names() -> frozenset[str]:
     Raises:
         ModelError: The records cannot be read.
     """
-    return frozenset(_read())
+    return frozenset(name.removeprefix(_GATE) for name in _read())
+
+
+def note_gate(name: str, sha256: str, size: int) -> None:
+    """Note that a gate was installed, so that neither its file nor its card is missed unseen.
+
+    Args:
+        name: Card name.
+        sha256: Hex digest of its file.
+        size: Bytes of it.
+
+    Raises:
+        ModelError: The records cannot be read or written.
+    """
+    record(f"{_GATE}{name}", sha256, size)
+
+
+def noted_gates() -> frozenset[str]:
+    """Return the card names of the gates that were installed and not removed.
+
+    Raises:
+        ModelError: The records cannot be read.
+    """
+    return frozenset(name.removeprefix(_GATE) for name in _read() if name.startswith(_GATE))
 
 
 def forget(name: str) -> None:
-    """Remove the record of a card, if there is one.
+    """Remove what is recorded for a card, if anything is.
 
     Raises:
         ModelError: The records cannot be read or written.
     """
     entries = _read()
-    if entries.pop(name, None) is not None:
-        _write(entries)
+    left = {key: entry for key, entry in entries.items() if key not in (name, f"{_GATE}{name}")}
+    if len(left) < len(entries):
+        _write(left)
 
 
 def _read() -> dict[str, tuple[str, int]]:

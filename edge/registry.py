@@ -13,7 +13,7 @@ from typing import Any
 from edge import resources
 from edge.cards import Card, all_cards, find_card
 from edge.errors import ModelError
-from edge.recorded import record
+from edge.recorded import note_gate, record
 
 _CHUNK = 1 << 20
 
@@ -126,9 +126,11 @@ def note_file(card: Card, digest: str, path: Path) -> Card:
     Raises:
         ModelError: The records cannot be written.
     """
-    if card.sha256 and card.kind != "gate":
-        return card
-    record(card.name, digest, path.stat().st_size)
+    size = path.stat().st_size
+    if card.kind == "gate":
+        note_gate(card.name, digest, size)
+    if not card.sha256:
+        record(card.name, digest, size)
     return find_card(card.name)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from edge.cards import Card, all_cards, find_card
 from edge.errors import ModelError
-from edge.recorded import forget, recorded_names
+from edge.recorded import forget, noted_gates, recorded_names
 from edge.registry import find_file, own_models_dir, sha256_of
 
 State = Literal["right", "differs", "unknown", "missing", "unread"]
@@ -66,18 +66,23 @@ def _verified(card: Card) -> Verified:
     return Verified(card.name, str(path), state, digest)
 
 
-def remove_model(card: Card) -> list[Path]:
+def remove_model(name: str) -> list[Path]:
     """Delete a model's file from the user's own models, and what was recorded of it.
 
     Args:
-        card: The model.
+        name: Card name; of a gate that was installed, also where its card has gone.
 
     Returns:
         What was deleted.
 
     Raises:
+        CardError: No such card.
         ModelError: There is nothing of it in the user's own models, or it cannot be deleted.
     """
+    if name in noted_gates() and name not in all_cards():
+        forget(name)
+        return []
+    card = find_card(name)
     folder = own_models_dir()
     own = [folder / card.file, *folder.glob(f".{_plain(card.file[:100])}.*.part")]
     others = [each for each in all_cards().values() if each.name != card.name]

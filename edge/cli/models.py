@@ -142,12 +142,14 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    from edge.cards import find_card
     from edge.cli import one_line
     from edge.verifying import remove_model
 
-    for path in remove_model(find_card(arguments.name)):
+    removed = remove_model(arguments.name)
+    for path in removed:
         sys.stdout.write(f"{arguments.name}: removed {one_line(str(path))}\n")
+    if not removed:
+        sys.stdout.write(f"{arguments.name}: its file was gone already; no record of it is left\n")
     return 0
 
 

@@ -129,7 +129,7 @@ def test_the_user_has_the_last_word_and_is_told(tmp_path: Path) -> None:
 def test_a_gate_that_is_added_is_noted(edge_home: Path, tmp_path: Path) -> None:
     moved = gates.install(edge_home).rename(tmp_path / "gate.onnx")
     assert add_model(moved).card.name == "blue_gate"
-    assert recorded.recorded_names() == {"blue_gate"}
+    assert recorded.noted_gates() == {"blue_gate"}
 
 
 # Drafts -----------------------------------------------------------------------------------------

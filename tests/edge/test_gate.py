@@ -24,6 +24,7 @@ from edge.jobs.file import swap_file
 from edge.jobs.folder import swap_folder
 from edge.loading import open_card
 from edge.media.video_info import VideoFrame
+from edge.verifying import remove_model
 from tests import gates, tiny
 from tests.scene import ENGINES, Stage, stage, target, write
 
@@ -87,12 +88,26 @@ def test_a_card_without_a_file_is_no_gate_yet(edge_home: Path) -> None:
 def test_a_file_that_has_gone_does_not_turn_the_gate_off(edge_home: Path) -> None:
     path = gates.install(edge_home)
     card = find_card("blue_gate")
-    recorded.record(card.name, card.sha256, card.size)
+    recorded.note_gate(card.name, card.sha256, card.size)
     path.unlink()
     with pytest.raises(GateError, match=r"blue_gate does not work, so nothing passes: .*not found"):
         open_gates()
     recorded.forget(card.name)
     assert not open_gates()
+
+
+def test_a_card_that_has_gone_does_not_turn_the_gate_off(edge_home: Path) -> None:
+    path = gates.install(edge_home)
+    card = find_card("blue_gate")
+    recorded.note_gate(card.name, card.sha256, card.size)
+    (edge_home / "data/cards/blue_gate.toml").unlink()
+    path.unlink()
+    with pytest.raises(GateError, match="blue_gate does not work, so nothing passes: no model"):
+        open_gates()
+    assert remove_model("blue_gate") == []
+    assert not open_gates()
+    with pytest.raises(CardError):
+        remove_model("blue_gate")
 
 
 # Failing closed -------------------------------------------------------------------------------

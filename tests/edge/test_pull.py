@@ -409,7 +409,7 @@ def test_a_pulled_gate_is_noted(card: Card, mirror: Callable[..., Site], edge_ho
     gates.install(edge_home).unlink()
     mirror(data=gates.gate())
     pull(find_card("blue_gate"))
-    assert recorded.recorded_names() == {"blue_gate"}
+    assert recorded.noted_gates() == {"blue_gate"}
 
 
 def test_a_card_without_source_or_hash_is_not_pulled(card: Card) -> None:
