@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge import recorded
-from edge.cards import find_card
+from edge.cards import find_card, load_card
+from edge.cli import main
 from edge.consent.ledger import Ledger
 from edge.contracts import GateSpec
 from edge.errors import CardError, GateError, NoFaceError, PolicyError
@@ -26,7 +27,7 @@ from edge.loading import open_card
 from edge.media.video_info import VideoFrame
 from edge.verifying import remove_model
 from tests import gates, tiny
-from tests.scene import ENGINES, Stage, stage, target, write
+from tests.scene import ARGUMENTS, ENGINES, Stage, stage, target, write
 
 BLUE, GREEN = (220, 60, 40), (60, 180, 60)
 
@@ -462,3 +463,25 @@ def _trained(home: Path) -> Gate:
 def test_a_gate_s_spec_has_defaults() -> None:
     spec = GateSpec("scores", (1,), 0.5, "blue")
     assert (spec.activation, spec.fit) == ("none", "stretch")
+
+
+def test_the_command_says_it_in_one_line(
+    ready: Stage, edge_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gates.install(edge_home)
+    source = write(ready.folder / "sea.png", tinted(BLUE))
+    words = ["--identity", str(ready.identity_file), "--input", str(source), "--purpose", "film"]
+    words += ["--output", str(ready.folder / "out.png"), "--target-is", "synthetic", *ARGUMENTS]
+    assert main(["swap", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("edge swap: refused: the content gate blue_gate finds 'blue' in ")
+    assert error.count("\n") == 1
+
+
+def test_the_card_in_the_guide_is_a_card(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "add-a-gate.md"
+    block = guide.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "my_gate.toml"
+    path.write_text(block.replace('sha256 = "..."', f'sha256 = "{"0" * 64}"'), encoding="utf-8")
+    spec = load_card(path).gate
+    assert spec == GateSpec("logits", (1, 3), 0.5, "explicit", "softmax", "stretch")
