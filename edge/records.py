@@ -101,7 +101,7 @@ class ModelUse:
 
     Attributes:
         name: Card name.
-        kind: Card kind: detector, landmarker, recogniser, converter, swapper, masker.
+        kind: Card kind: detector, landmarker, recogniser, converter, swapper, masker, gate.
         sha256: Hex digest of the model file.
         precision: fp32, fp16, int8 or w8.
         backend: Engine: ort, litert, tflite.
