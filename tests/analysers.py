@@ -104,9 +104,9 @@ def encode_centres(
             level.boxes[row, 2:] = np.log(np.array(face.box[2:]) / stride)
             level.points[row] = (np.array(face.points) / stride - cell).ravel()
         if yunet:
-            share = np.float32(0.95)  # score = sqrt(cls * obj)
-            outputs[f"cls_{stride}"] = np.minimum(level.scores**2 / share, 1)[None]
-            outputs[f"obj_{stride}"] = np.full_like(level.scores, share)[None]
+            # score = sqrt(cls * obj): two shares that differ, and neither is above 1
+            outputs[f"cls_{stride}"] = (level.scores**0.5)[None]
+            outputs[f"obj_{stride}"] = (level.scores**1.5)[None]
         else:
             outputs[f"score_{stride}"] = level.scores[None]
         outputs[f"bbox_{stride}"] = level.boxes[None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from edge.consent.canonical import utc_now
 from edge.consent.operator import operator_key
 from edge.consent.revocation import install_revocation, new_revocation
 from edge.consent.trust import load_trust
-from edge.errors import ConsentError, LabelError, NoFaceError, ProviderError, UsageError
+from edge.errors import CardError, ConsentError, LabelError, NoFaceError, ProviderError, UsageError
 from edge.swap import Engines, Swapper
+from tests import analysers, tiny
 from tests.scene import ENGINES, Stage, stage, target, write
 
 
@@ -147,6 +149,60 @@ def test_consent_that_ends_meanwhile(edge_home: Path, tmp_path: Path) -> None:
         patch.setattr("edge.consent.permit.utc_now", lambda: later)
         with pytest.raises(ConsentError, match="expired"):
             swapper.swap(target())
+
+
+def _half_masker(home: Path) -> None:
+    """Install a masker to which the right half of every crop is no face."""
+    half = np.ones((1, 1, 32, 32), np.float32)
+    half[..., 16:] = 0
+    data = analysers.model((1, 3, 32, 32), {"mask": half}, name="crop")
+    body = tiny.LANDMARKER[: tiny.LANDMARKER.index("[output]")] + '[output]\nname = "mask"\n'
+    tiny.install_one(home, "half_1", "masker", body, data)
+
+
+def test_masks_keep_what_is_no_face(ready: Stage, edge_home: Path) -> None:
+    _half_masker(edge_home)
+    frame = target()
+    options = {"purpose": "film", "target_is": "synthetic", "faces": "largest"}
+    plain = Swapper(ready.identity, engines=ENGINES, **options)  # type: ignore[arg-type]
+    masked = Swapper(
+        ready.identity,
+        engines=replace(ENGINES, masks=("half", "half_1")),
+        **options,  # type: ignore[arg-type]
+    )
+    whole, half = plain.swap(frame), masked.swap(frame)
+    # Side by side, with the label's place left out of both.
+    (face,) = half.faces
+    x, y, width, height = (round(value) for value in face.box)
+    rows = slice(y, y + height)
+    left, right = (rows, slice(x, x + width // 2 - 4)), (rows, slice(x + width // 2 + 4, x + width))
+    assert np.abs(whole.frame[right].astype(int) - frame[right]).max() > 20
+    np.testing.assert_array_equal(half.frame[right], frame[right])
+    assert np.abs(half.frame[left].astype(int) - frame[left]).max() > 20
+    uses = [(use.name, use.kind) for use in half.record.models]
+    assert uses == [
+        ("tiny_detector", "detector"),
+        ("half_1", "masker"),
+        ("tiny_swapper", "swapper"),
+    ]
+
+
+def test_a_landmarker_of_choice_places_the_landmarks(ready: Stage, edge_home: Path) -> None:
+    tiny.install_one(edge_home, "closer", "landmarker", tiny.LANDMARKER, tiny.landmarker())
+    swapper = Swapper(
+        ready.identity,
+        purpose="film",
+        target_is="synthetic",
+        engines=replace(ENGINES, landmarker="closer"),
+    )
+    assert [use.name for use in swapper.models] == ["tiny_detector", "closer", "tiny_swapper"]
+    with pytest.raises(CardError, match="no model 'nix'"):
+        Swapper(
+            ready.identity,
+            purpose="film",
+            target_is="synthetic",
+            engines=replace(ENGINES, masks=("nix",)),
+        )
 
 
 def test_provider_that_does_not_run_is_an_error(ready: Stage) -> None:

@@ -259,6 +259,16 @@ def test_boost(ready: Stage) -> None:
     assert main(["verify", str(output)]) == 0
 
 
+def test_masks_are_names_with_commas(ready: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ready.folder / "out.png"
+    more = ("--mask", " xseg_2,, bisenet ")
+    assert main(words(ready, ready.picture(), output, *LEAVE, *more)) == 2
+    error = capsys.readouterr().err
+    assert "model xseg_2: file xseg_2.onnx not found" in error
+    assert error.count("\n") == 1
+    assert main(words(ready, ready.picture(), output, *LEAVE, "--mask", ",")) == 0
+
+
 def test_a_boost_without_sense_is_one_line(
     ready: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
