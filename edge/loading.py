@@ -103,4 +103,5 @@ def use_of(card: Card, session: Session) -> ModelUse:
         provider=session.provider,
         engine_version=session.engine_version,
         licence=card.licence.name,
+        commercial=card.licence.commercial,
     )

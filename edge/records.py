@@ -108,6 +108,7 @@ class ModelUse:
         provider: The provider that ran it, e.g. CPUExecutionProvider.
         engine_version: Version of the engine's package.
         licence: Licence named on the card.
+        commercial: Whether the card says that commercial use is allowed: yes, no or unknown.
     """
 
     name: str
@@ -118,6 +119,7 @@ class ModelUse:
     provider: str
     engine_version: str
     licence: str
+    commercial: str = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,8 @@ def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:
     for model in claims.models:
         yield (
             "model",
-            f"{model['name']} ({model['kind']}, {model['precision']}, {model['licence']}) on "
+            f"{model['name']} ({model['kind']}, {model['precision']}, {model['licence']}, "
+            f"commercial use: {model['commercial']}) on "
             f"{model['backend']} {model['engine_version']} {model['provider']}, "
             f"sha256 {model['sha256']}",
         )

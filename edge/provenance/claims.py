@@ -27,6 +27,7 @@ _MODEL_FIELDS = (
     "provider",
     "engine_version",
     "licence",
+    "commercial",
 )
 
 _CONSENT_FIELDS = {

@@ -17,6 +17,7 @@ def test_a_model_is_opened_by_the_name_of_its_card(edge_home: Path) -> None:
     card, session = open_card("tiny_embedder", "recogniser", threads=1)
     assert card.name == "tiny_embedder"
     use = use_of(card, session)
+    assert (use.licence, use.commercial) == (card.licence.name, card.licence.commercial)
     assert (use.sha256, use.backend, use.provider) == (card.sha256, "ort", "CPUExecutionProvider")
     assert use.engine_version == session.engine_version
 

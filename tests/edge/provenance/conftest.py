@@ -66,6 +66,7 @@ def record() -> SwapRecord:
         provider="CPUExecutionProvider",
         engine_version="1.22.0",
         licence="Apache-2.0",
+        commercial="yes",
     )
     return SwapRecord(
         output_id="urn:uuid:00000000-0000-4000-8000-000000000002",
