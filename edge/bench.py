@@ -200,6 +200,7 @@ def _stages(
 ) -> tuple[dict[str, Stage], tuple[ModelUse, ...], int]:
     """Open everything, and return the stages, the models in them, and the number of faces."""
     from edge.jobs.file import swap_file
+    from edge.provenance.implicit import implicit_json, write_implicit
     from edge.provenance.manifest import sign
 
     sample = _sample()
@@ -245,7 +246,9 @@ def _stages(
     label = Label(place)
     swapped = swapper.swap(frame)
     labelled, signed, output = (folder / f"{name}.jpg" for name in ("labelled", "signed", "output"))
-    labelled.write_bytes(encode_picture(swapped.frame, None, "image/jpeg"))
+    encoded = encode_picture(swapped.frame, None, "image/jpeg")
+    implicit = implicit_json(swapped.record)
+    labelled.write_bytes(write_implicit(encoded, "image/jpeg", implicit))
     return (
         {
             "detect, as in pictures": lambda: detector.detect(frame, passes=PICTURE_PASSES),

@@ -299,3 +299,18 @@ def look_at_label() -> Iterator[Finding]:
         yield Finding(
             "label", "its outlines are there: " + ", ".join(TEXTS[k] for k in sorted(TEXTS))
         )
+    yield _look_at_producer()
+
+
+def _look_at_producer() -> Finding:
+    from edge.provenance.producer import configured_producer, is_organisation_code, producer_file
+
+    try:
+        named = configured_producer()
+    except EdgeError as error:
+        return Finding("implicit label", str(error), "problem", f"correct {producer_file()}")
+    if named is None:
+        text = "its producer is a pseudonym of this device; GB 45438-2025 asks for your code"
+        return Finding("implicit label", text, "note", f"name it in {producer_file()}")
+    kind = "an organisation's code" if is_organisation_code(named) else "a name of your own"
+    return Finding("implicit label", f"its producer is {named}, {kind}")

@@ -144,9 +144,13 @@ def _implicit(verdict: Verdict) -> str:
         return "no AIGC label"
     kind = {"1": "made by AI", "2": "maybe made by AI", "3": "suspected to be made by AI"}
     words = {True: "yes", False: "NO", None: "nothing to compare"}
+    agrees = words[verdict.agreement.produce_id]
+    differs = ", ".join(verdict.agreement.differs)
+    if verdict.agreement.produce_id is not None and differs:
+        agrees = f"NO ({differs})"
     return (
         f"{kind.get(label['Label'], 'unknown kind')}, producer {label['ContentProducer']}, "
-        f"id {label['ProduceID']}; same id as the manifest: {words[verdict.agreement.produce_id]}"
+        f"id {label['ProduceID']}; as the manifest says: {agrees}"
     )
 
 

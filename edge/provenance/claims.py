@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from edge.provenance import manifest as ours
 from edge.provenance.findings import failure_codes, integrity_of, other_codes
+from edge.provenance.implicit import ImplicitLabel
 from edge.provenance.verdict import Action, Claims, Ingredient, SigningTime
 
 _MAX_TEXT = 500
@@ -61,6 +63,7 @@ def claims_of(store: Mapping[str, Any]) -> Claims:
         target_sha256=target if isinstance(target, str) and _DIGEST.fullmatch(target) else None,
         visible_label=_visible(_assertion(active, ours.LABEL)),
         output_id=_text(swap.get("outputId")),
+        implicit_label=_implicit(_assertion(active, ours.IMPLICIT)),
     )
 
 
@@ -175,6 +178,12 @@ def _consent(data: Mapping[str, Any]) -> dict[str, str] | None:
     if not data:
         return None
     return {new: _text(data.get(old)) or "" for old, new in _CONSENT_FIELDS.items()}
+
+
+def _implicit(data: Mapping[str, Any]) -> dict[str, str] | None:
+    if not data:
+        return None
+    return {field.name: _text(data.get(field.name)) or "" for field in fields(ImplicitLabel)}
 
 
 def _visible(data: Mapping[str, Any]) -> dict[str, Any] | None:

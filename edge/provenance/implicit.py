@@ -16,12 +16,16 @@ from edge.provenance.container import sniff
 from edge.provenance.producer import content_producer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edge.records import SwapRecord
 
 KEY = "AIGC"
 """Name of the property in XMP and of the metadata key in MP4."""
 
 _IS_GENERATED = "1"  # "2" may be, "3" suspected
+_KINDS = ("1", "2", "3")
+_NAMED = ("ContentProducer", "ProduceID", "ContentPropagator", "PropagateID")
 _MAX_PICTURE = 1 << 28
 _MAX_FIELD = 1024
 
@@ -49,11 +53,13 @@ class ImplicitLabel:
     ReservedCode2: str
 
 
-def implicit_json(record: SwapRecord) -> str:
-    """Return the implicit label of an output as JSON text, printable ASCII.
+def implicit_label(record: SwapRecord) -> ImplicitLabel:
+    """Return the implicit label of an output.
+
+    Whoever makes content is its first propagator too, under the same number.
 
     Raises:
-        ProvenanceError: The configured producer cannot stand in it.
+        ProvenanceError: The configured producer, or the output's id, cannot stand in it.
     """
     producer = content_producer()
     label = ImplicitLabel(
@@ -65,7 +71,50 @@ def implicit_json(record: SwapRecord) -> str:
         PropagateID=record.output_id,
         ReservedCode2="",
     )
+    found = flaws(label)
+    if found:
+        raise ProvenanceError(f"the implicit label would be wrong: {'; '.join(found)}")
+    return label
+
+
+def implicit_json(record: SwapRecord) -> str:
+    """Return the implicit label of an output as JSON text, printable ASCII.
+
+    Raises:
+        ProvenanceError: The configured producer, or the output's id, cannot stand in it.
+    """
+    return as_json(implicit_label(record))
+
+
+def as_json(label: ImplicitLabel) -> str:
+    """Return an implicit label as the JSON text that a file carries."""
     return json.dumps(asdict(label), ensure_ascii=True, separators=(",", ":"))
+
+
+def flaws(label: ImplicitLabel) -> tuple[str, ...]:
+    """Return what is wrong with an implicit label's values; empty for a good one.
+
+    The limits are those of readers in the field: GB 45438-2025 itself was not at hand.
+    """
+    found = []
+    if label.Label not in _KINDS:
+        found.append(f"Label is '{label.Label}', not 1, 2 or 3")
+    for name, value in asdict(label).items():
+        if name in _NAMED and not value:
+            found.append(f"{name} is empty")
+        elif any(not "!" <= char <= "~" or char in '"\\' for char in value):
+            found.append(f'{name} holds something else than printable ASCII without " and \\')
+    return tuple(found)
+
+
+def differences(label: Mapping[str, str], signed: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the fields in which two implicit labels differ.
+
+    Args:
+        label: The one that the file carries.
+        signed: The one that its manifest states.
+    """
+    return tuple(f.name for f in fields(ImplicitLabel) if label.get(f.name) != signed.get(f.name))
 
 
 def write_implicit(data: bytes, media_type: str, json_text: str) -> bytes:

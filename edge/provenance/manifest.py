@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from edge.errors import OutputError, ProvenanceError
+from edge.errors import MediaError, OutputError, ProvenanceError
 from edge.interrupts import held_back
 from edge.provenance.container import Kind, has_c2pa, sniff
 from edge.provenance.engine import context
 from edge.provenance.findings import integrity_of
+from edge.provenance.implicit import ImplicitLabel, implicit_label, read_implicit
 from edge.provenance.signer import CallbackSigner, FileKey, SigningKey, root_pem
 from edge.provenance.xmp import COMPOSITE_WITH_AI
 from edge.publish import writing_failed
@@ -30,6 +31,7 @@ SWAP = "org.edge-swap.swap"
 CONSENT = "org.edge-swap.consent"
 TARGET = "org.edge-swap.target"
 LABEL = "org.edge-swap.label"
+IMPLICIT = "org.edge-swap.implicit-label"
 """Labels of our own assertions."""
 
 _SPECIFICATION = "2.4"
@@ -61,6 +63,7 @@ def manifest_for(
     title: str | None = None,
     *,
     target_type: str | None = None,
+    implicit: ImplicitLabel | None = None,
 ) -> dict[str, Any]:
     """Return the manifest definition of an output, without its ingredient.
 
@@ -69,6 +72,7 @@ def manifest_for(
         media_type: Of the output.
         title: Title of the output; none by default, because file names are personal.
         target_type: Media type of the target file, where known; a change of it is an action.
+        implicit: The implicit label that the file carries; the record's by default.
     """
     name, _, version = record.generator.rpartition(" ")
     agent = {"name": name or version, "version": version}
@@ -81,6 +85,7 @@ def manifest_for(
             _assertion(CONSENT, _consent(record)),
             _assertion(TARGET, {"sha256": record.target_sha256}),
             _assertion(LABEL, _label(record)),
+            _assertion(IMPLICIT, asdict(implicit or implicit_label(record))),
         ],
     }
     if title is not None:
@@ -186,7 +191,8 @@ def sign(
     failures: list[OSError] = []
     try:
         with held_back():  # the library reads and writes through callbacks
-            builder, ours = _prepared(trusted, media_type, record, parent, title)
+            implicit = _implicit_of(source, record)
+            builder, ours = _prepared(trusted, media_type, record, parent, title, implicit)
             with source.open("rb") as plain, destination.open("w+b") as signed:
                 builder.sign(callback.signer, media_type, plain, _Watched(signed, failures))
             state = _verified(destination, media_type, record, trusted)
@@ -225,20 +231,43 @@ class _Watched:
             raise
 
 
+def _implicit_of(source: Path, record: SwapRecord) -> ImplicitLabel:
+    """Return the implicit label that the file carries: the manifest states that very one.
+
+    Raises:
+        ProvenanceError: It carries none, or that of another output.
+        OSError: It cannot be read.
+    """
+    try:
+        found = read_implicit(source)
+    except MediaError as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise ProvenanceError(f"the output could not be signed: {error}") from error
+    if found is None or found.ProduceID != record.output_id:
+        raise ProvenanceError("the output could not be signed: its implicit label is not there")
+    return found
+
+
 def _kind(path: Path) -> Kind | None:
     with path.open("rb") as file:
         return sniff(file.read(64))
 
 
 def _prepared(
-    trusted: Any, media_type: str, record: SwapRecord, parent: Path, title: str | None
+    trusted: Any,
+    media_type: str,
+    record: SwapRecord,
+    parent: Path,
+    title: str | None,
+    implicit: ImplicitLabel,
 ) -> tuple[Any, bool]:
     """Return a builder with its ingredient, and whether the target's own manifest was readable."""
     import c2pa
 
     kind = _kind(parent)
     target_type = kind.media_type if kind is not None else None
-    definition = manifest_for(record, media_type, title, target_type=target_type)
+    definition = manifest_for(record, media_type, title, target_type=target_type, implicit=implicit)
     ingredient = {"title": "target", "relationship": "parentOf", "label": _INGREDIENT}
     if kind is not None and kind.manifests:
         builder = c2pa.Builder(definition, context=trusted)

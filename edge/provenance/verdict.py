@@ -114,6 +114,7 @@ class Claims:
         target_sha256: Our own assertion: digest of the target file.
         visible_label: Our own assertion: text and place of the visible label.
         output_id: Our own assertion: the output's id.
+        implicit_label: Our own assertion: the seven fields that the file's implicit label has.
     """
 
     generator: str | None
@@ -125,6 +126,7 @@ class Claims:
     target_sha256: str | None
     visible_label: dict[str, Any] | None
     output_id: str | None
+    implicit_label: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,12 @@ class Agreement:
     Attributes:
         produce_id: The label's ProduceID is the manifest's output id.
         made_by_ai: Both say, or neither says, that AI made or changed it.
+        differs: Names of the label's fields that are not what the manifest states them to be.
     """
 
     produce_id: bool | None = None
     made_by_ai: bool | None = None
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ class Verdict:
             "target_sha256": claims.get("target_sha256"),
             "visible_label": claims.get("visible_label"),
             "implicit_label": self.implicit_label,
+            "implicit_label_signed": claims.get("implicit_label"),
             "agreement": asdict(self.agreement),
             "watermark": None,
             "notes": list(self.notes),

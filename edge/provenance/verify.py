@@ -16,7 +16,7 @@ from edge.provenance.claims import active_signature, claims_of, optional_text
 from edge.provenance.container import Kind, problem, sniff
 from edge.provenance.decoding import undecodable
 from edge.provenance.findings import Integrity, failure_codes, integrity_of, other_codes
-from edge.provenance.implicit import read_implicit
+from edge.provenance.implicit import differences, flaws, read_implicit
 from edge.provenance.padding import something_in_padding
 from edge.provenance.reading import Reading, anchor_of, read_manifest
 from edge.provenance.verdict import (
@@ -84,8 +84,8 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
     broken = problem(path, kind)
     if reading.store is None and broken is None:
         broken = undecodable(path, kind) or _parser_complaint(reading)
-    label, label_note = _implicit(path)
-    findings = [*notes, *([label_note] if label_note else [])]
+    label, label_notes = _implicit(path)
+    findings = [*notes, *label_notes]
     if reading.store is None:
         return _without_manifest(path, kind, reading, broken, label, findings)
     claims = claims_of(reading.store)
@@ -97,7 +97,8 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
         findings.append("something was written into the space beside the signature")
     signer = _signer(path, kind, reading, known, fetch_remote)
     agreement = _agreement(label, claims)
-    findings += _remarks(integrity, reading, broken, claims, agreement, signer)
+    findings += _remarks(integrity, reading, broken, claims, signer)
+    findings += _label_remarks(label, claims, agreement)
     trusted = signer.trusted and reading.store.get("validation_state") == "Trusted"
     status = TRUSTED if trusted else SIGNER_UNKNOWN
     return Verdict(
@@ -205,12 +206,14 @@ def _signer(
     )
 
 
-def _implicit(path: Path) -> tuple[dict[str, str] | None, str | None]:
+def _implicit(path: Path) -> tuple[dict[str, str] | None, list[str]]:
     try:
         label = read_implicit(path)
     except MediaError as error:
-        return None, f"implicit label not readable: {error}"
-    return (asdict(label) if label is not None else None), None
+        return None, [f"implicit label not readable: {error}"]
+    if label is None:
+        return None, []
+    return asdict(label), [f"implicit label: {flaw}" for flaw in flaws(label)]
 
 
 def _says_ai(claims: Claims) -> bool:
@@ -218,10 +221,16 @@ def _says_ai(claims: Claims) -> bool:
 
 
 def _agreement(label: dict[str, str] | None, claims: Claims) -> Agreement:
+    signed = claims.implicit_label
     if label is None:
-        return Agreement()
+        # One that the manifest states and the file lacks was taken out.
+        return Agreement(produce_id=None if signed is None else False)
     same = None if claims.output_id is None else label["ProduceID"] == claims.output_id
-    return Agreement(produce_id=same, made_by_ai=(label["Label"] == "1") == _says_ai(claims))
+    return Agreement(
+        produce_id=same,
+        made_by_ai=(label["Label"] == "1") == _says_ai(claims),
+        differs=() if signed is None else differences(label, signed),
+    )
 
 
 def _remarks(
@@ -229,7 +238,6 @@ def _remarks(
     reading: Reading,
     broken: str | None,
     claims: Claims,
-    agreement: Agreement,
     signer: Signer,
 ) -> list[str]:
     notes = []
@@ -244,10 +252,6 @@ def _remarks(
                 f"ingredient '{parent.title}' is {parent.integrity.upper()}: its own manifest did "
                 f"not hold when this file was made ({', '.join(parent.failures)})"
             )
-    if agreement.produce_id is False:
-        notes.append("implicit label and manifest name different outputs")
-    if agreement.made_by_ai is False:
-        notes.append("implicit label and manifest disagree on whether AI made it")
     codes = failure_codes(reading.store)
     if "signingCredential.expired" in codes:
         notes.append("the signing certificate has expired, and no trusted time stamp helps")
@@ -255,6 +259,27 @@ def _remarks(
         notes.append("anybody can sign like this: no anchor of this device knows the signer")
     if signer.anchor == THIS_DEVICE:
         notes.append("the signer is trusted on this device only")
+    return notes
+
+
+def _label_remarks(label: dict[str, str] | None, claims: Claims, agreement: Agreement) -> list[str]:
+    signed = claims.implicit_label
+    if label is None:
+        return ["the implicit label that the manifest states is not in the file"] if signed else []
+    notes = []
+    if signed is not None:
+        notes += [
+            f"the implicit label's {name} is '{label[name]}', and the manifest says "
+            f"'{signed[name]}'"
+            for name in agreement.differs
+        ]
+    elif agreement.produce_id is False:
+        notes.append(
+            f"implicit label and manifest name different outputs: '{label['ProduceID']}' and "
+            f"'{claims.output_id}'"
+        )
+    if agreement.made_by_ai is False:
+        notes.append("implicit label and manifest disagree on whether AI made it")
     return notes
 
 

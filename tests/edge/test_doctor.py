@@ -150,7 +150,7 @@ def test_a_missing_reference_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_the_label_can_be_drawn() -> None:
-    (found,) = doctor.look_at_label()
+    found = next(f for f in doctor.look_at_label() if f.topic == "label")
     assert found.state == "ok"
     assert "AI合成" in found.text
 
@@ -202,3 +202,21 @@ def test_a_machine_without_board_or_governor() -> None:
     machine = Machine("", "Cortex-A72", "aarch64", 4, (), None, "", "Debian", "6.12")
     topics = [f.topic for f in doctor.look_at_machine(machine)]
     assert topics == ["processor", "features", "system"]
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "words"),
+    [
+        ("", "note", "a pseudonym"),
+        ("studio-7", "ok", "a name of your own"),
+        ("001191350100M000100Y43", "ok", "an organisation's code"),
+        ("001191350100M000100Y44", "problem", "unified social credit code"),
+    ],
+)
+def test_producer_of_the_implicit_label(
+    value: str, state: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_CONTENT_PRODUCER", value)
+    (found,) = (f for f in doctor.look_at_label() if f.topic == "implicit label")
+    assert found.state == state
+    assert words in found.text

@@ -75,7 +75,7 @@ def test_json_of_one_file(signed: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert content["manifest"] == "present"
     assert content["signer"]["anchor"] == "this device"
     assert content["consent"]["id"] == "c-1"
-    assert content["agreement"] == {"produce_id": True, "made_by_ai": True}
+    assert content["agreement"] == {"produce_id": True, "made_by_ai": True, "differs": []}
 
 
 def test_worst_of_several(

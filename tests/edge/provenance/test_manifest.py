@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edge.errors import OutputError, ProvenanceError
-from edge.provenance import keys, manifest
+from edge.provenance import implicit, keys, manifest
 from edge.provenance.engine import context
 from edge.provenance.signer import FileKey, root_pem
 from edge.records import SwapRecord
@@ -59,6 +59,8 @@ def test_signed_files_are_trusted_and_say_everything(
     assert assertions[manifest.CONSENT]["data"]["consentId"] == record.permit.consent_id
     assert assertions[manifest.TARGET]["data"] == {"sha256": record.target_sha256}
     assert assertions[manifest.LABEL]["data"]["text"] == "AI合成"
+    stated = dataclasses.asdict(implicit.implicit_label(record))
+    assert assertions[manifest.IMPLICIT]["data"] == stated
     assert active["claim_generator_info"][0]["specVersion"] == "2.4"
     (parent,) = active["ingredients"]
     assert parent["relationship"] == "parentOf"
@@ -163,6 +165,17 @@ def test_a_source_that_is_no_picture(tmp_path: Path, target: Path, record: SwapR
     with pytest.raises(ProvenanceError, match="could not be signed"):
         manifest.sign(source, out, "image/jpeg", record, target)
     assert not out.exists()
+
+
+def test_a_file_without_its_implicit_label_is_not_signed(
+    tmp_path: Path, plain: Maker, target: Path, record: SwapRecord
+) -> None:
+    out = tmp_path / "out.jpg"
+    other = dataclasses.replace(record, output_id="urn:uuid:other")
+    for source, about in ((target, record), (plain("jpg"), other)):
+        with pytest.raises(ProvenanceError, match="implicit label"):
+            manifest.sign(source, out, "image/jpeg", about, target)
+        assert not out.exists()
 
 
 def test_missing_source_and_folder(

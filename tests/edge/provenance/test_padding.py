@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.provenance import manifest
+from edge.provenance import implicit, manifest
 from edge.provenance.container import Kind, sniff
 from edge.provenance.padding import _paddings, something_in_padding
 from edge.provenance.verify import PADDING, verify_file
@@ -53,7 +53,9 @@ def test_a_store_over_several_segments_is_joined(
         again = tmp_path / f"generation-{number}.jpg"
         frame = np.full((120, 160, 3), 90, np.uint8)
         plain = tmp_path / "next.jpg"
-        plain.write_bytes(cv2.imencode(".jpg", frame)[1].tobytes())
+        encoded = cv2.imencode(".jpg", frame)[1].tobytes()
+        label = implicit.implicit_json(record)
+        plain.write_bytes(implicit.write_implicit(encoded, "image/jpeg", label))
         manifest.sign(plain, again, "image/jpeg", record, path)
         path = again
     content = bytearray(path.read_bytes())

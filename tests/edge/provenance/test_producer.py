@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ProvenanceError
-from edge.provenance.producer import content_producer
+from edge.provenance.producer import configured_producer, content_producer, is_organisation_code
 
 
 def test_default_is_a_pseudonym_of_the_device() -> None:
@@ -41,3 +41,29 @@ def test_malformed_file(content: str, edge_home: Path) -> None:
     (folder / "producer.toml").write_bytes(raw)
     with pytest.raises(ProvenanceError, match=r"producer\.toml"):
         content_producer()
+
+
+# The first is the example of GB 32100-2015.
+@pytest.mark.parametrize("credit", ["91350100M000100Y43", "91330106673959654P"])
+def test_a_mistyped_organisation_code_is_refused(
+    credit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"0011{credit}"
+    monkeypatch.setenv("EDGE_CONTENT_PRODUCER", code)
+    assert configured_producer() == content_producer() == code
+    assert is_organisation_code(code)
+    for at in range(4, len(code)):
+        wrong = code[:at] + ("1" if code[at] != "1" else "2") + code[at + 1 :]
+        assert not is_organisation_code(wrong)
+        monkeypatch.setenv("EDGE_CONTENT_PRODUCER", wrong)
+        with pytest.raises(ProvenanceError, match="unified social credit code"):
+            content_producer()
+    monkeypatch.setenv("EDGE_CONTENT_PRODUCER", code[:-1] + "I")  # no such character
+    with pytest.raises(ProvenanceError, match="unified social credit code"):
+        content_producer()
+
+
+def test_nothing_is_configured(edge_home: Path) -> None:
+    assert configured_producer() is None
+    assert not edge_home.exists()  # and no key was made to find that out
+    assert not is_organisation_code(content_producer())

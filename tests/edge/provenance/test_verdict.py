@@ -36,6 +36,7 @@ def test_keys_are_stable() -> None:
         "target_sha256",
         "visible_label",
         "implicit_label",
+        "implicit_label_signed",
         "agreement",
         "watermark",
         "notes",

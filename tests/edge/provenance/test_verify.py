@@ -80,6 +80,8 @@ def test_our_own_output(suffix: str, signed: Maker, record: SwapRecord) -> None:
     assert verdict.implicit_label["ProduceID"] == record.output_id
     assert verdict.agreement.produce_id is True
     assert verdict.agreement.made_by_ai is True
+    assert claims.implicit_label == verdict.implicit_label
+    assert verdict.agreement.differs == ()
     json.dumps(verdict.to_dict())
 
 
@@ -203,6 +205,49 @@ def test_a_tampered_parent_is_reported(
     assert found.failures == ("assertion.dataHash.mismatch",)
     assert found.ingredients[0].manifest == "absent"
     assert any("TAMPERED" in note for note in verdict.notes)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("field", "old", "new"),
+    [
+        ("ContentProducer", b'Producer":"edge', b'Producer":"fake'),
+        ("PropagateID", b'PropagateID":"urn', b'PropagateID":"url'),
+        ("ProduceID", b'ProduceID":"urn', b'ProduceID":"url'),
+        ("Label", b'Label":"1"', b'Label":"3"'),
+    ],
+)
+def test_it_says_which_field_of_the_label_differs(
+    field: str, old: bytes, new: bytes, suffix: str, signed: Maker
+) -> None:
+    def change(content: bytes) -> bytes:
+        changed = content.replace(old, new)
+        assert changed != content
+        return changed
+
+    verdict = verify_file(_changed(signed(suffix), change))
+    assert verdict.exit_status == 4
+    assert verdict.agreement.differs == (field,)
+    assert verdict.agreement.produce_id is (field != "ProduceID")
+    assert any(f"label's {field} is '" in note for note in verdict.notes)
+
+
+def test_a_label_that_was_taken_out_is_missed(signed: Maker) -> None:
+    def change(content: bytes) -> bytes:
+        return content.replace(b"TC260:AIGC", b"TC260:NONE")
+
+    verdict = verify_file(_changed(signed("jpg"), change))
+    assert verdict.exit_status == 4
+    assert verdict.implicit_label is None
+    assert verdict.agreement.produce_id is False
+    assert any("not in the file" in note for note in verdict.notes)
+
+
+def test_flaws_of_a_label_are_said(plain: Maker) -> None:
+    verdict = verify_file(
+        _changed(plain("png"), lambda content: content.replace(b'Label":"1"', b'Label":"7"'))
+    )
+    assert any("Label is '7'" in note for note in verdict.notes)
 
 
 def _actions(source_type: str) -> list[dict[str, object]]:
