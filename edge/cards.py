@@ -41,7 +41,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Card", "Kind", "all_cards", "card_names", "find_card", "load_card"]
+__all__ = [
+    "Card",
+    "Kind",
+    "all_cards",
+    "card_file",
+    "card_names",
+    "find_card",
+    "load_card",
+    "pick",
+]
 
 PRECISIONS = ("fp32", "fp16", "int8", "w8")
 COMMERCIAL = ("yes", "no", "unknown")
@@ -207,7 +216,23 @@ def find_card(name: str, kind: Kind | None = None) -> Card:
     Raises:
         CardError: No such card, or of another kind, or a card is malformed.
     """
-    cards = all_cards()
+    return pick(all_cards(), name, kind)
+
+
+def card_file(name: str) -> Path:
+    """Return the TOML file of the card named `name`.
+
+    Raises:
+        CardError: There is no such card, or one is malformed.
+    """
+    for path in _card_files():
+        if load_card(path).name == name:
+            return path
+    raise CardError(f"no model '{name}'; known: {', '.join(card_names()) or 'none'}")
+
+
+def pick(cards: Mapping[str, Card], name: str, kind: Kind | None = None) -> Card:
+    """Return the card named `name` among `cards`; see `find_card`."""
     if name not in cards:
         known = ", ".join(n for n, card in cards.items() if kind in (None, card.kind))
         raise CardError(f"no model '{name}'; known: {known or 'none'}")

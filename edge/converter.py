@@ -13,6 +13,7 @@ from edge.contracts import Card
 from edge.errors import BackendError, CardError
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import ModelUse
+from edge.shelf import INSTALLED, Shelf
 
 
 class Converter:
@@ -70,9 +71,16 @@ def open_converter(
     providers: Sequence[str] = (CPU_PROVIDER,),
     threads: int = 0,
     strict: bool = True,
+    shelf: Shelf = INSTALLED,
 ) -> Converter:
     """Open a converter by its card's name; see `edge.loading.open_card`."""
     card, session = open_card(
-        name, "converter", backend=backend, providers=providers, threads=threads, strict=strict
+        name,
+        "converter",
+        backend=backend,
+        providers=providers,
+        threads=threads,
+        strict=strict,
+        shelf=shelf,
     )
     return Converter(card, session)

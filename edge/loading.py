@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from edge.backends import Session, open_session
 from edge.backends.base import CPU_PROVIDER
-from edge.cards import Card, Kind, find_card
+from edge.cards import Card, Kind
 from edge.errors import ModelError
 from edge.records import ModelUse
-from edge.registry import locate
+from edge.shelf import INSTALLED, Shelf
 
 
 def open_card(
@@ -20,6 +20,7 @@ def open_card(
     providers: Sequence[str] = (CPU_PROVIDER,),
     threads: int = 0,
     strict: bool = True,
+    shelf: Shelf = INSTALLED,
 ) -> tuple[Card, Session]:
     """Find a card, check its file, open it, and try it once where it is seen for the first time.
 
@@ -30,6 +31,7 @@ def open_card(
         providers: Execution providers in order of preference.
         threads: Threads for one run; 0 leaves it to the engine.
         strict: Refuse to run on another provider than the first one.
+        shelf: Where the model comes from.
 
     Returns:
         The card and the open session.
@@ -41,8 +43,8 @@ def open_card(
     """
     from edge.selftest import check_model  # it stands on this module
 
-    card = find_card(name, kind)
-    path = locate(card)
+    card = shelf.find(name, kind)
+    path = shelf.locate(card)
     session = open_session(
         path, backend=backend, providers=providers, threads=threads, strict=strict
     )

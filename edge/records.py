@@ -161,6 +161,7 @@ class SwapRecord:
         faces: Faces swapped (most in one frame, for a video).
         frames: Frames written; 1 for a picture.
         generator: Name and version of this software.
+        bundle: Id of the bundle that the models are of, hex; empty where there is none.
     """
 
     output_id: str
@@ -172,3 +173,4 @@ class SwapRecord:
     faces: int
     frames: int
     generator: str
+    bundle: str = ""

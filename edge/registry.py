@@ -60,6 +60,11 @@ def locate(card: Card) -> Path:
             f"model {card.name}: no hash of {path} is known yet; record it with "
             f"edge models add {path} --card {card.name}"
         )
+    return check_file(card, path)
+
+
+def check_file(card: Card, path: Path) -> Path:
+    """Return `path` after checking that it is the file that a card means; see `locate`."""
     try:
         size = path.stat().st_size
         if size != card.size:

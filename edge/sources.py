@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.backends._onnx_contents import metadata_of
-from edge.cards import all_cards
+from edge.consent.identity import Identity
 from edge.contracts import Card, SourceSpec
 from edge.errors import CardError, ConsentError, IdentityError, UsageError
 from edge.faces.align import align_to
 from edge.faces.select import only_face
+from edge.shelf import INSTALLED, Shelf
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.consent.identity import Identity
+    from edge.consent.sealed import AnyIdentity
     from edge.faces.detect import Detector
     from edge.faces.embed import Embedder
     from edge.records import ModelUse
@@ -48,12 +49,13 @@ class GivenSource:
     uses: tuple[ModelUse, ...] = ()
 
 
-def recogniser_for(card: Card, identity: Identity) -> Card:
+def recogniser_for(card: Card, identity: AnyIdentity, shelf: Shelf = INSTALLED) -> Card:
     """Return the recogniser that an identity is told by with a swap model.
 
     Args:
         card: The swap model's card.
         identity: Who is swapped in.
+        shelf: Where recognisers come from.
 
     Returns:
         The one whose embeddings the model takes; for a model that takes none, one that the identity
@@ -63,12 +65,17 @@ def recogniser_for(card: Card, identity: Identity) -> Card:
         CardError: The recogniser's card is missing.
         IdentityError: None of those that the identity was enrolled with is here.
     """
-    cards = all_cards()
+    cards = shelf.cards()
     wanted = _spec(card).recogniser
     if wanted:
         if wanted not in cards or cards[wanted].kind != "recogniser":
             raise CardError(f"card {card.name}: [source] there is no recogniser '{wanted}'")
         return cards[wanted]
+    if not isinstance(identity, Identity):
+        raise IdentityError(
+            f"the identity of {identity.subject} is in a bundle, without its embeddings: no face "
+            "can be compared with it"
+        )
     for name, enrolled in identity.recognisers.items():
         if name in cards and cards[name].sha256 == enrolled.model_sha256:
             return cards[name]
@@ -82,11 +89,12 @@ def recogniser_for(card: Card, identity: Identity) -> Card:
 def source_for(
     card: Card,
     model: Path,
-    identity: Identity,
+    identity: AnyIdentity,
     picture: Path | None,
     *,
     detector: Detector,
     open_recogniser: Callable[[str], Embedder],
+    shelf: Shelf = INSTALLED,
 ) -> GivenSource:
     """Return what a swap model is given to show an identity.
 
@@ -97,6 +105,7 @@ def source_for(
         picture: Picture of that person, for a model that takes one.
         detector: Finds the face in it.
         open_recogniser: Opens a recogniser by its card's name.
+        shelf: Where recognisers come from.
 
     Raises:
         UsageError: A picture is given to a model that takes none.
@@ -110,7 +119,15 @@ def source_for(
     spec = _spec(card)
     if picture is not None and spec.kind != "picture":
         raise UsageError(f"model {card.name} takes no source picture: leave out --source-picture")
-    recogniser = recogniser_for(card, identity)
+    if not isinstance(identity, Identity):
+        if spec.kind != "baked":
+            raise IdentityError(
+                f"model {card.name} takes a source, and the identity of {identity.subject} is "
+                "without its embeddings: give the identity file"
+            )
+        check_baked(card, model, identity)
+        return GivenSource(None)
+    recogniser = recogniser_for(card, identity, shelf)
     embedding = identity.embedding_for(recogniser.name, recogniser.sha256)
     if spec.kind == "embedding":
         return GivenSource(embedding)
@@ -156,7 +173,7 @@ def _from_picture(
     return GivenSource(align_to(frame, face, spec.crop).picture, (embedder.use,))
 
 
-def check_baked(card: Card, model: Path, identity: Identity) -> None:
+def check_baked(card: Card, model: Path, identity: AnyIdentity) -> None:
     """Check that the identity in a model's weights is the one that is to be swapped in.
 
     Args:

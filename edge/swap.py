@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import edge
-from edge.consent.identity import Identity, load_identity
+from edge.consent.identity import load_identity
 from edge.consent.ledger import Ledger, recording_refusals
 from edge.consent.permit import TargetStatement, permit
+from edge.consent.sealed import AnyIdentity
 from edge.errors import NoFaceError, UsageError
 from edge.faces.detect import PICTURE_PASSES, open_detector
 from edge.faces.masks import joint_mask, masker_named, open_masker
@@ -28,7 +29,7 @@ from edge.gate import open_gates
 from edge.paste import put_back
 from edge.provenance.label import Label, default_language, plan_label
 from edge.records import PURPOSES, Face, Region, SwapRecord
-from edge.registry import locate
+from edge.shelf import INSTALLED, Shelf
 from edge.sources import recogniser_for, source_for
 from edge.swapmodel import open_swap_model
 
@@ -112,7 +113,7 @@ class Swapper:
 
     def __init__(
         self,
-        identity: Identity | Path | str,
+        identity: AnyIdentity | Path | str,
         *,
         purpose: Purpose,
         target_is: str | None = None,
@@ -123,6 +124,7 @@ class Swapper:
         engines: Engines | None = None,
         label_language: LabelLanguage | None = None,
         ledger: Ledger | None = None,
+        shelf: Shelf = INSTALLED,
     ) -> None:
         """Load identity and models.
 
@@ -139,6 +141,7 @@ class Swapper:
             engines: Models, engine, providers, threads.
             label_language: Language of the visible label; the locale's by default.
             ledger: The ledger to write to; the device's own by default.
+            shelf: Where the models come from: installed ones by default, or those of a bundle.
 
         Raises:
             UsageError: The arguments make no sense.
@@ -152,6 +155,7 @@ class Swapper:
         self.language: LabelLanguage = label_language or default_language()
         self._purpose = purpose
         self._engines = engines or Engines()
+        self._shelf = shelf
         if purpose not in PURPOSES:
             raise UsageError(f"unknown purpose '{purpose}'; known: {', '.join(PURPOSES)}")
         if faces != EVERY_FACE and match is not None:
@@ -162,17 +166,20 @@ class Swapper:
         self._match = match
         with self.refusals({"identity": _named(identity)}):
             self._target = TargetStatement.from_options(target_is, target_consent)
-            self.identity = identity if isinstance(identity, Identity) else load_identity(identity)
+            self.identity: AnyIdentity = (
+                load_identity(identity) if isinstance(identity, (Path, str)) else identity
+            )
             self.gates = open_gates(threads=self._engines.threads)
         self._open_models()
         with self.refusals({}):
             self._source = source_for(
                 self._model.card,
-                locate(self._model.card),
+                shelf.locate(self._model.card),
                 self.identity,
                 source_picture,
                 detector=self._detector,
                 open_recogniser=self._open_recogniser,
+                shelf=shelf,
             )
         self._reference = None if match is None else self._reference_of(match)
 
@@ -184,6 +191,7 @@ class Swapper:
             providers=wanted.providers,
             threads=wanted.threads,
             boost=wanted.boost,
+            shelf=self._shelf,
         )
         # All others are ONNX files whatever the swap model runs on.
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
@@ -192,10 +200,11 @@ class Swapper:
             providers=providers,
             threads=wanted.threads,
             landmarker=wanted.landmarker,
+            shelf=self._shelf,
         )
         self._maskers = tuple(
-            open_masker(name, providers=providers, threads=wanted.threads)
-            for name in dict.fromkeys(map(masker_named, wanted.masks))
+            open_masker(name, providers=providers, threads=wanted.threads, shelf=self._shelf)
+            for name in dict.fromkeys(masker_named(each, self._shelf) for each in wanted.masks)
         )
 
     def _open_recogniser(self, name: str) -> Embedder:
@@ -203,13 +212,14 @@ class Swapper:
 
         wanted = self._engines
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
-        return open_embedder(name, providers=providers, threads=wanted.threads)
+        return open_embedder(name, providers=providers, threads=wanted.threads, shelf=self._shelf)
 
     def _reference_of(self, path: Path) -> _Reference:
         """Open the recogniser, which only the search for one person needs, and look at `path`."""
         from edge.media.image import read_picture
 
-        embedder = self._open_recogniser(recogniser_for(self._model.card, self.identity).name)
+        recogniser = recogniser_for(self._model.card, self.identity, self._shelf)
+        embedder = self._open_recogniser(recogniser.name)
         frame = read_picture(path).frame
         face = only_face(self._detector.detect(frame), str(path))
         return _Reference(embedder, embedder.embed(frame, face))
@@ -293,6 +303,7 @@ class Swapper:
                 "consent_id": leave.consent_id,
                 "purpose": leave.purpose,
                 "model": self._model.use.name,
+                **({"bundle": record.bundle} if record.bundle else {}),
             },
         )
         return LabelledFrame(frame=work, faces=faces, record=record)
@@ -356,6 +367,7 @@ class Swapper:
             faces=faces,
             frames=frames,
             generator=f"edge-swap {edge.__version__}",
+            bundle=self._shelf.bundle,
         )
 
     def finished(self, draft: SwapRecord, *, faces: int, frames: int) -> SwapRecord:
@@ -373,5 +385,5 @@ class Swapper:
         return replace(draft, permit=leave, faces=faces, frames=frames)
 
 
-def _named(identity: Identity | Path | str) -> str:
-    return identity.commitment if isinstance(identity, Identity) else str(identity)
+def _named(identity: AnyIdentity | Path | str) -> str:
+    return str(identity) if isinstance(identity, (Path, str)) else identity.commitment

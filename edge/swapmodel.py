@@ -23,7 +23,7 @@ from edge.faces.align import align_to
 from edge.latent import latent_of
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Crop, Face, ModelUse
-from edge.registry import locate
+from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_picture, to_tensor
 
 Floats = NDArray[np.float32]
@@ -231,6 +231,7 @@ def open_swap_model(
     threads: int = 0,
     strict: bool = True,
     boost: int = 1,
+    shelf: Shelf = INSTALLED,
 ) -> SwapModel:
     """Open a swapper by its card's name, with its emap and converter.
 
@@ -241,12 +242,19 @@ def open_swap_model(
         threads: Threads for one run.
         strict: Refuse to run on another provider than the first one.
         boost: See `edge.boost`.
+        shelf: Where model, emap and converter come from.
     """
     card, session = open_card(
-        name, "swapper", backend=backend, providers=providers, threads=threads, strict=strict
+        name,
+        "swapper",
+        backend=backend,
+        providers=providers,
+        threads=threads,
+        strict=strict,
+        shelf=shelf,
     )
     wanted = "" if card.source is None else card.source.converter
     # A converter is an ONNX file whatever the swap model runs on, and too small for an accelerator.
-    converter = open_converter(wanted, threads=threads) if wanted else None
-    emap = load_emap(card, locate(card))
+    converter = open_converter(wanted, threads=threads, shelf=shelf) if wanted else None
+    emap = load_emap(card, shelf.locate(card))
     return SwapModel(card, session, converter=converter, emap=emap, boost=boost)

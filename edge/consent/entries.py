@@ -46,6 +46,7 @@ def output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, obje
         "faces": record.faces,
         "frames": record.frames,
         "generator": record.generator,
+        **({"bundle": record.bundle} if record.bundle else {}),
     }
 
 

@@ -16,6 +16,7 @@ from edge.consent.operator import operator_public_key
 from edge.consent.policy import Policy, check_assurance, load_policy
 from edge.consent.record import Consent, check_signatures, load_consent
 from edge.consent.revocation import revocation_state
+from edge.consent.sealed import AnyIdentity
 from edge.consent.trust import TrustStore, assurance_of, load_trust
 from edge.errors import ConsentError, UsageError
 from edge.records import MEDIA, PURPOSES, Medium, Permit, Purpose
@@ -62,7 +63,7 @@ class TargetStatement:
 
 
 def permit(
-    identity: Identity,
+    identity: AnyIdentity,
     *,
     purpose: Purpose,
     medium: Medium,
@@ -95,7 +96,10 @@ def permit(
     operator = operator_public_key()
     consent = identity.consent
     whose = f"the consent of {consent.subject}"
-    check_identity(identity, f"the identity of {identity.subject}")
+    if isinstance(identity, Identity):
+        check_identity(identity, f"the identity of {identity.subject}")
+    else:
+        check_signatures(consent, whose)
     check_in_force(consent, whose, now=moment, trust=trusted)
     _check_covers(consent, whose, purpose, medium)
     _check_target(consent, target)

@@ -22,6 +22,7 @@ from edge.faces.decoders import decode, misfit, output_keys
 from edge.faces.landmarks import Landmarker, open_landmarker
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
+from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_tensor
 
 Floats = NDArray[np.float32]
@@ -225,6 +226,7 @@ def open_detector(
     threads: int = 0,
     strict: bool = True,
     landmarker: str = "",
+    shelf: Shelf = INSTALLED,
 ) -> Detector:
     """Open a detector, and the landmarker that its card names.
 
@@ -238,14 +240,26 @@ def open_detector(
         threads: Threads for one run.
         strict: Refuse to run on another provider than the first one.
         landmarker: Card name of a landmarker to use instead of the one that the card names.
+        shelf: Where both come from.
     """
     card, session = open_card(
-        name, "detector", backend=backend, providers=providers, threads=threads, strict=strict
+        name,
+        "detector",
+        backend=backend,
+        providers=providers,
+        threads=threads,
+        strict=strict,
+        shelf=shelf,
     )
     wanted = landmarker or ("" if card.detector is None else card.detector.landmarker)
     if not wanted:
         return Detector(card, session)
     closer = open_landmarker(
-        wanted, backend=backend, providers=providers, threads=threads, strict=strict
+        wanted,
+        backend=backend,
+        providers=providers,
+        threads=threads,
+        strict=strict,
+        shelf=shelf,
     )
     return Detector(card, session, closer)

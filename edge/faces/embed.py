@@ -15,6 +15,7 @@ from edge.errors import BackendError, CardError
 from edge.faces.align import align_to
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
+from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_tensor
 
 
@@ -82,9 +83,16 @@ def open_embedder(
     providers: Sequence[str] = (CPU_PROVIDER,),
     threads: int = 0,
     strict: bool = True,
+    shelf: Shelf = INSTALLED,
 ) -> Embedder:
     """Open a recogniser by its card's name; see `edge.loading.open_card`."""
     card, session = open_card(
-        name, "recogniser", backend=backend, providers=providers, threads=threads, strict=strict
+        name,
+        "recogniser",
+        backend=backend,
+        providers=providers,
+        threads=threads,
+        strict=strict,
+        shelf=shelf,
     )
     return Embedder(card, session)

@@ -28,6 +28,7 @@ from edge.errors import BackendError, CardError, ModelError, UsageError
 from edge.faces.align import align_to, cut, inverse, quarter_turns, similarity, turned, upright
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
+from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_tensor
 
 Points = NDArray[np.float64]
@@ -231,9 +232,16 @@ def open_landmarker(
     providers: Sequence[str] = (CPU_PROVIDER,),
     threads: int = 0,
     strict: bool = True,
+    shelf: Shelf = INSTALLED,
 ) -> Landmarker:
     """Open a landmarker by its card's name; see `edge.loading.open_card` for arguments."""
     card, session = open_card(
-        name, "landmarker", backend=backend, providers=providers, threads=threads, strict=strict
+        name,
+        "landmarker",
+        backend=backend,
+        providers=providers,
+        threads=threads,
+        strict=strict,
+        shelf=shelf,
     )
     return Landmarker(card, session)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from edge.backends import Session
 from edge.backends.base import CPU_PROVIDER
-from edge.cards import all_cards
 from edge.contracts import Card
 from edge.errors import BackendError, CardError, ModelError
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import ModelUse
 from edge.registry import find_file
+from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_tensor
 
 Mask = NDArray[np.float32]
@@ -130,14 +130,15 @@ def joint_mask(maskers: Iterable[Masker], picture: NDArray[np.uint8], mask: Mask
     return mask
 
 
-def masker_named(name: str) -> str:
+def masker_named(name: str, shelf: Shelf = INSTALLED) -> str:
     """Return the name of the card that a masker's name means.
 
     Args:
         name: A card's name; or how names of several begin ("xseg" of xseg_1, xseg_2): of those, the
             first one whose file is here is meant.
+        shelf: Where maskers come from.
     """
-    cards = {each: card for each, card in all_cards().items() if card.kind == "masker"}
+    cards = {each: card for each, card in shelf.cards().items() if card.kind == "masker"}
     begin = [each for each in cards if each.startswith(f"{name}_")]
     if name in cards or not begin:
         return name  # opening it says what is wrong with it
@@ -152,14 +153,16 @@ def open_masker(
     providers: Sequence[str] = (CPU_PROVIDER,),
     threads: int = 0,
     strict: bool = True,
+    shelf: Shelf = INSTALLED,
 ) -> Masker:
     """Open a masker by its name; see `masker_named`, and `edge.loading.open_card`."""
     card, session = open_card(
-        masker_named(name),
+        masker_named(name, shelf),
         "masker",
         backend=backend,
         providers=providers,
         threads=threads,
         strict=strict,
+        shelf=shelf,
     )
     return Masker(card, session)

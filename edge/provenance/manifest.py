@@ -118,6 +118,7 @@ def _actions(
 
 def _swap(record: SwapRecord) -> dict[str, Any]:
     return {
+        **({"bundle": record.bundle} if record.bundle else {}),
         "outputId": record.output_id,
         "created": timestamp(record.created),
         "medium": record.permit.medium,
