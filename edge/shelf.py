@@ -57,14 +57,14 @@ class BundledModels(Shelf):
     """The models of a bundle.
 
     Attributes:
-        bundle: Its id.
         folder: Where its model files lie.
         held: Its cards, by name.
+        bundle: Its id.
     """
 
-    bundle: str
     folder: Path
     held: Mapping[str, Card] = field(repr=False)
+    bundle: str = ""
 
     def cards(self) -> Mapping[str, Card]:
         """Return every card of the bundle, by name."""
