@@ -291,13 +291,13 @@ class Swapper:
             regions = self._swap_into(work, faces)
             place = self.plan_label(work, regions)
         Label(place).draw(work)
-        target = hashlib.sha256(np.ascontiguousarray(frame).tobytes()).hexdigest()
+        target = hashlib.sha256(np.ascontiguousarray(frame).data).hexdigest()
         record = self.record(leave, place, target, faces=len(faces), frames=1)
         self.ledger.event(
             "frame",
             {
                 "output_id": record.output_id,
-                "output_sha256": hashlib.sha256(work.tobytes()).hexdigest(),
+                "output_sha256": hashlib.sha256(work.data).hexdigest(),
                 "target_sha256": target,
                 "identity": leave.identity_commitment,
                 "consent_id": leave.consent_id,

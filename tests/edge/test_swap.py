@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from edge.consent.operator import operator_key
 from edge.consent.revocation import install_revocation, new_revocation
 from edge.consent.trust import load_trust
 from edge.errors import CardError, ConsentError, LabelError, NoFaceError, ProviderError, UsageError
+from edge.provenance.label import Label
 from edge.swap import Engines, Swapper
 from tests import analysers, tiny
 from tests.scene import ENGINES, Stage, stage, target, write
@@ -224,3 +227,33 @@ def test_label_language_is_kept(ready: Stage) -> None:
         label_language="zh",
     )
     assert swapper.swap(target()).record.label.text == "AI合成"
+
+
+def test_the_way_of_a_frame_holds_no_second_frame(ready: Stage) -> None:
+    """One private working frame is all of that size: copies and float64 arrays cost the most."""
+    swapper = ready.swapper()
+    frame = target((1080, 1920), ((60, 50), (150, 60)))
+    work = frame.copy()
+    faces = swapper.find(work)
+    assert len(faces) == 2
+    label = Label(swapper.plan_label(work, ()))
+
+    def way() -> None:
+        swapper._swap_into(work, faces)
+        label.draw(work)
+
+    assert _most_memory(way) < frame.nbytes / 4
+    swapper.swap(frame)  # opens what is opened once
+    swapper.find = lambda frame, passes=(): faces  # type: ignore[method-assign]
+    assert frame.nbytes <= _most_memory(lambda: swapper.swap(frame)) < frame.nbytes * 1.5
+
+
+def _most_memory(work: Callable[[], object]) -> int:
+    """Return the bytes that `work` held at once at most; NumPy and OpenCV report their arrays."""
+    work()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

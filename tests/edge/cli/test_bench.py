@@ -23,7 +23,7 @@ REPORT = Report(
     faces=2,
     models=(ModelUse("ref_swapper", "swapper", "0" * 64, "fp32", "ort", "CPU", "1.22", "MIT"),),
     memory=2**27,
-    timings=(Timing("align", 5, 1.0, 2.0, 3.0), Timing("paste", 5, 4.0, 5.0, 6.0)),
+    timings=(Timing("align", 5, 1.0, 2.0, 3.0, 0.5), Timing("paste", 5, 4.0, 5.0, 6.0, 3.5)),
 )
 
 
@@ -50,7 +50,14 @@ def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     assert main(["bench", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["unit"] == "ms"
-    assert answer["timings"][1] == {"stage": "paste", "rounds": 5, "p50": 4, "p90": 5, "p99": 6}
+    assert answer["timings"][1] == {
+        "stage": "paste",
+        "rounds": 5,
+        "p50": 4,
+        "p90": 5,
+        "p99": 6,
+        "quickest": 3.5,
+    }
     assert answer["machine"]["governor"] == "ondemand"
 
 
