@@ -127,6 +127,19 @@ class Table:
             raise self.error(f"'{key}' must be a table, [{key}]")
         return Table(self._file, value, self._raises, key)
 
+    def tables(self, key: str, *, default: tuple[Table, ...] | None = None) -> tuple[Table, ...]:
+        """Return the tables of a list of them, [[key]]."""
+        if default is not None and key not in self._values:
+            self._asked.add(key)
+            return default
+        values = self._list(key)
+        if not all(isinstance(value, dict) for value in values):
+            raise self.error(f"'{key}' must be a list of tables, [[{key}]]")
+        return tuple(
+            Table(self._file, value, self._raises, f"{key} {number}")
+            for number, value in enumerate(values, start=1)
+        )
+
     def end(self) -> None:
         """Refuse keys that nobody asked for."""
         unknown = sorted(set(self._values) - self._asked)

@@ -76,3 +76,15 @@ def test_a_key_that_was_asked_about_counts_as_known() -> None:
     assert not other.has("b")
     with pytest.raises(PolicyError, match="unknown key 'a'; known here: b"):
         other.end()
+
+
+def test_lists_of_tables() -> None:
+    table = _table(a=[{"b": 1}, {"b": 2}])
+    assert [each.whole("b") for each in table.tables("a")] == [1, 2]
+    assert table.tables("c", default=()) == ()
+    table.end()
+    with pytest.raises(PolicyError, match=r"\[a 2\] 'c' is missing"):
+        _table(a=[{"c": 1}, {"b": 2}]).tables("a")[1].whole("c")
+    for value in (None, 1, [1], {"b": 1}):
+        with pytest.raises(PolicyError, match="'a' "):
+            _table(a=value).tables("a")

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from edge.backends import backend_names
 from quantize.errors import TargetError
 from quantize.prepare import target_passes
 from quantize.recipes import load_recipe, recipe_names
@@ -23,7 +24,13 @@ ort = []
 tflite = ["convtranspose"]
 [recipes]
 int8 = "x86_cpu"
+[[backends]]
+name = "one"
+engine = "ort"
+format = "onnx"
+oldest = "1.22"
 """
+TWICE = GOOD[GOOD.index("[[backends]]") :]
 
 
 def test_the_targets_that_are_shipped() -> None:
@@ -45,6 +52,16 @@ def test_a_shipped_profile_names_what_there_is(name: str, form: Format) -> None:
     if form == "tflite":
         assert recipe.activations == "s8"
     assert f"{profile.recipes['int8']}_small" in recipe_names()
+
+
+@pytest.mark.parametrize("name", target_names())
+def test_every_target_says_how_a_bundle_is_run(name: str) -> None:
+    profile = load_target(name)
+    assert profile.backends
+    assert profile.formats == tuple(dict.fromkeys(each.form for each in profile.backends))
+    assert {each.engine for each in profile.backends} <= set(backend_names())
+    if profile.architecture == "aarch64":  # every Pi and phone has it; no accelerator asks for it
+        assert any("asimd" in each.cpu for each in profile.backends)
 
 
 def test_quality_is_measured_with_the_kernels_of_the_target() -> None:
@@ -93,6 +110,15 @@ def test_a_profile_is_read(tmp_path: Path) -> None:
         ('int8 = "x86_cpu"', "", "'int8' is missing"),
         ('int8 = "x86_cpu"', "int8 = 8", "'int8' must be text"),
         ("[passes]", "extra = 1\n[passes]", "unknown key 'extra'"),
+        ("[[backends]]", "[backends]", "'backends' must be a list"),
+        (GOOD[GOOD.index("[[backends]]") :], "", "'backends' is missing"),
+        ('name = "one"', 'name = "One two"', "'name' must be a short word"),
+        ("[[backends]]", f"{TWICE}[[backends]]", r"\[backends 2\] 'name' must be a short word"),
+        ('engine = "ort"', 'engine = "ncnn"', "'engine' must be one of ort, litert, tflite"),
+        ('engine = "ort"', 'engine = "litert"', "litert takes tflite"),
+        ('"1.22"', '"new"', "'oldest' must be a version"),
+        ('"1.22"', '"1.22"\nproviders = []', "ort takes onnx or ort"),
+        ('"1.22"', '"1.22"\nspeed = 9', "unknown key 'speed'"),
         (GOOD, "passes = [", "not valid TOML"),
         (GOOD, "#" * 70000, "larger than"),
     ],
