@@ -25,9 +25,13 @@ Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 LabelLanguage = Literal["zh", "en", "both"]
 """Language of the visible label: "AI合成", "AI-generated", or both."""
 
+LabelStyle = Literal["words", "eu-icon"]
+"""How the visible label is drawn: words, or the icon AI of the European Union with its word."""
+
 MEDIA: tuple[Medium, ...] = ("picture", "video", "live")
 PURPOSES: tuple[Purpose, ...] = ("film", "game", "anonymise", "avatar", "research", "art")
 LABEL_LANGUAGES: tuple[LabelLanguage, ...] = ("zh", "en", "both")
+LABEL_STYLES: tuple[LabelStyle, ...] = ("words", "eu-icon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class LabelPlace:
         corner: The corner it stands in.
         region: Pixels that the label may touch, backing included.
         ink: Bounding box of the ink itself, in frame pixels.
+        style: How they are drawn.
     """
 
     text: str
@@ -93,6 +98,7 @@ class LabelPlace:
     corner: Corner
     region: Region
     ink: Region
+    style: LabelStyle = "words"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from edge.faces.select import by_position, by_reference, check_position, only_fa
 from edge.gate import open_gates
 from edge.paste import put_back
 from edge.provenance.label import Label, default_language, plan_label
-from edge.records import PURPOSES, Face, Region, SwapRecord
+from edge.records import LABEL_STYLES, PURPOSES, Face, Region, SwapRecord
 from edge.shelf import INSTALLED, Shelf
 from edge.sources import recogniser_for, source_for
 from edge.swapmodel import open_swap_model
@@ -40,7 +40,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.faces.embed import Embedder
-    from edge.records import LabelLanguage, LabelPlace, Medium, ModelUse, Permit, Purpose
+    from edge.records import (
+        LabelLanguage,
+        LabelPlace,
+        LabelStyle,
+        Medium,
+        ModelUse,
+        Permit,
+        Purpose,
+    )
 
 CPU_PROVIDERS = ("CPUExecutionProvider",)
 """Provider list of a device without an accelerator, best first."""
@@ -107,6 +115,7 @@ class Swapper:
     Attributes:
         ledger: The ledger that every output and refusal is written to.
         language: Language of the visible label.
+        style: How it is drawn.
         identity: Who is swapped in.
         gates: The content gates of this device; a target must pass them before it is swapped.
     """
@@ -123,6 +132,7 @@ class Swapper:
         source_picture: Path | None = None,
         engines: Engines | None = None,
         label_language: LabelLanguage | None = None,
+        label_style: LabelStyle = "words",
         ledger: Ledger | None = None,
         shelf: Shelf = INSTALLED,
     ) -> None:
@@ -140,6 +150,7 @@ class Swapper:
                 identity's consent names.
             engines: Models, engine, providers, threads.
             label_language: Language of the visible label; the locale's by default.
+            label_style: How it is drawn: in words, or with the European Union's icon.
             ledger: The ledger to write to; the device's own by default.
             shelf: Where the models come from: installed ones by default, or those of a bundle.
 
@@ -153,11 +164,15 @@ class Swapper:
         """
         self.ledger = Ledger() if ledger is None else ledger
         self.language: LabelLanguage = label_language or default_language()
+        self.style: LabelStyle = label_style
         self._purpose = purpose
         self._engines = engines or Engines()
         self._shelf = shelf
         if purpose not in PURPOSES:
             raise UsageError(f"unknown purpose '{purpose}'; known: {', '.join(PURPOSES)}")
+        if label_style not in LABEL_STYLES:
+            known = ", ".join(LABEL_STYLES)
+            raise UsageError(f"unknown label style '{label_style}'; known: {known}")
         if faces != EVERY_FACE and match is not None:
             raise UsageError("--faces and --match exclude each other: choose one")
         if faces != EVERY_FACE:
@@ -339,7 +354,7 @@ class Swapper:
     def plan_label(self, frame: NDArray[np.uint8], regions: Sequence[Region]) -> LabelPlace:
         """Return where the label of `frame` (uint8 (H, W, 3) BGR) goes, off the regions."""
         height, width = frame.shape[:2]
-        return plan_label(width, height, regions, self.language)
+        return plan_label(width, height, regions, self.language, self.style)
 
     def _swap_into(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> list[Region]:
         """Swap `faces` in `frame`, in place; return the regions that changed.

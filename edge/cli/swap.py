@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.records import LABEL_LANGUAGES, PURPOSES
+from edge.records import LABEL_LANGUAGES, LABEL_STYLES, PURPOSES
 
 if TYPE_CHECKING:
     from edge.jobs.results import Done, FolderSummary
@@ -58,6 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _configure_engines(parser)
     parser.add_argument("--label-language", choices=LABEL_LANGUAGES, help="default: the locale's")
+    parser.add_argument(
+        "--label-style",
+        choices=LABEL_STYLES,
+        default="words",
+        help="words (default), or the European Union's icon AI with its word",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -156,6 +162,7 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
             masks=arguments.mask,
         ),
         label_language=arguments.label_language,
+        label_style=arguments.label_style,
     )
 
 

@@ -194,5 +194,6 @@ def _visible(data: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "text": _text(data.get("text")) or "",
         "corner": _text(data.get("corner")) or "",
+        "style": _text(data.get("style")) or "words",
         "region": numbers,
     }

@@ -2,6 +2,10 @@
 
 OpenCV 5 can draw Chinese and OpenCV 4 cannot, so neither draws text here: the outlines of the few
 glyphs needed are filled as polygons, large, and averaged down.
+
+The style `words` is the text. `eu-icon` is an icon of the letters AI with the word beside it, after
+the European Union's Code of Practice on marking AI-generated content; its official drawing was not
+at hand, so the tile is our own.
 """
 
 from __future__ import annotations
@@ -18,7 +22,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.records import LabelLanguage
+    from edge.records import LabelLanguage, LabelStyle
+
+    _Contours = tuple[NDArray[np.float64], ...]
 
 TEXTS: dict[LabelLanguage, str] = {
     "zh": "AI合成",
@@ -27,13 +33,20 @@ TEXTS: dict[LabelLanguage, str] = {
 }
 """What the label says. GB 45438-2025 asks for AI (or 人工智能) with 生成 or 合成."""
 
+_AFTER_ICON: dict[LabelLanguage, str] = {"zh": "合成", "en": "MODIFIED", "both": "合成 MODIFIED"}
+"""What stands beside the icon AI. A swap changes a picture that was there: it is MODIFIED."""
+
 _OUTLINES = Path(__file__).with_name("fonts") / "label-outlines.json"
-_TALL = frozenset("AI合成")  # capitals and ideographs: what the height of a text is measured by
+_TALL = frozenset("AIMODFE合成")  # capitals and ideographs: they say how high a text is
 _SAMPLING = 8  # subpixels per pixel and axis
 _SHIFT = 4  # fractional bits of cv2.fillPoly's coordinates
 _FULL = 230  # coverage of 255 from which a pixel counts as ink when heights are measured
 _PADDING = 0.2  # em between the ink and the plate's edge
 _CORNER = 0.25  # em, radius of the plate's corners
+
+_ICON_LETTERS = 1.2  # em of the letters in the icon, as many times that of the words
+_ICON_SPACE = 0.2  # em around the letters in the icon
+_ICON_GAP = 0.24  # em between the icon and the words
 
 PLATE_OPACITY = 0.75
 """Black behind the ink. White ink needs a ground of luminance <= 1.05/4.5 - 0.05 = 0.183, which is
@@ -63,9 +76,23 @@ def _outlines() -> dict[str, Any]:
     return content
 
 
-@lru_cache(maxsize=8)
-def _layout(text: str) -> tuple[tuple[tuple[bool, tuple[NDArray[np.float64], ...]], ...], float]:
-    """Return per glyph (is tall, contours) in em, x running on, y up; and the width in em."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shape:
+    """One filled shape of a label: contours in em, x running on, y up.
+
+    `cut` takes its ink away from the shapes before it; the height of a `tall` one counts.
+    """
+
+    contours: _Contours
+    tall: bool
+    cut: bool = False
+
+    def moved(self, scale: float, shift: tuple[float, float], *, cut: bool) -> _Shape:
+        return _Shape(tuple(c * scale + shift for c in self.contours), self.tall, cut)
+
+
+def _words(text: str) -> tuple[tuple[_Shape, ...], float]:
+    """Return the glyphs of a text, from x = 0 on, and its width in em."""
     units = float(_outlines()["units_per_em"])
     pen, glyphs = 0.0, []
     for char in text:
@@ -73,22 +100,52 @@ def _layout(text: str) -> tuple[tuple[tuple[bool, tuple[NDArray[np.float64], ...
         contours = tuple(
             np.asarray(contour, np.float64) / units + (pen, 0.0) for contour in glyph["contours"]
         )
-        glyphs.append((char in _TALL, contours))
+        glyphs.append(_Shape(contours, char in _TALL))
         pen += glyph["advance"] / units
     return tuple(glyphs), pen
 
 
 @lru_cache(maxsize=8)
-def _extent(text: str) -> tuple[float, float, float, float]:
-    """Return left, right, bottom, top of the text's outlines, in em, y up."""
-    points = np.concatenate([c for _, contours in _layout(text)[0] for c in contours])
+def _shapes(language: LabelLanguage, style: LabelStyle) -> tuple[_Shape, ...]:
+    if style == "words":
+        return _words(TEXTS[language])[0]
+    letters, _ = _words("AI")
+    left, right, bottom, top = _extent(letters)
+    middle = (top + bottom) / 2  # the icon's letters and the words have one middle line
+    scale, space = _ICON_LETTERS, _ICON_SPACE
+    width, height = (right - left) * scale + 2 * space, (top - bottom) * scale + 2 * space
+    ground = _rounded(width, height, _CORNER)
+    tile = _Shape(ground, tall=False).moved(1.0, (0.0, middle - height / 2), cut=False)
+    place = (space - left * scale, middle * (1 - scale))
+    holes = [letter.moved(scale, place, cut=True) for letter in letters]
+    words = _words(_AFTER_ICON[language])[0]
+    begin = width + _ICON_GAP - _extent(words)[0]
+    return (tile, *holes, *(word.moved(1.0, (begin, 0.0), cut=False) for word in words))
+
+
+def _extent(shapes: tuple[_Shape, ...]) -> tuple[float, float, float, float]:
+    """Return left, right, bottom, top of shapes, in em, y up."""
+    points = np.concatenate([c for shape in shapes for c in shape.contours])
     (left, bottom), (right, top) = points.min(axis=0), points.max(axis=0)
     return float(left), float(right), float(bottom), float(top)
 
 
-def em_for(text: str, height: int) -> float:
+def text_of(language: LabelLanguage, style: LabelStyle) -> str:
+    """Return what a label says, the letters of an icon included."""
+    if style == "words":
+        return TEXTS[language]
+    after = _AFTER_ICON[language]
+    return f"AI {after}" if after.isascii() else f"AI{after}"
+
+
+@lru_cache(maxsize=8)
+def _outer(language: LabelLanguage, style: LabelStyle) -> tuple[float, float, float, float]:
+    return _extent(_shapes(language, style))
+
+
+def em_for(language: LabelLanguage, style: LabelStyle, height: int) -> float:
     """Return the font size, pixels per em, that fills a plate of `height` pixels."""
-    _, _, bottom, top = _extent(text)
+    _, _, bottom, top = _outer(language, style)
     return height / (top - bottom + 2 * _PADDING)
 
 
@@ -96,7 +153,7 @@ def _even(value: float) -> int:
     return 2 * int(np.ceil(value / 2))
 
 
-def _fill(contours: tuple[NDArray[np.float64], ...], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _fill(contours: _Contours, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the coverage, uint8 (h, w) 0 to 255, of contours in pixels, y down."""
     width, height = size
     large = np.zeros((height * _SAMPLING, width * _SAMPLING), np.uint8)
@@ -108,7 +165,7 @@ def _fill(contours: tuple[NDArray[np.float64], ...], size: tuple[int, int]) -> N
     return np.asarray(small, np.uint8)
 
 
-def _rounded(width: int, height: int, radius: float) -> tuple[NDArray[np.float64], ...]:
+def _rounded(width: float, height: float, radius: float) -> _Contours:
     angles = np.linspace(0, np.pi / 2, 16)
     arc = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     corners = []
@@ -126,24 +183,23 @@ def _rows(coverage: NDArray[np.uint8]) -> int:
 
 
 @lru_cache(maxsize=64)
-def stamp(language: LabelLanguage, height: int) -> Stamp:
+def stamp(language: LabelLanguage, height: int, style: LabelStyle = "words") -> Stamp:
     """Return the label in `language` on a plate of `height` pixels (an even number).
 
     Everything else follows from the height, so that the same height is always the same picture.
     """
-    text = TEXTS[language]
-    glyphs, _ = _layout(text)
-    left, right, _, top = _extent(text)
-    em = em_for(text, height)
+    shapes = _shapes(language, style)
+    left, right, _, top = _outer(language, style)
+    em = em_for(language, style, height)
     size = (_even((right - left + 2 * _PADDING) * em), height)
     shift = np.array([size[0] / em / 2 - (left + right) / 2, top + _PADDING])
     ink = np.zeros((height, size[0]), np.uint8)
     lowest = height
-    for tall, contours in glyphs:
-        placed = tuple((c * (1.0, -1.0) + shift) * em for c in contours)
+    for shape in shapes:
+        placed = tuple((c * (1.0, -1.0) + shift) * em for c in shape.contours)
         drawn = _fill(placed, size)
-        ink = np.maximum(ink, drawn)
-        if tall:
+        ink = np.minimum(ink, 255 - drawn) if shape.cut else np.maximum(ink, drawn)
+        if shape.tall:
             lowest = min(lowest, _rows(drawn))
     plate = _fill(_rounded(size[0], height, _CORNER * em), size).astype(np.float32)
     cover = ink.astype(np.float32) / 255

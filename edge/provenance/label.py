@@ -6,6 +6,7 @@ that height: here the solid ink of the lowest capital or ideograph is measured, 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 import cv2
 
 from edge.errors import LabelError
-from edge.provenance.glyphs import TEXTS, em_for, stamp
-from edge.records import Corner, LabelLanguage, LabelPlace, Region
+from edge.provenance.glyphs import em_for, stamp, text_of
+from edge.records import Corner, LabelLanguage, LabelPlace, LabelStyle, Region
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,18 +48,22 @@ def default_language(environment: Mapping[str, str] | None = None) -> LabelLangu
     return "en"
 
 
-def _plate_height(language: LabelLanguage, shorter: int) -> int:
+def _plate_height(language: LabelLanguage, style: LabelStyle, shorter: int) -> int:
     """Return the least even plate height whose ink is high enough for `shorter` pixels."""
     wanted = max(MIN_INK, -(-shorter * 5 // 100))
-    text = TEXTS[language]
-    height = 2 * max(2, int(wanted / em_for(text, 1) / 2))  # an em is never lower than its ink
+    # An em is never lower than its ink.
+    height = 2 * max(2, int(wanted / em_for(language, style, 1) / 2))
     # Ink grows with the plate: one drawing tells about where to look, the next ones exactly.
-    reach = wanted / max(stamp(language, height).tall, 1)
+    reach = wanted / max(stamp(language, height, style).tall, 1)
     height = max(height, 2 * int(height * reach / 2))
-    while stamp(language, height).tall < wanted:
+    while stamp(language, height, style).tall < wanted:
         height += 2
-    while height > 4 and stamp(language, height - 2).tall >= wanted:
+    while height > 4 and stamp(language, height - 2, style).tall >= wanted:
         height -= 2
+    if style != "words":
+        # Nobody gets smaller letters by choosing a style.
+        letters = em_for(language, "words", _plate_height(language, "words", shorter))
+        height = max(height, 2 * math.ceil(letters / em_for(language, style, 2)))
     return height
 
 
@@ -87,6 +92,7 @@ def plan_label(
     height: int,
     face_regions: Sequence[Region],
     language: LabelLanguage,
+    style: LabelStyle = "words",
 ) -> LabelPlace:
     """Choose the label's size and corner for frames of one size.
 
@@ -99,36 +105,38 @@ def plan_label(
         height: Frame height, pixels.
         face_regions: Regions of the swapped faces, frame pixels; may reach past the frame.
         language: Words to draw.
+        style: How to draw them; the ink of every style is as high as the standard asks.
 
     Raises:
         LabelError: The frame is too small for a legible label.
     """
+    text = text_of(language, style)
     shorter = min(width, height)
     margin = max(2, round(shorter * _MARGIN_SHARE))
     if shorter < MIN_INK:
-        raise LabelError(_too_small(width, height, language))
-    plate = _plate_height(language, shorter)
-    drawn = stamp(language, plate)
+        raise LabelError(_too_small(width, height, text))
+    plate = _plate_height(language, style, shorter)
+    drawn = stamp(language, plate, style)
     size = (drawn.keep.shape[1], plate)
     # 2 more: room to move the plate to an even position
     fits = size[0] + 2 * margin + 2 <= width and size[1] + 2 * margin + 2 <= height
     if not fits or size[0] * size[1] > width * height * MAX_COVER:
-        raise LabelError(_too_small(width, height, language))
+        raise LabelError(_too_small(width, height, text))
     places = _places(width, height, size, margin)
     corner = min(_CORNERS, key=lambda c: sum(_overlap(places[c], face) for face in face_regions))
     region = places[corner]
     x, y, w, h = drawn.ink
     return LabelPlace(
-        text=TEXTS[language],
+        text=text,
         language=language,
         corner=corner,
         region=region,
         ink=Region(region.x + x, region.y + y, w, h),
+        style=style,
     )
 
 
-def _too_small(width: int, height: int, language: LabelLanguage) -> str:
-    text = TEXTS[language]
+def _too_small(width: int, height: int, text: str) -> str:
     return (
         f"a frame of {width}x{height} is too small for a legible label: '{text}' needs at least "
         f"{MIN_INK} pixels of ink height; use a larger picture"
@@ -144,7 +152,7 @@ class Label:
 
     def __init__(self, place: LabelPlace) -> None:
         self.place = place
-        self._stamp = stamp(place.language, place.region.height)
+        self._stamp = stamp(place.language, place.region.height, place.style)
 
     def draw(self, frame: NDArray[np.uint8]) -> None:
         """Burn the label into `frame`, in place; only the place's region is written.

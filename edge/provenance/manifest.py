@@ -145,6 +145,7 @@ def _label(record: SwapRecord) -> dict[str, Any]:
     return {
         "text": place.text,
         "language": place.language,
+        "style": place.style,
         "corner": place.corner,
         "region": asdict(place.region),
         "ink": asdict(place.ink),

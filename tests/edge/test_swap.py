@@ -257,3 +257,18 @@ def _most_memory(work: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_label_style_is_kept(ready: Stage) -> None:
+    swapper = Swapper(
+        ready.identity,
+        purpose="film",
+        target_is="synthetic",
+        engines=ENGINES,
+        label_language="en",
+        label_style="eu-icon",
+    )
+    place = swapper.swap(target()).record.label
+    assert (place.text, place.style) == ("AI MODIFIED", "eu-icon")
+    with pytest.raises(UsageError, match="label style"):
+        Swapper(ready.identity, purpose="film", target_is="synthetic", label_style="none")  # type: ignore[arg-type]

@@ -49,6 +49,16 @@ def test_json(ready: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["output"] == str(output)
 
 
+def test_the_icon_of_the_european_union(ready: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ready.folder / "out.png"
+    style = ("--label-style", "eu-icon", "--label-language", "en")
+    assert main(words(ready, ready.picture(), output, *LEAVE, *style)) == 0
+    capsys.readouterr()
+    assert main(["verify", str(output), "--json"]) == 0
+    label = json.loads(capsys.readouterr().out)["visible_label"]
+    assert (label["style"], label["text"]) == ("eu-icon", "AI MODIFIED")
+
+
 def test_folder_with_a_failure_is_status_2(
     ready: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -76,6 +76,8 @@ def test_video_is_swapped_labelled_signed_and_entered(ready: Stage) -> None:
         frame[region.y : region.y + region.height, region.x : region.x + region.width]
         for _, frame in after
     ]
+    assert after[0][0] == 0  # from the very first frame on
+    assert len(plates) == 12
     for plate in plates:  # in every frame, with a face or without
         assert plate.max() > 180
         assert np.median(plate) < 110

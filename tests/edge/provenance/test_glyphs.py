@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.provenance.glyphs import PLATE_OPACITY, TEXTS, stamp
-from edge.records import LABEL_LANGUAGES, LabelLanguage
+from edge.provenance.glyphs import PLATE_OPACITY, TEXTS, stamp, text_of
+from edge.records import LABEL_LANGUAGES, LABEL_STYLES, LabelLanguage, LabelStyle
 
 
 def test_every_language_has_words_that_name_ai() -> None:
@@ -13,11 +13,22 @@ def test_every_language_has_words_that_name_ai() -> None:
 
 
 @pytest.mark.parametrize("language", LABEL_LANGUAGES)
+def test_every_style_names_ai(language: LabelLanguage) -> None:
+    assert text_of(language, "words") == TEXTS[language]
+    icon = text_of(language, "eu-icon")
+    assert icon.startswith("AI")
+    assert "MODIFIED" in icon or "AI合成" in icon
+
+
+@pytest.mark.parametrize("language", LABEL_LANGUAGES)
+@pytest.mark.parametrize("style", LABEL_STYLES)
 @pytest.mark.parametrize("height", [20, 34, 102])
-def test_a_stamp_follows_from_its_height_alone(language: LabelLanguage, height: int) -> None:
-    first = stamp(language, height)
+def test_a_stamp_follows_from_its_height_alone(
+    language: LabelLanguage, style: LabelStyle, height: int
+) -> None:
+    first = stamp(language, height, style)
     stamp.cache_clear()
-    again = stamp(language, height)
+    again = stamp(language, height, style)
     assert first.keep.shape == first.add.shape == (height, first.keep.shape[1], 3)
     np.testing.assert_array_equal(first.keep, again.keep)
     np.testing.assert_array_equal(first.add, again.add)
@@ -25,8 +36,9 @@ def test_a_stamp_follows_from_its_height_alone(language: LabelLanguage, height: 
     assert first.tall <= first.ink[3] <= height
 
 
-def test_keep_and_add_never_overflow() -> None:
-    drawn = stamp("both", 60)
+@pytest.mark.parametrize("style", LABEL_STYLES)
+def test_keep_and_add_never_overflow(style: LabelStyle) -> None:
+    drawn = stamp("both", 60, style)
     assert (drawn.keep.astype(int) + drawn.add).max() <= 255
 
 

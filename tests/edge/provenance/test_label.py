@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.errors import LabelError
-from edge.provenance.glyphs import stamp
+from edge.provenance.glyphs import em_for, stamp
 from edge.provenance.label import INK_SHARE, MIN_INK, Label, default_language, plan_label
-from edge.records import LABEL_LANGUAGES, LabelLanguage, Region
+from edge.records import LABEL_LANGUAGES, LABEL_STYLES, LabelLanguage, LabelStyle, Region
 
 SIZES = [(1920, 1080), (1080, 1920), (640, 360), (256, 256), (3000, 200)]
 
@@ -37,6 +37,31 @@ def _luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("language", LABEL_LANGUAGES)
+@pytest.mark.parametrize(("width", "height"), [*SIZES, (220, 200), (721, 407)])
+def test_the_icon_is_never_less_than_the_words(
+    language: LabelLanguage, width: int, height: int
+) -> None:
+    words = plan_label(width, height, [], language)
+    icon = plan_label(width, height, [], language, "eu-icon")
+    assert "AI" in icon.text
+    assert icon.style == "eu-icon"
+    assert em_for(language, "eu-icon", icon.region.height) >= em_for(
+        language, "words", words.region.height
+    )
+    assert icon.ink.height > words.ink.height
+    assert icon.region.width * icon.region.height > words.region.width * words.region.height
+    frame = np.full((height, width, 3), 128, np.uint8)
+    Label(icon).draw(frame)
+    ink = icon.ink
+    inside = frame[ink.y : ink.y + ink.height, ink.x : ink.x + ink.width, 0]
+    # The icon comes first: a light tile, and in its middle row the dark letters A and I.
+    row = inside[ink.height // 2, : int(ink.height * 1.4)]
+    edges = np.diff((row > 128).astype(int))
+    assert row[0] > 200
+    assert np.count_nonzero(edges == -1) >= 3
+
+
+@pytest.mark.parametrize("language", LABEL_LANGUAGES)
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_measured_ink_is_high_enough(language: LabelLanguage, width: int, height: int) -> None:
     frame = np.zeros((height, width, 3), np.uint8)
@@ -53,20 +78,21 @@ def test_measured_ink_is_high_enough(language: LabelLanguage, width: int, height
 
 
 @pytest.mark.parametrize("coded", [False, True], ids=["raw", "jpeg"])
+@pytest.mark.parametrize("style", LABEL_STYLES)
 @pytest.mark.parametrize("language", LABEL_LANGUAGES)
 @pytest.mark.parametrize("background", ["white", "black", "grey", "noise", "photograph"])
 def test_contrast_on_any_background(
-    background: str, language: LabelLanguage, *, coded: bool
+    background: str, language: LabelLanguage, style: LabelStyle, *, coded: bool
 ) -> None:
     frame = _background(background, 640, 480)
-    place = plan_label(640, 480, [], language)
+    place = plan_label(640, 480, [], language, style)
     Label(place).draw(frame)
     if coded:
         encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 75])[1]
         frame = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
     region = place.region
     part = frame[region.y : region.y + region.height, region.x : region.x + region.width]
-    drawn = stamp(language, region.height)
+    drawn = stamp(language, region.height, style)
     ink = drawn.add[:, :, 0] >= 230
     anything = (drawn.add[:, :, 0] > 8).astype(np.uint8)
     ring = cv2.dilate(anything, np.ones((3, 3), np.uint8)).astype(bool) & (anything == 0)
@@ -115,9 +141,12 @@ def test_corner_that_covers_least_of_the_faces(faces: list[Region], corner: str)
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (9, 2000), (2000, 9), (40, 40), (60, 20)])
 @pytest.mark.parametrize("language", LABEL_LANGUAGES)
-def test_too_small_is_refused(width: int, height: int, language: LabelLanguage) -> None:
+@pytest.mark.parametrize("style", LABEL_STYLES)
+def test_too_small_is_refused(
+    width: int, height: int, language: LabelLanguage, style: LabelStyle
+) -> None:
     with pytest.raises(LabelError, match="too small for a legible label"):
-        plan_label(width, height, [], language)
+        plan_label(width, height, [], language, style)
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
@@ -148,20 +177,21 @@ regions = st.builds(
 )
 
 
-@example(153, 153, [], "both")
-@example(154, 154, [], "both")
+@example(153, 153, [], "both", "words")
+@example(154, 154, [], "both", "words")
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(1, 2200),
     st.integers(1, 2200),
     st.lists(regions, max_size=4),
     st.sampled_from(LABEL_LANGUAGES),
+    st.sampled_from(LABEL_STYLES),
 )
 def test_every_plan_is_inside_legible_and_even(
-    width: int, height: int, faces: list[Region], language: LabelLanguage
+    width: int, height: int, faces: list[Region], language: LabelLanguage, style: LabelStyle
 ) -> None:
     try:
-        place = plan_label(width, height, faces, language)
+        place = plan_label(width, height, faces, language, style)
     except LabelError:
         # A square of 153 is the largest frame that cannot carry the longest label.
         assert min(width, height) <= 153
@@ -199,4 +229,12 @@ def test_language_follows_the_locale(environment: dict[str, str], language: str)
 def test_there_is_no_switch() -> None:
     # whoever looks for a way to shrink or hide it finds no parameter for that
     names = itertools.chain(plan_label.__annotations__, Label.draw.__annotations__)
-    assert set(names) == {"width", "height", "face_regions", "language", "frame", "return"}
+    assert set(names) == {
+        "width",
+        "height",
+        "face_regions",
+        "language",
+        "style",  # none of which is smaller: see above
+        "frame",
+        "return",
+    }
