@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ from edge.consent.ledger import Ledger, recording_refusals
 from edge.consent.permit import TargetStatement, permit
 from edge.consent.sealed import AnyIdentity
 from edge.errors import NoFaceError, UsageError
-from edge.faces.detect import PICTURE_PASSES, open_detector
+from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, open_detector
+from edge.faces.follow import EVERY, Follower
 from edge.faces.masks import joint_mask, masker_named, open_masker
 from edge.faces.select import by_position, by_reference, check_position, only_face
 from edge.gate import open_gates
@@ -70,6 +72,9 @@ class Engines:
         boost: How many times as large as the model's own the crops are; see `edge.boost`.
         landmarker: Card name of a landmarker instead of the detector card's own; empty: that one.
         masks: Names of maskers that each take away what is no face; see `edge.faces.masks`.
+        look_every: In a video, frames from one look at the whole frame to the next; in between
+            faces are followed (`edge.faces.follow`). 0: that module's own choice, and every
+            frame where the purpose is to anonymise: a face that is found late was seen.
     """
 
     model: str = "ref_swapper"
@@ -81,6 +86,7 @@ class Engines:
     boost: int = 1
     landmarker: str = ""
     masks: tuple[str, ...] = ()
+    look_every: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +174,8 @@ class Swapper:
         self._purpose = purpose
         self._engines = engines or Engines()
         self._shelf = shelf
+        if self._engines.look_every < 0:
+            raise UsageError(f"look_every must be 0 or more frames, not {self._engines.look_every}")
         if purpose not in PURPOSES:
             raise UsageError(f"unknown purpose '{purpose}'; known: {', '.join(PURPOSES)}")
         if label_style not in LABEL_STYLES:
@@ -341,6 +349,15 @@ class Swapper:
         except NoFaceError:
             return ()  # the person looked for is not in this frame
         return faces
+
+    def follower(self) -> Follower:
+        """Return what finds the faces of one video that are to be swapped, frame by frame."""
+        every = self._engines.look_every or (1 if self._purpose == "anonymise" else EVERY)
+        return Follower(
+            partial(self.find, passes=VIDEO_PASSES),
+            partial(self._detector.near, min_score=self._engines.min_score),
+            every if self._detector.follows else 1,
+        )
 
     @property
     def nothing_found(self) -> str:

@@ -86,6 +86,7 @@ def test_the_public_methods_of_the_swapper() -> None:
     without_pixels = {
         "find",
         "finished",
+        "follower",
         "models",
         "nothing_found",
         "permit_for",

@@ -104,6 +104,14 @@ def _configure_engines(parser: argparse.ArgumentParser) -> None:
         help="provider, best first, repeatable; the first must be the one that runs",
     )
     engine.add_argument("--threads", type=int, default=0, help="threads per engine; 0: its choice")
+    engine.add_argument(
+        "--look-every",
+        type=int,
+        default=0,
+        metavar="N",
+        help="videos: look at the whole of every Nth frame and follow faces between "
+        "(default 5; 1 to anonymise)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -160,6 +168,7 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
             boost=arguments.boost,
             landmarker=arguments.landmarker,
             masks=arguments.mask,
+            look_every=arguments.look_every,
         ),
         label_language=arguments.label_language,
         label_style=arguments.label_style,

@@ -19,6 +19,7 @@ from edge.contracts import Card
 from edge.errors import BackendError, CardError, ModelError, UsageError
 from edge.faces.candidates import Candidates, joined, sane, suppress
 from edge.faces.decoders import decode, misfit, output_keys
+from edge.faces.follow import best_match
 from edge.faces.landmarks import Landmarker, open_landmarker
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
@@ -46,6 +47,11 @@ _LARGEST_IN_FINER_PASS = 256.0
 # large for the detector's field of view.
 _BEST_SIDES = (40.0, 320.0)
 _NESTED = 0.8  # a box that lies inside a better one by this share is a part of that face
+
+# A face that is followed is looked for in a square of so many of its longer sides, in which it
+# gets so many pixels: well within what is seen best, and an eighth of a frame's two passes.
+_REGION = 2.0
+_FOLLOWED_SIDE = 96.0
 
 
 def _fitness(found: Candidates) -> Floats:
@@ -124,20 +130,53 @@ class Detector:
         found = [
             self._look(frame, scale, threshold) for scale in self._scales(width, height, passes)
         ]
-        merged = self._merge(found)
-        faces = [
-            Face(
-                box=(float(x), float(y), float(w), float(h)),
-                score=min(float(score), 1.0),
-                landmarks=points.astype(np.float32),
-            )
-            for (x, y, w, h), score, points in zip(
-                merged.boxes, merged.scores, merged.points, strict=True
-            )
-        ]
+        faces = _faces(self._merge(found))
         if self._landmarker is not None:
             faces = [self._landmarker.place(frame, face) for face in faces]
         return tuple(sorted(faces, key=lambda face: -face.box[2] * face.box[3]))
+
+    @property
+    def follows(self) -> bool:
+        """Whether a look at a region costs less than one at the frame: not at a fixed size."""
+        return self._spec_size() == (0, 0)
+
+    def near(
+        self, frame: NDArray[np.uint8], expected: Face, *, min_score: float | None = None
+    ) -> Face | None:
+        """Look for one face around where it is expected.
+
+        Args:
+            frame: uint8 (H, W, 3) BGR.
+            expected: The face as it should be by now.
+            min_score: As in `detect`.
+
+        Returns:
+            The face that lies most where it is expected; None where there is none.
+
+        Raises:
+            BackendError: The engine failed.
+        """
+        threshold = self._spec.score_threshold if min_score is None else min_score
+        x, y, width, height = expected.box
+        side = max(width, height, 1.0)
+        reach = side * _REGION / 2
+        middle = np.array([x + width / 2, y + height / 2])
+        size = frame.shape[1::-1]
+        low = np.clip(np.floor(middle - reach), 0, size).astype(int)
+        high = np.clip(np.ceil(middle + reach), 0, size).astype(int)
+        if (high - low).min() < 1:
+            return None  # it has left the frame
+        (left, top), (right, bottom) = low.tolist(), high.tolist()
+        scale = min(1.0, _FOLLOWED_SIDE / side)
+        found = self._look(frame[top:bottom, left:right], scale, threshold)
+        shift = np.array([left, top], np.float32)
+        moved = Candidates(
+            found.scores, found.boxes + np.append(shift, (0, 0)), found.points + shift, found.sides
+        )
+        face = best_match(_faces(moved), expected)
+        if face is None or self._landmarker is None:
+            return face
+        return self._landmarker.place(frame, face)
 
     def _scales(self, width: int, height: int, passes: Sequence[int]) -> list[float]:
         """Return the factors at which the frame is looked at, coarsest first."""
@@ -216,6 +255,18 @@ class Detector:
         everything = joined([coarse, *small])
         worth = _fitness(everything)
         return suppress(everything, worth, self._spec.nms_iou, _NESTED, self._spec.vote_iou)
+
+
+def _faces(found: Candidates) -> list[Face]:
+    """Return candidates as faces."""
+    return [
+        Face(
+            box=(float(x), float(y), float(w), float(h)),
+            score=min(float(score), 1.0),
+            landmarks=points.astype(np.float32),
+        )
+        for (x, y, w, h), score, points in zip(found.boxes, found.scores, found.points, strict=True)
+    ]
 
 
 def open_detector(

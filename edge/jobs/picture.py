@@ -53,4 +53,6 @@ def swap_picture(swapper: Swapper, source: Path, output: Path, *, overwrite: boo
     with watch.stage("sign and publish"), Publication(output, overwrite=overwrite) as publication:
         plain = publication.write(data)
         delivered = deliver(publication, plain, swapper.ledger, record, source, output)
-    return Done(source, output, record, delivered.sha256, watch.seconds, delivered.notes)
+    return Done(
+        source, output, record, delivered.sha256, watch.seconds, delivered.notes, watch.elapsed
+    )

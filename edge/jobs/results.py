@@ -23,8 +23,10 @@ class Done:
         output: The output; None when the input had no face and was skipped.
         record: What the ledger says about the output; None when skipped.
         sha256: Hex digest of the output's bytes; "" when skipped.
-        seconds: Wall time by stage, in the order of the stages.
+        seconds: Wall time by stage, in the order of the stages. A video's stages overlap, so they
+            add up to more than it took.
         notes: What the user should know, one sentence each.
+        elapsed: Wall time from beginning to end, seconds.
     """
 
     source: Path
@@ -33,6 +35,7 @@ class Done:
     sha256: str
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()
+    elapsed: float = 0.0
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -42,6 +45,7 @@ class Done:
             "skipped": None if self.output is not None else "no face",
             "sha256": self.sha256 or None,
             "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
+            "elapsed": round(self.elapsed, 4),
             "notes": list(self.notes),
         }
         if self.record is not None:
@@ -71,7 +75,7 @@ class Done:
             what += f", {record.frames} frames"
         swapper = record.models[-1]
         lines = [
-            f"{one_line(str(self.output))}: {what}, {sum(self.seconds.values()):.2f} s",
+            f"{one_line(str(self.output))}: {what}, {self.elapsed:.2f} s",
             f"  label '{record.label.text}' ({record.label.corner}), manifest signed and verified, "
             f"in the ledger as {record.output_id}",
             f"  consent {record.permit.consent_id} ({record.permit.assurance}), "
@@ -120,7 +124,7 @@ class FolderSummary:
 
 
 class Stopwatch:
-    """Adds up wall time by stage.
+    """Adds up wall time by stage; stages of different names may run in different threads.
 
     Attributes:
         seconds: Time by stage, in the order in which the stages were first entered.
@@ -128,6 +132,12 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._start = time.perf_counter()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was made."""
+        return time.perf_counter() - self._start
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import NoFaceError
 from edge.faces.detect import VIDEO_PASSES
 from edge.faces.track import Steady
 from edge.jobs.deliver import deliver
+from edge.jobs.line import InOrder
 from edge.jobs.results import Done, Stopwatch
 from edge.media.video_in import open_video
 from edge.media.video_out import VideoWriter
@@ -18,9 +20,11 @@ from edge.records import Region
 from edge.registry import sha256_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from edge.media.video_in import VideoReader
+    from edge.media.video_info import VideoFrame, VideoInfo
     from edge.progress import Progress
     from edge.records import Face, LabelPlace
     from edge.swap import Swapper
@@ -67,7 +71,8 @@ def swap_video(
         record = swapper.finished(draft, faces=most, frames=frames)
         with watch.stage("sign and publish"):
             delivered = deliver(publication, plain, swapper.ledger, record, source, output)
-    return Done(source, output, record, delivered.sha256, watch.seconds, (*notes, *delivered.notes))
+    notes = (*notes, *delivered.notes)
+    return Done(source, output, record, delivered.sha256, watch.seconds, notes, watch.elapsed)
 
 
 def _place_label(swapper: Swapper, source: Path, progress: Progress) -> LabelPlace:
@@ -94,6 +99,50 @@ def _region(face: Face) -> Region:
     return Region(x, y, max(width, 0), max(height, 0))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A frame on its way, and the faces in it that are to be swapped."""
+
+    frame: VideoFrame
+    faces: tuple[Face, ...]
+
+
+class _Way:
+    """The steps of a video's frames, each of which runs in a thread of its own."""
+
+    def __init__(self, swapper: Swapper, info: VideoInfo, label: Label, watch: Stopwatch) -> None:
+        self._swapper, self._label, self._watch = swapper, label, watch
+        self._judge = swapper.gates.watch(float(info.rate or 25))
+        self._name = str(info.path)
+        self._follower, self._steady = swapper.follower(), Steady()
+
+    def read(self, reader: VideoReader) -> Iterator[VideoFrame]:
+        """Decode."""
+        frames = iter(reader)
+        while True:
+            with self._watch.stage("read"):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+    def look(self, frame: VideoFrame) -> _Seen:
+        """Judge the frame, and find its faces."""
+        if self._swapper.gates:
+            with self._watch.stage("content gate"):
+                self._judge.see(frame, self._name)
+        with self._watch.stage("detect"):
+            return _Seen(frame, self._steady.update(self._follower.update(frame.frame)))
+
+    def swap(self, seen: _Seen) -> _Seen:
+        """Swap the faces, and label the frame."""
+        with self._watch.stage("swap"):
+            self._swapper._swap_into(seen.frame.frame, seen.faces)
+        with self._watch.stage("label"):
+            self._label.draw(seen.frame.frame)
+        return seen
+
+
 def _swap_frames(
     swapper: Swapper,
     reader: VideoReader,
@@ -104,25 +153,12 @@ def _swap_frames(
 ) -> int:
     """Swap, label and write every frame; return the most faces in one."""
     most = 0
-    steady = Steady()
-    judge = swapper.gates.watch(float(reader.info.rate or 25))
-    name = str(reader.info.path)
-    frames = iter(reader)
-    while True:
-        with watch.stage("read"):
-            frame = next(frames, None)
-        if frame is None:
-            return most
-        if swapper.gates:
-            with watch.stage("content gate"):
-                judge.see(frame, name)
-        with watch.stage("detect"):
-            faces = steady.update(swapper.find(frame.frame, VIDEO_PASSES))
-        with watch.stage("swap"):
-            swapper._swap_into(frame.frame, faces)
-        with watch.stage("label"):
-            label.draw(frame.frame)
-        with watch.stage("encode"):
-            writer.write(frame.frame, frame.pts)
-        most = max(most, len(faces))
-        progress(frame.index + 1, reader.info.frames, "frames")
+    way = _Way(swapper, reader.info, label, watch)
+    with InOrder(way.read(reader), way.look, way.swap) as line:
+        for seen in line:
+            frame = seen.frame
+            with watch.stage("encode"):
+                writer.write(frame.frame, frame.pts)
+            most = max(most, len(seen.faces))
+            progress(frame.index + 1, reader.info.frames, "frames")
+    return most

@@ -1,0 +1,118 @@
+"""Follow: find a video's faces without looking at the whole of every frame.
+
+The whole frame is looked at now and then; in between each face is looked for where it should be by
+now, in a small region, which costs an eighth. A face that is not found there, a score that is too
+low and a cut are reasons to look at the whole frame again at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.faces.track import overlap
+from edge.records import Face
+
+Frame = NDArray[np.uint8]
+
+EVERY = 5
+"""Frames from one look at the whole frame to the next: a fifth of a second of a common video, which
+is how late somebody who enters the picture may be found."""
+
+CUT = 0.12
+"""Mean difference to the frame before, as a share of white, from which it shows another scene. A
+cut makes about 0.3, and a hand-held camera that is swung about 0.05."""
+
+_SAME = 0.3  # least overlap (intersection over union) of a face with where it was expected
+_ONE = 0.5  # overlap from which two faces that were followed have become one
+_GRAIN = 16  # every so many rows and columns are compared to see a cut
+
+Find = Callable[[Frame], tuple[Face, ...]]
+Near = Callable[[Frame, Face], "Face | None"]
+
+
+class Follower:
+    """Finds the faces of one video, frame by frame.
+
+    Attributes:
+        looks: How often the whole frame was looked at so far.
+    """
+
+    def __init__(self, find: Find, near: Near, every: int = EVERY) -> None:
+        """Start before the first frame.
+
+        Args:
+            find: Looks at a whole frame, uint8 (H, W, 3) BGR.
+            near: Looks for one face around where it is expected; None where it is not.
+            every: Frames from one look at the whole frame to the next; 1: every frame.
+        """
+        self._find, self._near, self._every = find, near, max(1, every)
+        self._faces: tuple[Face, ...] = ()
+        self._moves: tuple[NDArray[np.float32], ...] = ()
+        self._since = 0
+        self._last: NDArray[np.int16] | None = None
+        self.looks = 0
+
+    def update(self, frame: Frame) -> tuple[Face, ...]:
+        """Take the next frame.
+
+        Args:
+            frame: uint8 (H, W, 3) BGR.
+
+        Returns:
+            Its faces, in the order of the last look at a whole frame.
+        """
+        self._since += 1
+        faces = None
+        if not self._is_cut(frame) and self._faces and self._since < self._every:
+            faces = self._followed(frame)
+        if faces is None:
+            faces = self._find(frame)
+            self.looks += 1
+            self._since = 0
+        self._moves = tuple(self._move(face) for face in faces)
+        self._faces = faces
+        return faces
+
+    def _is_cut(self, frame: Frame) -> bool:
+        small = frame[::_GRAIN, ::_GRAIN, 1].astype(np.int16)
+        last, self._last = self._last, small
+        if last is None or last.shape != small.shape:
+            return True
+        return bool(np.abs(small - last).mean() > CUT * 255)
+
+    def _followed(self, frame: Frame) -> tuple[Face, ...] | None:
+        """Look for each face where it should be; None if one is lost, or two have become one."""
+        found: list[Face] = []
+        for face, move in zip(self._faces, self._moves, strict=True):
+            expected = _moved(face, move)
+            seen = self._near(frame, expected)
+            if seen is None or overlap(seen, expected) < _SAME:
+                return None
+            if any(overlap(seen, other) > _ONE for other in found):
+                return None
+            found.append(seen)
+        return tuple(found)
+
+    def _move(self, face: Face) -> NDArray[np.float32]:
+        """Return how far a face has come since the frame before: float32 (2,) x, y in pixels."""
+        before = max(self._faces, key=lambda other: overlap(face, other), default=None)
+        if before is None or overlap(face, before) < _SAME:
+            return np.zeros(2, np.float32)
+        move: NDArray[np.float32] = (face.landmarks - before.landmarks).mean(axis=0)
+        return move
+
+
+def _moved(face: Face, move: NDArray[np.float32]) -> Face:
+    x, y, width, height = face.box
+    box = (x + float(move[0]), y + float(move[1]), width, height)
+    return replace(face, box=box, landmarks=face.landmarks + move)
+
+
+def best_match(faces: Sequence[Face], expected: Face) -> Face | None:
+    """Return the face that lies most where one is expected; None where none does."""
+    best = max(faces, key=lambda face: overlap(face, expected), default=None)
+    return best if best is not None and overlap(best, expected) >= _SAME else None
