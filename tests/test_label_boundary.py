@@ -115,4 +115,4 @@ def test_no_option_is_about_having_no_label(command: str) -> None:
     import_module(f"edge.cli.{command}").configure(parser)
     options = {option for action in parser._actions for option in action.option_strings}
     about = {o for o in options if any(word in o for word in ("label", "sign", "manifest", "mark"))}
-    assert about <= {"--label-language", "--landmarker"}
+    assert about <= {"--label-language", "--label-style", "--landmarker"}
