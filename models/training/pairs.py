@@ -6,7 +6,7 @@ face part. To the swapper any two pictures of a group are a target and the exact
 swapping the other's face in: K renderings give K * (K - 1) pairs.
 
 Run `python -m models.training.pairs train` (or `photos`, `swaps`: the held-out sets); it goes on
-where it stopped.
+where it stopped. `--count` renders the beginning alone, which is balanced too.
 """
 
 from __future__ import annotations
@@ -157,18 +157,19 @@ def _render_some(name: str, indices: list[int]) -> int:
     return len(indices)
 
 
-def _missing(store: Store, part: int) -> Iterator[list[int]]:
-    todo = np.flatnonzero(np.asarray(store.done) == 0).tolist()
+def _missing(store: Store, count: int, part: int) -> Iterator[list[int]]:
+    todo = np.flatnonzero(np.asarray(store.done[:count]) == 0).tolist()
     for start in range(0, len(todo), part):
         yield todo[start : start + part]
 
 
-def fill(name: str, workers: int) -> None:
-    """Render what a store lacks, with a progress bar."""
+def fill(name: str, workers: int, count: int | None = None) -> None:
+    """Render what a store lacks, or its first `count` pictures do, with a progress bar."""
     store = Store(name, writable=True)
+    count = len(store.done) if count is None else min(count, len(store.done))
     with Progress() as progress, ProcessPoolExecutor(workers) as pool:
-        bar = progress.add_task(name, total=len(store.done), completed=int(store.done.sum()))
-        jobs = [pool.submit(_render_some, name, part) for part in _missing(store, 40)]
+        bar = progress.add_task(name, total=count, completed=int(store.done[:count].sum()))
+        jobs = [pool.submit(_render_some, name, part) for part in _missing(store, count, 40)]
         for job in as_completed(jobs):
             progress.advance(bar, job.result())
 
@@ -177,8 +178,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", choices=sorted(PLANS))
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--count", type=int, help="render only the first so many pictures")
     options = parser.parse_args()
-    fill(options.store, options.workers)
+    fill(options.store, options.workers, options.count)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """The bank of source embeddings: what the frozen recogniser says of every stored picture.
 
-Run `python -m models.training.swapper.sources`.
+Run `python -m models.training.swapper.sources`. Where no recogniser was trained, the shipped one
+serves.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from models.training.crops import Floats
 from models.training.embedder.data import to_input, view
+from models.training.embedder.evaluate import exported
 from models.training.embedder.net import LENGTH, Embedder, folded
 from models.training.pairs import Indices, Store
 from models.training.runs import data_folder, load_checkpoint
@@ -31,6 +35,25 @@ def frozen_embedder() -> Embedder:
     return still
 
 
+def bank_embedder() -> Callable[[torch.Tensor], Floats]:
+    """What embeds crops, float32 (N, 3, 112, 112) to (N, 512).
+
+    The trained recogniser, or the exported one that is shipped where none was trained here: who
+    wants sources alone need not train for hours.
+    """
+    if (data_folder() / "embedder.pt").exists():
+        net = frozen_embedder()
+
+        def trained(crops: torch.Tensor) -> Floats:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                out: Floats = net(crops.to(memory_format=torch.channels_last)).float().numpy()
+            return out
+
+        return trained
+    embed = exported()
+    return lambda crops: embed(crops.numpy())
+
+
 class _Crops(Dataset[torch.Tensor]):
     def __init__(self, store: Store, indices: Indices, version: int) -> None:
         self.store, self.indices, self.version = store, indices, version
@@ -47,13 +70,9 @@ class _Crops(Dataset[torch.Tensor]):
 @torch.no_grad()
 def embed_store(store: Store, indices: Indices, version: int, workers: int) -> Floats:
     """Embeddings of some pictures, float32 (len(indices), 512); version 0 is unworn."""
-    net = frozen_embedder()
-    out = []
+    embed = bank_embedder()
     loader = DataLoader(_Crops(store, indices, version), 256, num_workers=workers)
-    for crops in track(loader, f"{store.name} {version}"):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            out.append(net(crops.to(memory_format=torch.channels_last)).float().numpy())
-    return np.concatenate(out)
+    return np.concatenate([embed(crops) for crops in track(loader, f"{store.name} {version}")])
 
 
 def make_bank(store: Store, workers: int = 2) -> Sources:

@@ -1,11 +1,14 @@
 """What is rendered to train and to judge: groups, held-out seeds, balance."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
 pytest.importorskip("numba")
 
-from models.training.pairs import HELD_OUT, PLANS, photos_plan, swaps_plan, train_plan
+from models.training.pairs import HELD_OUT, PLANS, _missing, photos_plan, swaps_plan, train_plan
 
 
 @pytest.mark.parametrize("name", sorted(PLANS))
@@ -37,3 +40,13 @@ def test_swaps_put_another_face_on_the_same_head() -> None:
     assert (faces[:, 0] == heads[:, 0]).all()
     assert (faces[:, 0] != faces[:, 1]).all()
     assert len(np.unique(faces)) == 10
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted"), [(10, [1, 3, 4, 6, 7, 8, 9]), (5, [1, 3, 4]), (0, [])]
+)
+def test_only_what_lacks_is_rendered_and_only_the_beginning(count: int, wanted: list[int]) -> None:
+    store: Any = SimpleNamespace(done=np.array([1, 0, 1, 0, 0, 1, 0, 0, 0, 0], np.uint8))
+    parts = list(_missing(store, count, part=2))
+    assert [index for part in parts for index in part] == wanted
+    assert all(len(part) <= 2 for part in parts)
