@@ -28,7 +28,7 @@ class Names:
         model: `<stem>.<target>.<precision>.<format>`.
         report: the JSON with all figures.
         emap: the side file with the lifted emap, float32 .npy.
-        operators: of a .ort model: what a reduced build of the engine must have.
+        operators: of a .ort model: what a reduced build of the engine must have; empty for others.
     """
 
     model: str
@@ -46,14 +46,15 @@ class Names:
 
     def sides(self) -> tuple[str, ...]:
         """Return the names of the files that can lie beside it."""
-        return (self.emap, self.operators)
+        return tuple(name for name in (self.emap, self.operators) if name)
 
 
 def names_of(model: Path, target: str, precision: str, form: str) -> Names:
     """Return the names for a model, a target, a precision and a format."""
     stem = f"{model.stem}.{target}.{precision}"
     name = f"{stem}.{form}"
-    return Names(name, f"{name}.json", f"{name}.emap.npy", f"{stem}.required_operators.config")
+    operators = f"{stem}.required_operators.config" if form == "ort" else ""
+    return Names(name, f"{name}.json", f"{name}.emap.npy", operators)
 
 
 def check_outputs(

@@ -11,20 +11,21 @@ import pytest
 
 from edge.errors import OutputError, UsageError
 from quantize.outputs import Names, Staging, check_outputs, names_of
+from quantize.targets import FORMATS
 
-NAMES = names_of(Path("deep/face.v2.onnx"), "x86_cpu", "int8", "onnx")
+NAMES = names_of(Path("deep/face.v2.onnx"), "x86_cpu", "int8", "ort")
 
 
 def test_names_begin_with_the_models_own() -> None:
-    assert NAMES.model == "face.v2.x86_cpu.int8.onnx"
-    assert NAMES.report == "face.v2.x86_cpu.int8.onnx.json"
+    assert NAMES.model == "face.v2.x86_cpu.int8.ort"
+    assert NAMES.report == "face.v2.x86_cpu.int8.ort.json"
     assert len(set(NAMES.all())) == len(NAMES.all()) == 5
     assert all(name.startswith("face.v2.x86_cpu.int8.") for name in NAMES.all())
 
 
 def test_formats_do_not_share_a_file() -> None:
-    one, other = (names_of(Path("m.onnx"), "jetson", "fp16", form) for form in ("onnx", "tflite"))
-    assert not set(one.all()[:4]) & set(other.all()[:4])
+    every = [names_of(Path("m.onnx"), "jetson", "fp16", form).all() for form in FORMATS]
+    assert len(set().union(*every)) == sum(map(len, every))
 
 
 def fill(staging: Staging, names: Names = NAMES) -> None:
