@@ -133,7 +133,8 @@ def _plots(comparison: Comparison) -> str:
     return (
         '<section class="keep"><h2>Size, latency, quality</h2>'
         '<p class="quiet">Up and to the left is better. '
-        "Quality is the PSNR of the worst sample against the float model.</p>"
+        "Quality is the PSNR of the worst sample against the float model, which the dashed lines "
+        "stand for.</p>"
         f'<div class="plots">{"".join(figures)}</div><ul class="key">{key}</ul></section>'
     )
 

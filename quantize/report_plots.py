@@ -14,8 +14,8 @@ from html import escape
 from quantize.comparison import LayerFigure, decibels
 from quantize.quality import MOST_PSNR
 
-_WIDTH, _HEIGHT = 360, 270  # units: those of a phone's screen, so that text is no smaller there
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 14, 14, 44
+_WIDTH, _HEIGHT = 360, 280  # units: those of a phone's screen, so that text is no smaller there
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 14, 30, 44
 _BADGE = 9.5  # radius
 _AIR = 21.0  # least distance of two badges' centres
 _TICKS = 5
@@ -122,7 +122,7 @@ def _grid(axes: _Axes, x_title: str) -> list[str]:
     middle = (_LEFT + right) / 2
     parts.append(
         f'<text class="axis mid" x="{middle}" y="{_HEIGHT - 8}">{escape(x_title)}</text>'
-        f'<text class="axis" x="{_LEFT + 5}" y="{_TOP + 8}">dB, worst picture</text>'
+        f'<text class="axis" x="4" y="12">dB, worst picture</text>'
     )
     return parts
 
@@ -133,7 +133,6 @@ def _float_line(axes: _Axes, value: float | None) -> list[str]:
     at = axes.x(value)
     return [
         f'<line class="float" x1="{_at(at)}" x2="{_at(at)}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
-        f'<text class="axis end" x="{_at(at - 5)}" y="{_HEIGHT - _BOTTOM - 8}">float</text>'
     ]
 
 
