@@ -197,8 +197,9 @@ class Comparison:
         said = []
         timed = [(row.timing.ratio, row) for row in self.measured if row.timing is not None]
         if timed:
-            ratio, row = max(timed, key=lambda pair: pair[0])
-            if ratio > 1:
+            quicker = [pair for pair in timed if pair[1].timing and pair[1].timing.quicker]
+            ratio, row = max(quicker or timed, key=lambda pair: pair[0])
+            if quicker and ratio > 1:
                 said.append(f"Quickest here: {row.name}, {ratio:.2f} times as fast as float.")
             else:
                 said.append("Nothing is quicker than the float model on this machine.")

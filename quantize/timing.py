@@ -39,6 +39,14 @@ class Timing:
     ratio: float
     ratio_min: float
 
+    @property
+    def quicker(self) -> bool:
+        """Whether it is no slower than the first, by the medians and by the quickest rounds.
+
+        Either alone errs where other processes take the processor away now and then.
+        """
+        return self.ratio >= 1 and self.ratio_min >= 1
+
 
 def interleaved(
     runs: Mapping[str, Callable[[], object]],

@@ -35,6 +35,12 @@ def test_nothing_is_called_quick_that_is_slower_than_float() -> None:
     assert said[0] == "Nothing is quicker than the float model on this machine."
 
 
+def test_the_quickest_is_quick_by_medians_and_by_quickest_rounds() -> None:
+    lucky = row("lucky.onnx", timing=replace(_timing(3.0), ratio_min=0.9))
+    said = comparison(lucky, row("quick.onnx", timing=_timing(1.5))).findings()
+    assert said[0] == "Quickest here: quick.onnx, 1.50 times as fast as float."
+
+
 def test_nothing_that_does_not_run_stands_out() -> None:
     broken = row("broken.onnx", trouble="it is broken", scores=None, timing=None)
     assert comparison(broken).findings() == ["Not measured: broken.onnx."]

@@ -29,8 +29,8 @@ SCORES = Scores(50.0, 45.0, 0.99, 0.98, 0.1, 0.01, 0.999, 1, (55.0, 45.0), (1.0,
 FILE = {"name": "m.x86_cpu.int8.onnx", "size": 250, "sha256": "ab" * 32}
 
 
-def timing(ratio: float) -> Timing:
-    return Timing(20, 10.0 / ratio, 11.0, 9.0, ratio, ratio)
+def timing(ratio: float, quickest: float | None = None) -> Timing:
+    return Timing(20, 10.0 / ratio, 11.0, 9.0, ratio, ratio if quickest is None else quickest)
 
 
 @pytest.fixture
@@ -94,6 +94,12 @@ def test_what_is_slower_is_never_called_the_fastest(
     assert facts["latency"]["faster"] == (ratio >= 1)
     slow = [note for note in facts["notes"] if "slower" in note]
     assert bool(slow) == (ratio < 1)
+
+
+def test_what_medians_alone_call_quick_is_not_called_so(prepared: Prepared) -> None:
+    facts = said(prepared, latency=Latency(timing(1.0), timing(1.4, 0.9), 1))
+    assert (facts["fastest"], facts["latency"]["faster"]) == ("fp32", False)
+    assert any("1.40 times" in note and "0.90 times" in note for note in facts["notes"])
 
 
 def test_a_latency_is_this_machines(prepared: Prepared) -> None:

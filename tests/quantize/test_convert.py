@@ -115,7 +115,7 @@ def test_what_the_json_says(bench: Bench) -> None:
     assert facts["checks"]["self_test"]["passed"]
     assert facts["checks"]["saturation"]["verdict"] in ("none", "saturates", "differs")
     assert sum(facts["checks"]["nodes_per_provider"].values()) > 0
-    assert facts["fastest"] == ("int8" if facts["latency"]["ratio"] >= 1 else "fp32")
+    assert facts["fastest"] == ("int8" if facts["latency"]["faster"] else "fp32")
     assert facts["memory"]["peak_bytes"] > facts["memory"]["before_bytes"] > 0
     assert {"onnx", "onnxruntime", "numpy", "edge-swap", "python"} <= set(facts["versions"])
     assert facts["machine"]["cores"] >= 1

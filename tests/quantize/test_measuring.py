@@ -141,16 +141,20 @@ def test_what_was_baked_away_is_put_back(samples: Samples) -> None:
     assert with_source(samples, "source", None) is samples
 
 
-@pytest.mark.parametrize(("budget", "rounds"), [(1e9, 20), (0.0, 5)])
+@pytest.mark.parametrize(
+    ("seconds", "more", "rounds"), [(1e9, 0.0, 20), (0.0, 0.0, 5), (1e9, 1e9, 100)]
+)
 def test_files_are_timed_in_turns(
-    budget: float,
+    seconds: float,
+    more: float,
     rounds: int,
     model: onnx.ModelProto,
     samples: Samples,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(measuring, "_SECONDS_FOR_TIMING", budget)
+    monkeypatch.setattr(measuring, "_SECONDS_FOR_TIMING", seconds)
+    monkeypatch.setattr(measuring, "_SECONDS_FOR_MORE", more)
     file = save(model, tmp_path / "m.onnx")
     seen: list[tuple[str, int, int]] = []
     feeds = samples.feeds[0]
