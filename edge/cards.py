@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,9 +43,11 @@ else:
     import tomli as tomllib
 
 __all__ = [
+    "BrokenCard",
     "Card",
     "Kind",
     "all_cards",
+    "broken_cards",
     "card_file",
     "card_names",
     "find_card",
@@ -178,27 +181,83 @@ def load_card(path: Path) -> Card:
         raise CardError(f"card {path.name}: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenCard:
+    """A card of the user's own that is left out, because nobody can tell what it means.
+
+    Attributes:
+        path: The file.
+        name: The model's name: what the card says, or else what the file is called.
+        reason: What is wrong, one line.
+        may_be_gate: Whether it may be a content gate's; nothing is swapped beside such a card.
+    """
+
+    path: Path
+    name: str
+    reason: str
+    may_be_gate: bool
+
+
 def _card_files() -> list[Path]:
-    folders = (resources.cards_dir(), resources.data_dir() / "cards")
-    return [path for folder in folders for path in sorted(folder.glob("*.toml"))]
+    return [*_shipped_files(), *_own_files()]
+
+
+def _shipped_files() -> list[Path]:
+    return sorted(resources.cards_dir().glob("*.toml"))
+
+
+def _own_files() -> list[Path]:
+    return sorted((resources.data_dir() / "cards").glob("*.toml"))
+
+
+def _read_cards() -> tuple[dict[str, Card], list[BrokenCard]]:
+    shipped = [(path, load_card(path)) for path in _shipped_files()]
+    found = {card.name: (card, path) for path, card in shipped}
+    broken: list[BrokenCard] = []
+    for path in _own_files():
+        try:
+            card = load_card(path)
+        except CardError as error:
+            broken.append(BrokenCard(path, path.stem, str(error), _may_be_gate(path)))
+            continue
+        if card.name not in found:
+            found[card.name] = (card, path)
+            continue
+        other, where = found[card.name]
+        reason = f"two cards are named '{card.name}': {where} and {path}; rename one"
+        gate = "gate" in (card.kind, other.kind)
+        broken.append(BrokenCard(path, card.name, reason, gate))
+    return {name: found[name][0] for name in sorted(found)}, broken
+
+
+def _may_be_gate(path: Path) -> bool:
+    """Return whether a card that cannot be read may say that it is a gate's."""
+    try:
+        text = path.read_bytes() if path.stat().st_size <= _MAX_CARD_BYTES else None
+    except OSError:
+        text = None
+    return text is None or b"gate" in text.lower()
+
+
+def broken_cards() -> list[BrokenCard]:
+    """Return the user's own cards that cannot be used; one of them stops no other model.
+
+    Raises:
+        CardError: A shipped card is malformed.
+    """
+    return _read_cards()[1]
 
 
 def all_cards() -> dict[str, Card]:
     """Return every card, shipped and the user's own, by name and sorted by name.
 
-    A card that states no hash has the one that was recorded when its file was added, if any.
+    A card that states no hash has the one that was recorded when its file was added, if any. Of
+    the user's own the malformed ones are left out: `broken_cards` names them.
 
     Raises:
-        CardError: A card is malformed, or two have one name.
+        CardError: A shipped card is malformed.
     """
-    found: dict[str, tuple[Card, Path]] = {}
-    for path in _card_files():
-        card = load_card(path)
-        if card.name in found:
-            other = found[card.name][1]
-            raise CardError(f"two cards are named '{card.name}': {other} and {path}; rename one")
-        found[card.name] = (card, path)
-    return recorded.complete({name: found[name][0] for name in sorted(found)})
+    return recorded.complete(_read_cards()[0])
 
 
 def card_names() -> list[str]:
@@ -214,21 +273,36 @@ def find_card(name: str, kind: Kind | None = None) -> Card:
         kind: What it must be; anything by default.
 
     Raises:
-        CardError: No such card, or of another kind, or a card is malformed.
+        CardError: No such card, or of another kind, or malformed, or two have this name.
     """
-    return pick(all_cards(), name, kind)
+    cards, broken = _read_cards()
+    _refuse_broken(broken, name)
+    return pick(recorded.complete(cards), name, kind)
+
+
+def _refuse_broken(broken: list[BrokenCard], name: str) -> None:
+    for bad in broken:
+        if bad.name == name:
+            raise CardError(bad.reason)
 
 
 def card_file(name: str) -> Path:
     """Return the TOML file of the card named `name`.
 
     Raises:
-        CardError: There is no such card, or one is malformed.
+        CardError: There is no such card, or it is malformed, or two have this name.
     """
-    for path in _card_files():
-        if load_card(path).name == name:
-            return path
-    raise CardError(f"no model '{name}'; known: {', '.join(card_names()) or 'none'}")
+    cards, broken = _read_cards()
+    _refuse_broken(broken, name)
+    pick(cards, name)
+    return next(path for path in _card_files() if _is_named(path, name))
+
+
+def _is_named(path: Path, name: str) -> bool:
+    try:
+        return load_card(path).name == name
+    except CardError:
+        return False
 
 
 def pick(cards: Mapping[str, Card], name: str, kind: Kind | None = None) -> Card:

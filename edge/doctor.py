@@ -212,19 +212,21 @@ def _loose(folder: Path, *, private: bool) -> Iterator[Finding]:
 
 
 def look_at_models() -> Iterator[Finding]:
-    """Yield every card, and whether its file is there and the right one."""
-    from edge.cards import all_cards
-    from edge.registry import find_file, how_to_get, locate
+    """Yield every card whose file is here or should be, and how many others are known."""
+    from edge.cards import all_cards, broken_cards
+    from edge.registry import find_file, locate
 
     cards = all_cards()
     for name in sorted(set(REFERENCE_MODELS) - set(cards)):
         mend = "pip install --force-reinstall edge-swap"
         yield Finding(name, "its card is missing", "problem", mend)
+    for bad in broken_cards():
+        yield Finding(bad.name, f"left out: {bad.reason}", "problem", f"mend or remove {bad.path}")
     shipped = resources.weights_dir()
+    absent = 0
     for name, card in sorted(cards.items()):
         if find_file(card) is None and name not in REFERENCE_MODELS:
-            mend = how_to_get(card).replace("FILE", card.file)
-            yield Finding(name, "not here", "note", mend)
+            absent += 1
             continue
         try:
             path = locate(card)
@@ -233,6 +235,9 @@ def look_at_models() -> Iterator[Finding]:
             continue
         place = "shipped" if path.parent == shipped else str(path)
         yield Finding(name, f"{card.kind}, {card.size_text}, {place}")
+    if absent:
+        text = f"{absent} models that are known and not shipped are not here"
+        yield Finding("others", text, "note", "edge models list names them")
 
 
 def look_at_safety() -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from edge import resources
 from edge.backends._onnx_contents import unread_matrices
 from edge.backends._onnx_outline import Outline, Port
-from edge.cards import Card, all_cards
+from edge.cards import Card, all_cards, broken_cards
 from edge.emap import is_emap
 from edge.errors import ModelError
 
@@ -64,7 +64,7 @@ def write_draft(
 def _free_name(source: Path, digest: str, folder: Path) -> str:
     """Return a name that no card has, and no draft for another file."""
     stem = _NAME.sub("_", source.stem.lower()).strip("_.-")[:60] or "model"
-    taken = set(all_cards())
+    taken = {*all_cards(), *(bad.name for bad in broken_cards())}
     for draft in folder.glob(f"*{_SUFFIX}"):
         if digest not in draft.read_text(encoding="utf-8", errors="replace"):
             taken.add(draft.name.removesuffix(_SUFFIX))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge import recorded
 from edge.backends import Session
-from edge.cards import all_cards
+from edge.cards import all_cards, broken_cards
 from edge.consent.policy import load_policy
 from edge.contracts import Card, GateSpec
 from edge.errors import CardError, EdgeError, GateError, ModelError
@@ -48,8 +48,12 @@ def installed_gates() -> list[str]:
     with `edge models remove`: a file or a card that has gone does not turn its gate off.
 
     Raises:
-        ModelError: Cards or records cannot be read.
+        CardError: A card cannot be read that may be a gate's.
+        ModelError: Records cannot be read.
     """
+    for bad in broken_cards():
+        if bad.may_be_gate:
+            raise CardError(f"{bad.reason}: mend or remove {bad.path}")
     cards = [card for card in all_cards().values() if card.kind == "gate"]
     here = {card.name for card in cards if find_file(card) is not None}
     return sorted(here | recorded.noted_gates())

@@ -54,12 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from edge.cards import all_cards
+    from edge.cards import all_cards, broken_cards
+    from edge.cli import one_line
 
     cards = list(all_cards().values())
+    broken = broken_cards()
     if arguments.json:
         models = [_summary(card) for card in cards]
-        sys.stdout.write(json.dumps({"models": models}, indent=2) + "\n")
+        left_out = [{"path": str(bad.path), "reason": bad.reason} for bad in broken]
+        sys.stdout.write(json.dumps({"models": models, "broken": left_out}, indent=2) + "\n")
         return 0
     head = ("name", "kind", "precision", "size", "licence", "commercial", "file")
     rows = [head, *(_row(card) for card in cards)]
@@ -67,6 +70,9 @@ def _list(arguments: argparse.Namespace) -> int:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
+    for bad in broken:
+        text = f"left out, mend or remove {bad.path}: {bad.reason}"
+        sys.stderr.write(f"edge models: {one_line(text)}\n")
     return 0
 
 

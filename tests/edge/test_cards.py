@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cards import all_cards, card_names, find_card, load_card
+from edge.cards import all_cards, broken_cards, card_names, find_card, load_card
 from edge.errors import CardError
 from edge.faces.align import TEMPLATES
 from edge.resources import cards_dir
@@ -129,7 +129,43 @@ def test_two_cards_of_one_name_are_refused(edge_home: Path) -> None:
     cards = edge_home / "data" / "cards"
     (cards / "two.toml").write_bytes((cards / "one.toml").read_bytes())
     with pytest.raises(CardError, match="two cards are named 'one'"):
-        card_names()
+        find_card("one")
+    assert [bad.path for bad in broken_cards()] == [cards / "two.toml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "may_be_gate"),
+    [
+        (b"kind = 3", False),
+        (b"kind = [", False),
+        (b"\xff\xfe", False),
+        (b'kind = "gate"', True),
+        (b'kind = "gate', True),
+        (b"#" * 70_000, True),
+    ],
+)
+def test_a_broken_card_of_the_user_stops_no_other_model(
+    text: bytes, may_be_gate: bool, edge_home: Path
+) -> None:
+    tiny.install(edge_home)
+    path = edge_home / "data/cards/odd.toml"
+    path.write_bytes(text)
+    assert find_card("tiny_swapper").name == "tiny_swapper"
+    assert "odd" not in card_names()
+    (bad,) = broken_cards()
+    assert (bad.path, bad.name, bad.may_be_gate) == (path, "odd", may_be_gate)
+    with pytest.raises(CardError, match=r"^card odd\.toml: "):
+        find_card("odd")
+
+
+def test_a_card_of_the_user_named_as_a_shipped_one_stands_for_neither(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    text = (edge_home / "data/cards/tiny_swapper.toml").read_text(encoding="utf-8")
+    own = edge_home / "data/cards/own.toml"
+    own.write_text(text.replace('"tiny_swapper"', '"ref_swapper"', 1), encoding="utf-8")
+    with pytest.raises(CardError, match="two cards are named 'ref_swapper'"):
+        find_card("ref_swapper")
+    assert find_card("tiny_swapper").name == "tiny_swapper"
 
 
 def test_an_unknown_name_or_kind_is_refused(edge_home: Path) -> None:

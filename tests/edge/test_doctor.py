@@ -137,6 +137,20 @@ def test_the_shipped_models_are_well() -> None:
     assert all(findings[name].state == "ok" for name in doctor.REFERENCE_MODELS)
 
 
+def test_models_that_are_not_here_are_one_line(edge_home: Path) -> None:
+    rest = [f for f in doctor.look_at_models() if f.state == "note"]
+    assert [f.topic for f in rest] == ["others"]
+
+
+def test_a_broken_card_is_named_with_its_place(edge_home: Path) -> None:
+    path = edge_home / "data/cards/odd.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("kind = 3", encoding="utf-8")
+    (bad,) = _problems(doctor.look_at_models())
+    assert bad.topic == "odd"
+    assert bad.mend == f"mend or remove {path}"
+
+
 def test_a_missing_reference_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("EDGE_MODELS_DIR", raising=False)
     monkeypatch.setattr(resources, "weights_dir", lambda: tmp_path)

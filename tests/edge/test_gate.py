@@ -114,6 +114,16 @@ def test_a_card_that_has_gone_does_not_turn_the_gate_off(edge_home: Path) -> Non
 # Failing closed -------------------------------------------------------------------------------
 
 
+def test_a_broken_card_that_may_be_a_gates_is_closed(edge_home: Path) -> None:
+    path = edge_home / "data/cards/odd.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('kind = "gate', encoding="utf-8")
+    with pytest.raises(GateError, match=r"cannot be told: card odd\.toml: .*mend or remove"):
+        open_gates()
+    path.write_text('kind = "swapper', encoding="utf-8")
+    assert not open_gates()
+
+
 def test_a_changed_gate_is_closed(edge_home: Path) -> None:
     path = gates.install(edge_home)
     path.write_bytes(path.read_bytes()[:-1] + b"\0")

@@ -164,9 +164,19 @@ def test_what_cannot_be_done_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_a_broken_card_of_the_user_is_one_line(
+def test_a_broken_card_of_the_user_is_one_line_and_stops_no_other(
     edge_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (edge_home / "data/cards/odd.toml").write_text("kind = 3", encoding="utf-8")
-    assert main(["models", "list"]) == 2
-    assert capsys.readouterr().err.startswith("edge models: card odd.toml: 'kind' must be text")
+    path = edge_home / "data/cards/odd.toml"
+    path.write_text("kind = 3", encoding="utf-8")
+    assert main(["models", "list"]) == 0
+    shown = capsys.readouterr()
+    assert "ref_swapper" in shown.out
+    reason = "card odd.toml: 'kind' must be text"
+    assert shown.err.startswith(f"edge models: left out, mend or remove {path}: {reason}")
+    assert shown.err.count("\n") == 1
+    assert main(["models", "list", "--json"]) == 0
+    (bad,) = json.loads(capsys.readouterr().out)["broken"]
+    assert bad["path"] == str(path)
+    assert main(["models", "show", "odd"]) == 2
+    assert capsys.readouterr().err.startswith(f"edge models: {reason}")
