@@ -69,6 +69,7 @@ class VideoReader:
         self._av = load_av()
         self._path = path
         self.broken = 0
+        self._interlaced = False
         self._container: Any = _open(self._av, path)
         self._ended_early = _is_cut_off(path)
         try:
@@ -91,6 +92,13 @@ class VideoReader:
     def notes(self) -> tuple[str, ...]:
         """What was not as it should be, one sentence each, for the summary."""
         found = []
+        if self._interlaced:
+            found.append(
+                "the video is interlaced: each frame is taken as one picture and written "
+                "progressive; deinterlace it first for clean edges"
+            )
+        if self.info.colour.is_hdr:
+            found.append("the video is HDR: its colours are kept, in 8 bits, so steps may show")
         if self.broken:
             packets = "1 packet" if self.broken == 1 else f"{self.broken} packets"
             found.append(f"{packets} could not be decoded: frames that need them are left out")
@@ -167,6 +175,7 @@ class VideoReader:
                 if frame.is_corrupt:
                     self.broken += 1
                 else:
+                    self._interlaced |= bool(frame.interlaced_frame)
                     yield frame
         if packets < self._stream.frames:
             self._ended_early = True

@@ -14,6 +14,7 @@ LIMITED, FULL = 1, 2
 
 _MATRICES = frozenset({1, 5, 6, 7, 9})  # BT.709, BT.470BG, SMPTE 170M, SMPTE 240M, BT.2020
 _BT709, _SMPTE170M = 1, 6
+_HDR_TRANSFERS = frozenset({16, 18})  # SMPTE ST 2084 (PQ), ARIB STD-B67 (HLG)
 _HD_HEIGHT = 720
 _UNSPECIFIED = 2
 
@@ -34,6 +35,11 @@ class Colour:
     primaries: int
     transfer: int
     full_range: bool
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether the transfer characteristics are those of high dynamic range: PQ or HLG."""
+        return self.transfer in _HDR_TRANSFERS
 
 
 def colour_of(matrix: int, primaries: int, transfer: int, full: bool, height: int) -> Colour:

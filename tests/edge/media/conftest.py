@@ -29,6 +29,7 @@ class Clip:
     audio_start: float = 0.0
     seconds: float = 1.0
     matrix: int = 2
+    transfer: int = 2
     full_range: bool = False
 
 
@@ -73,6 +74,7 @@ def _make(path: Path, clip: Clip) -> Path:
         context.pix_fmt = clip.pixel_format
         context.time_base = stream.time_base = clip.time_base
         context.colorspace = clip.matrix
+        context.color_trc = clip.transfer
         context.color_range = 2 if clip.full_range else 1
         audio: Any = None
         sounds: list[Any] = []

@@ -171,6 +171,22 @@ def test_an_index_that_is_cut_off_is_noted(make_clip: Make) -> None:
         assert "truncated" in video.notes[-1]
 
 
+def test_interlaced_frames_are_noted(make_clip: Make) -> None:
+    flags = (("flags", "+ildct+ilme"), ("x264-params", "tff=1"))
+    with open_video(make_clip(options=flags)) as video:
+        list(video)
+        (note,) = video.notes
+    assert "interlaced" in note
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_high_dynamic_range_is_noted(transfer: int, make_clip: Make) -> None:
+    with open_video(make_clip(transfer=transfer)) as video:
+        list(video)
+        (note,) = video.notes
+    assert "HDR" in note
+
+
 def test_stray_bytes_at_the_end_are_no_truncation(make_clip: Make) -> None:
     path = make_clip(stamps=range(3))
     path.write_bytes(path.read_bytes() + b"stray bytes")
