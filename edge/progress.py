@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
 
 class Progress(Protocol):
     """Told after each piece of work."""
@@ -77,8 +80,30 @@ def bar(title: str, quiet: bool) -> Iterator[Progress]:
         The function to report to. The bar appears at its first call, so that work that is done in
         an instant shows none.
     """
+    with _bars((title,), quiet) as (progress,):
+        yield progress
+
+
+@contextmanager
+def nested_bars(title: str, inner: str, quiet: bool) -> Iterator[tuple[Progress, Progress]]:
+    """Show two bars, one below the other: all the work, and the piece in hand; else as `bar`.
+
+    Args:
+        title: What is going on.
+        inner: What is going on in the piece in hand. Its bar is seen while the piece lasts.
+        quiet: Show nothing.
+
+    Yields:
+        The functions to report to: of all the work, and of the piece in hand.
+    """
+    with _bars((title, inner), quiet) as (outer, piece):
+        yield outer, piece
+
+
+@contextmanager
+def _bars(titles: tuple[str, ...], quiet: bool) -> Iterator[list[Progress]]:
     if quiet:
-        yield silent
+        yield [silent] * len(titles)
         return
     from rich.console import Console
     from rich.progress import (
@@ -108,19 +133,29 @@ def bar(title: str, quiet: bool) -> Iterator[Progress]:
     with RichProgress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as shown:
-        task = None
+        yield [_row(shown, title, stays=row == 0) for row, title in enumerate(titles)]
 
-        def report(done: int, total: int | None, what: str) -> None:
-            nonlocal task
-            if task is None:
-                task = shown.add_task(title, total=total)
-            from edge.cli import one_line
 
-            shown.update(
-                task,
-                completed=done,
-                total=total,
-                description=one_line(f"{title} {what}").replace("[", r"\["),
-            )
+def _row(shown: RichProgress, title: str, *, stays: bool) -> Progress:
+    """Return the function that reports to one bar of `shown`."""
+    task: TaskID | None = None
+    last = 0
 
-        yield report
+    def report(done: int, total: int | None, what: str) -> None:
+        from edge.cli import one_line
+
+        nonlocal task, last
+        if task is None:
+            task = shown.add_task(title, total=total)
+        elif done < last:
+            shown.reset(task)  # the next step, with a pace of its own
+        last = done
+        shown.update(
+            task,
+            completed=done,
+            total=total,
+            description=one_line(f"{title} {what}").replace("[", r"\["),
+            visible=stays or done != total,
+        )
+
+    return report

@@ -118,12 +118,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Swap and print what was made."""
     from edge.jobs.file import swap_file
     from edge.jobs.folder import swap_folder
-    from edge.progress import bar
+    from edge.progress import bar, nested_bars
 
     swapper = _swapper(arguments)
     skip = arguments.on_no_face == "skip"
     if arguments.input.is_dir():
-        with bar("swapping", arguments.json) as progress:
+        with nested_bars("swapping", " ", arguments.json) as (progress, frames):
             summary = swap_folder(
                 swapper,
                 arguments.input,
@@ -131,6 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
                 overwrite=arguments.overwrite,
                 skip_without_face=skip,
                 progress=progress,
+                frames=frames,
             )
         _print_folder(summary, as_json=arguments.json)
         return 2 if summary.failed else 0

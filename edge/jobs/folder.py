@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import EdgeError, MediaError, OutputError, UsageError
+from edge.errors import ConsentError, EdgeError, MediaError, OutputError, UsageError
 from edge.jobs.file import swap_file
 from edge.jobs.results import Done, FolderSummary
 from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES, VIDEO_TYPES
 from edge.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from edge.records import Medium
     from edge.swap import Swapper
 
 _UNWRITTEN = {".bmp": ".png", ".tif": ".png", ".tiff": ".png", ".avif": ".jpg"}
@@ -26,6 +27,7 @@ def swap_folder(
     overwrite: bool = False,
     skip_without_face: bool = False,
     progress: Progress = silent,
+    frames: Progress = silent,
 ) -> FolderSummary:
     """Swap every picture and video of a folder and its subfolders; one that fails stops no other.
 
@@ -36,6 +38,7 @@ def swap_folder(
         overwrite: Replace existing outputs.
         skip_without_face: List a source without a face instead of counting it as failed.
         progress: Told after each file.
+        frames: Told after each frame of a video.
 
     Raises:
         UsageError: The output folder lies in the input folder, or is the same, or two inputs
@@ -48,9 +51,9 @@ def swap_folder(
         raise UsageError(f"{output}: lies in the input folder {source}; choose another output")
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; a folder is swapped into a folder")
-    with swapper.refusals({"input": str(source), "output": str(output)}):
-        swapper.permit_for("picture")
     wanted, ignored = _inputs(source)
+    with swapper.refusals({"input": str(source), "output": str(output)}):
+        _check_permitted(swapper, wanted)
     pairs = [(path, output / _output_name(path.relative_to(source))) for path in wanted]
     if not pairs:
         raise MediaError(f"{source}: holds no picture and no video")
@@ -68,12 +71,28 @@ def swap_folder(
                     destination,
                     overwrite=overwrite,
                     skip_without_face=skip_without_face,
+                    progress=frames,
                 )
             )
         except EdgeError as error:
             failed.append((path, str(error)))
         progress(number + 1, len(pairs), path.name)
     return FolderSummary(tuple(done), tuple(failed), tuple(ignored))
+
+
+def _check_permitted(swapper: Swapper, wanted: list[Path]) -> None:
+    """Check that there is leave for one kind of the files at least; each file is checked again."""
+    media: set[Medium] = {
+        "video" if path.suffix.lower() in INPUT_VIDEO_SUFFIXES else "picture" for path in wanted
+    } or {"picture"}
+    refusals = []
+    for medium in sorted(media):
+        try:
+            swapper.permit_for(medium)
+        except ConsentError as error:
+            refusals.append(error)
+    if len(refusals) == len(media):
+        raise refusals[0]
 
 
 def _inputs(folder: Path) -> tuple[list[Path], list[Path]]:

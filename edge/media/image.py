@@ -120,10 +120,12 @@ def _parse(data: bytes, media_type: str) -> Header:
     if parser is not None:
         return parser(data)
     if media_type.startswith("video/"):
-        raise FormatError("is a video, not a picture; name it .mp4 or .mov")
+        raise FormatError(
+            "is a video, where a picture is needed (a video to swap is named .mp4 or .mov)"
+        )
     if media_type.startswith("image/"):
         raise FormatError(f"is a {media_type[6:].upper()} picture; save it as JPEG, PNG or WebP")
-    raise FormatError("is not a picture; JPEG, PNG and WebP are read")
+    raise FormatError("is not a picture; JPEG, PNG, WebP, BMP, TIFF and AVIF are read")
 
 
 def _decode(data: bytes) -> NDArray[np.generic]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from edge.progress import bar, silent
+from edge.progress import bar, nested_bars, silent
 
 
 def _plain(text: str) -> str:
@@ -25,6 +25,39 @@ def test_a_terminal_sees_rate_and_time_left(
     assert "3/10" in shown
     assert "/s" in shown  # frames per second
     assert re.search(r"\d:\d\d:\d\d|-:--:--", shown)  # time left
+
+
+def test_the_next_step_has_a_pace_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    with bar("swapping", False) as progress:
+        progress(0, 10, "looking ahead")
+        progress(9, 10, "looking ahead")
+        progress(1, 10, "frames")
+    last = _plain(capsys.readouterr().err).strip().splitlines()[-1]
+    assert "swapping frames" in last
+    assert "-/s" in last  # nothing is known of it yet
+
+
+def test_the_bar_of_a_piece_is_seen_while_it_lasts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    with nested_bars("swapping", "now", False) as (progress, frames):
+        progress(1, 3, "a.mp4")
+        frames(50, 100, "frames")
+    shown = _plain(capsys.readouterr().err)
+    assert "1/3" in shown
+    assert "50/100" in shown
+    with nested_bars("swapping", "now", False) as (progress, frames):
+        frames(100, 100, "frames")
+        progress(2, 3, "a.mp4")
+    assert "100/100" not in _plain(capsys.readouterr().err)
 
 
 def test_a_name_cannot_draw_on_the_terminal(

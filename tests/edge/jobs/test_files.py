@@ -332,6 +332,27 @@ def test_folder_without_consent_tries_nothing(ready: Stage) -> None:
     assert not (ready.folder / "out").exists()
 
 
+def test_a_folder_of_videos_needs_no_leave_for_pictures(ready: Stage) -> None:
+    folder = ready.folder / "in"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(b"no video")
+    swapper = ready.swapper()
+    asked: list[str] = []
+
+    def permit_for(medium: str) -> None:
+        asked.append(medium)
+        if medium == "picture":
+            raise ConsentError("refused: only videos")
+
+    swapper.permit_for = permit_for  # type: ignore[method-assign, assignment]
+    summary = swap_folder(swapper, folder, ready.folder / "out")
+    assert "picture" not in asked
+    assert len(summary.failed) == 1  # it was tried
+    write(folder / "b.png", target())
+    summary = swap_folder(swapper, folder, ready.folder / "out")
+    assert ("refused: only videos") in [reason for _, reason in summary.failed]
+
+
 @pytest.mark.parametrize(
     "content",
     [None, b"", b"hello", b"\xff\xd8\xff\xe0" + bytes(40)],
