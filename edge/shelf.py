@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.cards import all_cards, pick
+from edge.cards import all_cards, find_card, pick
 from edge.contracts import Card, Kind
 from edge.errors import ModelError
 from edge.registry import check_file, locate
@@ -28,10 +28,10 @@ class Shelf:
     bundle: str = ""
 
     def cards(self) -> Mapping[str, Card]:
-        """Return every card, by name.
+        """Return every sound card, by name.
 
         Raises:
-            CardError: One is malformed.
+            CardError: A shipped one is malformed.
         """
         return all_cards()
 
@@ -39,9 +39,9 @@ class Shelf:
         """Return a card by its name.
 
         Raises:
-            CardError: There is none, or it is of another kind.
+            CardError: There is none, or it is of another kind or malformed.
         """
-        return pick(self.cards(), name, kind)
+        return find_card(name, kind)
 
     def locate(self, card: Card) -> Path:
         """Return the file that a card means, after checking that it is the right one.
@@ -69,6 +69,10 @@ class BundledModels(Shelf):
     def cards(self) -> Mapping[str, Card]:
         """Return every card of the bundle, by name."""
         return self.held
+
+    def find(self, name: str, kind: Kind | None = None) -> Card:
+        """Return a card of the bundle by its name; see `Shelf.find`."""
+        return pick(self.held, name, kind)
 
     def locate(self, card: Card) -> Path:
         """Return the bundle's file that a card means; see `Shelf.locate`."""
