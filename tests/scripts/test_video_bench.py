@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ LINE = Row("the line", 80.0, 16.0)
     ],
 )
 def test_a_line_is_held_against_what_it_can_reach(cores: int, frames: float, why: str) -> None:
-    assert ceiling([*STEPS, LINE], cores) == (pytest.approx(frames), why)
+    most, reason = ceiling([*STEPS, LINE], cores)
+    assert most == pytest.approx(frames)
+    assert reason == why
 
 
 def test_the_best_round_of_each_step_counts() -> None:
@@ -40,5 +43,5 @@ def test_the_video_has_size_length_and_pace(tmp_path: Path) -> None:
     assert len(frames) == 205
     assert frames[0].frame.shape == (180, 320, 3)
     times = [float((frame.pts or 0) * frame.time_base) for frame in frames]
-    steps = {round(after - before, 4) for before, after in zip(times, times[1:], strict=False)}
+    steps = {round(after - before, 4) for before, after in pairwise(times)}
     assert len(steps) == 1
