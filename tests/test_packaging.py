@@ -22,7 +22,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = ("demo", "test", "check", "bench", "train")
+SCRIPTS = ("demo", "test", "check", "bench", "train", "independent")
 TOOLS = (
     "bash",
     "cat",

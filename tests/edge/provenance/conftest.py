@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 from collections.abc import Callable
@@ -93,6 +94,26 @@ def plain(tmp_path: Path, record: SwapRecord) -> Maker:
             return path
         encoded = cv2.imencode(f".{suffix}", _frame(160, 120))[1].tobytes()
         path.write_bytes(implicit.write_implicit(encoded, MEDIA_TYPES[suffix], label))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def other(tmp_path: Path, plain: Maker, target: Path, record: SwapRecord) -> Maker:
+    """Maker of another signed file by suffix: another id and, but for mp4, another picture."""
+    record = dataclasses.replace(record, output_id=record.output_id[:-1] + "3")
+    label = implicit.implicit_json(record)
+
+    def make(suffix: str) -> Path:
+        source, path = tmp_path / f"other-plain.{suffix}", tmp_path / f"other.{suffix}"
+        if suffix == "mp4":
+            _video(source, label)
+        else:
+            frame = np.full((120, 160, 3), 60, np.uint8)
+            encoded = cv2.imencode(f".{suffix}", frame)[1].tobytes()
+            source.write_bytes(implicit.write_implicit(encoded, MEDIA_TYPES[suffix], label))
+        manifest.sign(source, path, MEDIA_TYPES[suffix], record, target)
         return path
 
     return make
