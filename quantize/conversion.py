@@ -12,6 +12,7 @@ from typing import Any
 
 import edge
 from edge.machine import this_machine
+from quantize.checks import Checked
 from quantize.making import Made
 from quantize.measuring import Judged, Latency
 from quantize.prepare import Prepared
@@ -75,6 +76,7 @@ class Findings:
         seconds: wall time of the whole conversion.
         budget: what was asked for and reached; None where nothing was.
         saturation: what the check of the kernels found; None where it does not apply.
+        static: what the static checks of the target found; None where none were made.
         notes: what a user of the file has to know, one sentence each.
         emap_sha256: of the side file with the emap, which a card of the new model has to state;
             None where there is none.
@@ -89,6 +91,7 @@ class Findings:
     seconds: float
     budget: Mapping[str, Any] | None = None
     saturation: Mapping[str, Any] | None = None
+    static: Checked | None = None
     notes: tuple[str, ...] = ()
     emap_sha256: str | None = None
 
@@ -141,6 +144,7 @@ def document(
         "checks": {
             "self_test": {"passed": True, "agreement_db": _round(judged.agreement)},
             "saturation": findings.saturation,
+            "static": None if findings.static is None else findings.static.facts(),
             "nodes_per_provider": dict(judged.providers),
         },
         "passes": [asdict(step) for step in prepared.steps],
@@ -222,6 +226,7 @@ def _notes(
         *made.notes,
     ]
     notes += findings.notes
+    notes.append(" ".join(profile.notice.split()))
     if not _is_target(profile):
         notes.append(
             f"latency was measured on this {platform.machine()} machine, not on {profile.title}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -24,7 +24,15 @@ else:
 if TYPE_CHECKING:
     from quantize.engine import Kernels
 
-__all__ = ["FORMATS", "BackendSpec", "Format", "TargetProfile", "load_target", "target_names"]
+__all__ = [
+    "FORMATS",
+    "BackendSpec",
+    "Format",
+    "Release",
+    "TargetProfile",
+    "load_target",
+    "target_names",
+]
 
 Format = Literal["onnx", "ort", "tflite"]
 FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite")
@@ -34,6 +42,8 @@ _PROFILE = "profile.toml"
 _ARCHITECTURES = ("x86_64", "aarch64")
 _KERNELS = ("default", "precise", "reference")
 _STYLES = ("fixed", "runtime")
+_HALVES = ("computed", "stored")
+_CHECKERS = ("nnapi", "tensorrt", "xnnpack")
 _MOST_BYTES = 64 * 1024
 _TAKES: Mapping[str, tuple[Format, ...]] = {
     "ort": ("onnx", "ort"),
@@ -68,6 +78,21 @@ class BackendSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """One release of a target's software that models must run on.
+
+    Attributes:
+        name: JetPack 6.
+        opset: the oldest and the newest opset that it reads.
+        ir_version: the newest version of the file format that it reads.
+    """
+
+    name: str
+    opset: tuple[int, int]
+    ir_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class TargetProfile:
     """A kind of device.
 
@@ -83,6 +108,11 @@ class TargetProfile:
         ort_style: how much of the engine's own rewriting a .ort file holds: "fixed" (all, for the
             CPU) or "runtime" (what other providers leave is kept as a note).
         backends: the ways to run a model there, best first.
+        half: what half precision means there: "computed" with, or only "stored" and turned into
+            float32 when the model is loaded.
+        checks: names of the static checks (`quantize.checks`) by format.
+        releases: of its software that a model must run on.
+        notice: what whoever makes a model for it has to know; empty where there is nothing.
     """
 
     name: str
@@ -99,6 +129,15 @@ class TargetProfile:
     def formats(self) -> tuple[Format, ...]:
         """The formats that its backends take, in the order of the backends."""
         return tuple(dict.fromkeys(each.form for each in self.backends))
+
+    half: Literal["computed", "stored"] = "computed"
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    releases: tuple[Release, ...] = ()
+    notice: str = ""
+
+    def checkers(self, form: Format) -> tuple[str, ...]:
+        """Return the names of the static checks for a format."""
+        return self.checks.get(form, ())
 
     def rewrites(self, form: Format, precision: str) -> tuple[str, ...]:
         """Return the names of the rewrites for a format and a precision, in order."""
@@ -173,6 +212,10 @@ def _parse(name: str, top: Table, values: Mapping[str, Any]) -> TargetProfile:
         format_passes=passes,
         ort_style=cast("Literal['fixed', 'runtime']", top.choice("ort_style", _STYLES)),
         backends=_backends(top),
+        half=cast("Literal['computed', 'stored']", top.choice("half", _HALVES, default="computed")),
+        checks=_checks(top),
+        releases=_releases(top),
+        notice=top.text("notice", default=""),
     )
     top.end()
     return profile
@@ -201,6 +244,31 @@ def _backends(top: Table) -> tuple[BackendSpec, ...]:
     if not found:
         raise top.error("'backends' must not be empty")
     return tuple(found.values())
+
+
+def _checks(top: Table) -> dict[str, tuple[str, ...]]:
+    if not top.has("checks"):
+        return {}
+    table = top.table("checks")
+    found: dict[str, tuple[str, ...]] = {form: table.texts(form, default=()) for form in FORMATS}
+    for form, names in found.items():
+        for name in names:
+            if name not in _CHECKERS:
+                raise table.error(f"'{form}' must be among {', '.join(_CHECKERS)}, not '{name}'")
+    table.end()
+    return found
+
+
+def _releases(top: Table) -> tuple[Release, ...]:
+    found = []
+    for table in top.tables("releases", default=()):
+        opset = table.wholes("opset", low=1)
+        if len(opset) != 2 or opset[0] > opset[1]:
+            raise table.error("'opset' must hold the oldest and the newest one")
+        name = table.text("name")
+        found.append(Release(name, (opset[0], opset[1]), table.whole("ir_version")))
+        table.end()
+    return tuple(found)
 
 
 def _passes(table: Table, values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

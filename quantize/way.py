@@ -12,6 +12,7 @@ import onnx
 
 from quantize.baking import register_baked
 from quantize.budget import Budget
+from quantize.checks import examine
 from quantize.conversion import Conversion, Findings, as_json, document
 from quantize.engine import Kernels
 from quantize.errors import BudgetError, CheckError
@@ -198,6 +199,7 @@ class Way:
         self._progress("writing", 0, 1)
         self._written_notes = write_model(made, path, settings, self._profile)
         self._progress("checking", 0, 1)
+        self._static = examine(made.model, self._profile, settings.form)
         return judge(
             path,
             made.model,
@@ -285,6 +287,7 @@ class Way:
             saturation=None
             if self._saturation is None
             else {**asdict(self._saturation), "text": self._saturation.text},
+            static=self._static,
             notes=self._written_notes,
             emap_sha256=digest_of([path(names.emap)]) if path(names.emap).exists() else None,
             budget=None

@@ -201,6 +201,7 @@ def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     saturation = facts["checks"]["saturation"]
     if saturation is not None:
         yield "kernels", saturation["text"]
+    yield from _static_rows(facts["checks"]["static"])
     baked = facts["baked"]
     if baked is not None:
         yield (
@@ -208,3 +209,19 @@ def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"identity {baked['identity'][:12]}.., consent {baked['consent'][:12]} "
             f"until {baked['not_after']}",
         )
+
+
+_SHOWN = 5  # findings; the JSON has all
+
+
+def _static_rows(static: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if static is None or not static["verdicts"]:
+        return
+    yield "target", "; ".join(static["verdicts"].values())
+    findings = static["findings"]
+    for number, one in enumerate(findings[:_SHOWN], start=1):
+        where = f"{one['node']} ({one['operator']})" if one["operator"] else one["node"]
+        where = f"{where}: " if where else ""
+        yield f"finding {number}", f"{where}{one['problem']}; {one['fix']}"
+    if len(findings) > _SHOWN:
+        yield "findings", f"{len(findings) - _SHOWN} more in the JSON"

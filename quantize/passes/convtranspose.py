@@ -28,7 +28,7 @@ class ConvTransposeToConv(Rewrite[Geometry]):
     """
 
     name: ClassVar[str] = "convtranspose"
-    tolerance: ClassVar[float] = 1e-5
+    tolerance: ClassVar[float] = 1e-4
 
     def match(self, graph: Graph, node: onnx.NodeProto) -> Geometry | None:
         """Find a ConvTranspose of these kinds."""
