@@ -124,16 +124,15 @@ class TargetProfile:
     format_passes: Mapping[str, tuple[str, ...]]
     ort_style: Literal["fixed", "runtime"] = "fixed"
     backends: tuple[BackendSpec, ...] = ()
+    half: Literal["computed", "stored"] = "computed"
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    releases: tuple[Release, ...] = ()
+    notice: str = ""
 
     @property
     def formats(self) -> tuple[Format, ...]:
         """The formats that its backends take, in the order of the backends."""
         return tuple(dict.fromkeys(each.form for each in self.backends))
-
-    half: Literal["computed", "stored"] = "computed"
-    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    releases: tuple[Release, ...] = ()
-    notice: str = ""
 
     def checkers(self, form: Format) -> tuple[str, ...]:
         """Return the names of the static checks for a format."""

@@ -149,5 +149,31 @@ def test_a_precision_may_want_other_rewrites(tmp_path: Path) -> None:
     assert load_target("x86_cpu").rewrites("onnx", "int8") == ("prelu_exact",)
 
 
+def test_what_a_target_checks(tmp_path: Path) -> None:
+    jetson, phone = load_target("jetson"), load_target("android_nnapi")
+    assert jetson.checkers("onnx") == ("tensorrt",)
+    assert [release.name for release in jetson.releases] == ["JetPack 6", "JetPack 7"]
+    assert phone.checkers("tflite") == ("xnnpack",)
+    assert "deprecated since Android 15" in phone.notice
+    assert (jetson.half, phone.half) == ("computed", "stored")
+    plain = read_profile(written(tmp_path, GOOD))
+    assert (plain.checks, plain.releases, plain.notice) == ({}, (), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[checks]\nonnx = ['magic']", "'onnx' must be among nnapi, tensorrt, xnnpack"),
+        ("[checks]\nncnn = []", "unknown key 'ncnn'"),
+        ("[[releases]]\nname = 'a'\nopset = [9]\nir_version = 10", "the oldest and the newest"),
+        ("[[releases]]\nname = 'a'\nopset = [9, 20]", "'ir_version' is missing"),
+        ("[[releases]]\nname = 'a'\nopset = [20, 9]\nir_version = 10", "the oldest and"),
+    ],
+)
+def test_malformed_checks(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=words):
+        read_profile(written(tmp_path, f"{GOOD}\n{text}\n"))
+
+
 def test_every_format_has_a_name() -> None:
     assert get_args(Format) == FORMATS

@@ -188,3 +188,20 @@ def test_the_bar_shows_each_stage(monkeypatch: pytest.MonkeyPatch) -> None:
         progress("timing", 0, 0)
     with command._bars(quiet=True) as progress:
         progress("anything", 1, 1)
+
+
+def test_the_verdict_of_the_target_is_printed(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["quantize", *words, "--precision", "fp32", "--target", "android_nnapi"]) == 0
+    out = capsys.readouterr().out
+    assert "no known blocker for NNAPI: one partition" in out
+    assert "NNAPI is deprecated since Android 15" in out
+    assert main(["quantize", *words, "--precision", "w8", "--target", "android_nnapi"]) == 0
+    out = capsys.readouterr().out
+    assert "NNAPI is refused" in out
+    assert "finding 1" in out
+    facts = json.loads((Path(words[4]) / "face.android_nnapi.w8.onnx.json").read_text())
+    static = facts["checks"]["static"]
+    assert static["verdicts"]["nnapi"].startswith("NNAPI is refused")
+    assert {"checker", "rule", "node", "operator", "problem", "fix"} <= set(static["findings"][0])
