@@ -24,6 +24,7 @@ from quantize.passes import (
     DepthToSpaceDcr,
     EdgePad,
     InputSpec,
+    LeakyReluMax,
     LiftEmap,
     Pass,
     PreluExact,
@@ -32,6 +33,7 @@ from quantize.passes import (
     Rewritten,
     StaticShapes,
     Step,
+    UnevenSplit,
     UnfuseInstanceNorm,
     bake_identity,
     run_passes,
@@ -46,9 +48,11 @@ TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
     "convtranspose": ConvTransposeToConv,
     "depth_to_space_dcr": DepthToSpaceDcr,
     "edge_pad": EdgePad,
+    "leaky_relu_max": LeakyReluMax,
     "prelu_exact": PreluExact,
     "reciprocal_to_div": ReciprocalToDiv,
     "reflect_pad": ReflectPad,
+    "uneven_split": UnevenSplit,
     "unfuse_instance_norm": UnfuseInstanceNorm,
 }
 """The rewrites that a target's profile can ask for, by name."""

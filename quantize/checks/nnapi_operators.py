@@ -274,6 +274,7 @@ _PASSES = {
     "LeakyRelu": "leaky_relu_max",
     "PRelu": "prelu_exact",
     "Reciprocal": "reciprocal_to_div",
+    "Split": "uneven_split",
 }
 _PADS = {"edge": "edge_pad", "reflect": "reflect_pad"}
 

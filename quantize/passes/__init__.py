@@ -24,12 +24,14 @@ from quantize.passes.edge_pad import EdgePad
 from quantize.passes.explicit_roi import ExplicitRoi
 from quantize.passes.fold_batchnorm import FoldBatchnorm
 from quantize.passes.fuse_instance_norm import FuseInstanceNorm
+from quantize.passes.leaky_relu_max import LeakyReluMax
 from quantize.passes.lift_emap import LiftEmap
 from quantize.passes.prelu_exact import PreluExact
 from quantize.passes.reciprocal_to_div import ReciprocalToDiv
 from quantize.passes.reflect_pad import ReflectPad
 from quantize.passes.runner import Rewritten, Step, run_passes
 from quantize.passes.static_shapes import StaticShapes
+from quantize.passes.uneven_split import UnevenSplit
 from quantize.passes.unfuse_instance_norm import UnfuseInstanceNorm
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "FoldBatchnorm",
     "FuseInstanceNorm",
     "InputSpec",
+    "LeakyReluMax",
     "LiftEmap",
     "Pass",
     "PassResult",
@@ -54,6 +57,7 @@ __all__ = [
     "Rewritten",
     "StaticShapes",
     "Step",
+    "UnevenSplit",
     "UnfuseInstanceNorm",
     "bake_identity",
     "count_operators",
