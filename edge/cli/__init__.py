@@ -25,6 +25,13 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TOOLCHAIN_COMMANDS = ("quantize", "compare")
 """Commands that the toolchain registers; named here so that their absence can be explained."""
 
+GROUPS = (
+    ("to begin", ("demo", "doctor")),
+    ("to swap", ("consent", "enroll", "identity", "detect", "swap")),
+    ("afterwards", ("verify", "ledger", "keys")),
+)
+"""What the help lists first, in the order of use; all other commands stand below it."""
+
 _TOOLCHAIN = "pip install 'edge-swap[quantize]'"
 
 
@@ -72,18 +79,22 @@ def _print_help() -> None:
         "",
         "Face swapping with consent, on small devices: labelled, signed and enforced.",
         "",
-        "commands:",
     ]
-    for name in [*command_names(), *_toolchain_names()]:
-        try:
-            command = _load(name)
-        except EngineMissing as error:
-            lines.append(f"  {name:<10} {one_line(str(error))}")
-            continue
-        if command is not None:
-            lines.append(f"  {name:<10} {command.HELP}")
-    lines += ["", "  --version  print the version"]
+    names = [*command_names(), *_toolchain_names()]
+    listed = {name for _, group in GROUPS for name in group}
+    rest = ("models and devices", tuple(name for name in names if name not in listed))
+    for title, group in (*GROUPS, rest):
+        lines += [f"{title}:", *(_help_line(name) for name in group if name in names), ""]
+    lines += ["  --version  print the version"]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _help_line(name: str) -> str:
+    try:
+        command = _load(name)
+    except EngineMissing as error:
+        return f"  {name:<10} {one_line(str(error))}"
+    return f"  {name:<10} {'' if command is None else command.HELP}"
 
 
 def _unknown(name: str) -> int:
@@ -114,6 +125,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_ERROR, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+def add_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    """Add `edge COMMAND NAME`, and return its parser; `text` stands in both pages of help."""
+    return actions.add_parser(name, help=text, description=text)
 
 
 def _system_error(error: OSError) -> str:

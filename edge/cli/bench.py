@@ -23,12 +23,21 @@ def _size(text: str) -> tuple[int, int]:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--frame-size", type=_size, default=(1920, 1080), metavar="WxH")
-    parser.add_argument("--rounds", type=int, default=30, help="rounds that count (default 30)")
-    parser.add_argument("--model", default="ref_swapper", help="card of the swap model")
-    parser.add_argument("--detector", default="ref_detector", help="card of the detector")
-    parser.add_argument("--backend", default="ort", help="ort (default), litert, tflite")
-    parser.add_argument("--threads", type=int, default=0, help="threads per engine; 0: its choice")
+    parser.add_argument(
+        "--frame-size",
+        type=_size,
+        default=(1920, 1080),
+        metavar="WxH",
+        help="size of the frames (default 1920x1080)",
+    )
+    for option, default, kind, metavar, text in (
+        ("--rounds", 30, int, "N", "rounds that count (default 30)"),
+        ("--model", "ref_swapper", str, "NAME", "swap model (default ref_swapper)"),
+        ("--detector", "ref_detector", str, "NAME", "face detector (default ref_detector)"),
+        ("--backend", "ort", str, "NAME", "ort (default), litert, tflite"),
+        ("--threads", 0, int, "N", "threads per engine (0: its choice)"),
+    ):
+        parser.add_argument(option, default=default, type=kind, metavar=metavar, help=text)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 

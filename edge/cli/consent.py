@@ -16,22 +16,40 @@ if TYPE_CHECKING:
     from edge.consent.record import Consent
 
 _WORDS = "WORD[,WORD...]"
+_EXAMPLE = """example:
+  edge consent new --subject Alice --purpose film --photos a.jpg b.jpg --adult yes --intimate no
+                   -o alice.json
+
+The operator's own key makes a self-attested consent. With --witness-key and --form it is
+agent-attested; signed with --key of an issuer that the device trusts, trusted-issuer.
+"""
 
 HELP = "make, show and revoke consents; choose trusted issuers"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    from edge.cli import add_action
+
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    _configure_new(actions.add_parser("new", help="make and sign a consent"))
-    _configure_show(actions.add_parser("show", help="say what a consent permits"))
-    _configure_revoke(actions.add_parser("revoke", help="end a consent"))
-    _configure_trust(actions.add_parser("trust", help="choose the issuers that are trusted"))
+    new = add_action(
+        actions, "new", "make and sign a consent; at a terminal it asks what is missing"
+    )
+    _configure_new(new)
+    _configure_show(add_action(actions, "show", "say what a consent permits, and its state"))
+    _configure_revoke(
+        add_action(actions, "revoke", "end a consent, here or by a file from elsewhere")
+    )
+    _configure_trust(add_action(actions, "trust", "choose the issuers that are trusted"))
 
 
 def _configure_new(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=_new)
-    parser.add_argument("--subject", help="name or pseudonym of whose face may be swapped in")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLE
+    parser.add_argument(
+        "--subject", metavar="NAME", help="name or pseudonym of whose face may be swapped in"
+    )
     parser.add_argument(
         "--purpose",
         "--purposes",
@@ -59,31 +77,56 @@ def _configure_new(parser: argparse.ArgumentParser) -> None:
     end.add_argument("--to", dest="end", metavar="DATE", help="last day, UTC")
     end.add_argument("--days", type=int, help="days that it is valid (default 365)")
     parser.add_argument("--granted-by", metavar="NAME", help="who grants it (default the subject)")
-    parser.add_argument("--photos", "--photo", nargs="+", action="extend", metavar="PICTURE")
+    parser.add_argument(
+        "--photos",
+        "--photo",
+        nargs="+",
+        action="extend",
+        metavar="PICTURE",
+        help="pictures of the subject: enrolment takes these alone; named by salted hash, not kept",
+    )
     age = parser.add_mutually_exclusive_group()
     age.add_argument("--born", metavar="YYYY-MM-DD", help="date of birth; checked, and not kept")
-    age.add_argument("--adult", nargs="?", const="yes", help="is the subject 18 or older? yes|no")
+    age.add_argument(
+        "--adult",
+        nargs="?",
+        const="yes",
+        metavar="yes|no",
+        help="is the subject 18 or older? if not, it is refused",
+    )
     parser.add_argument(
-        "--intimate", nargs="?", const="yes", help="is it for intimate or sexual use? yes|no"
+        "--intimate",
+        nargs="?",
+        const="yes",
+        metavar="yes|no",
+        help="is it for intimate or sexual use? if so, it is refused",
     )
     parser.add_argument(
         "--synthetic", action="store_true", help="the faces were rendered and are nobody's"
     )
     parser.add_argument("--key", metavar="PEM", help="an issuer's Ed25519 key (default operator's)")
     parser.add_argument(
-        "--enroller", action="append", default=[], metavar="KEY", help="who else may enrol"
+        "--enroller",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="public key of a device that may enrol too",
     )
     parser.add_argument("--witness-key", metavar="PEM", help="Ed25519 key of who saw them consent")
-    parser.add_argument("--witness-name", metavar="NAME")
+    parser.add_argument(
+        "--witness-name", metavar="NAME", help="who that is (default: the key file's name)"
+    )
     parser.add_argument("--form", metavar="FILE", help="the signed form, or recorded statement")
-    parser.add_argument("-o", "--output", "--out", required=True, metavar="FILE")
+    parser.add_argument(
+        "-o", "--output", "--out", required=True, metavar="FILE", help="consent file to write"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def _configure_show(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=_show)
     parser.add_argument("consent", help="consent file, identity file, or id of a consent made here")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _configure_revoke(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +134,7 @@ def _configure_revoke(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "consent", nargs="?", help="consent file, identity file, or id of a consent made here"
     )
-    parser.add_argument("--reason", help="why, for people")
+    parser.add_argument("--reason", metavar="TEXT", help="why, for people")
     parser.add_argument(
         "--key", metavar="PEM", help="key of its signer, witness or a trusted issuer"
     )
@@ -105,15 +148,19 @@ def _configure_revoke(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_trust(parser: argparse.ArgumentParser) -> None:
+    from edge.cli import add_action
+
     steps = parser.add_subparsers(metavar="STEP", required=True)
-    add = steps.add_parser("add", help="trust an issuer")
+    add = add_action(steps, "add", "trust an issuer: consents signed with this key count as theirs")
     add.set_defaults(action=_trust_add)
-    add.add_argument("key", metavar="KEY", help="64 hex digits, or a PEM file")
-    add.add_argument("--name", help="name to show (default the start of the key)")
-    remove = steps.add_parser("remove", help="trust an issuer no longer")
+    add.add_argument("key", metavar="KEY", help="Ed25519 public key: 64 hex digits, or a PEM file")
+    add.add_argument("--name", metavar="NAME", help="name to show (default the start of the key)")
+    remove = add_action(steps, "remove", "trust an issuer no longer")
     remove.set_defaults(action=_trust_remove)
-    remove.add_argument("key", metavar="KEY", help="64 hex digits, or a PEM file")
-    steps.add_parser("list", help="list trusted issuers").set_defaults(action=_trust_list)
+    remove.add_argument(
+        "key", metavar="KEY", help="Ed25519 public key: 64 hex digits, or a PEM file"
+    )
+    add_action(steps, "list", "list trusted issuers").set_defaults(action=_trust_list)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -22,24 +22,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--min-score",
         type=float,
         metavar="S",
-        help="leave out faces below this score in [0, 1] (default: the model's own, mostly 0.5)",
+        help="leave out faces below this score in [0, 1] (default: the model's own, about 0.5)",
     )
-    parser.add_argument("--detector", default="ref_detector", metavar="NAME", help="model to use")
+    parser.add_argument(
+        "--detector", default="ref_detector", metavar="NAME", help="detector (default ref_detector)"
+    )
     parser.add_argument(
         "--landmarker",
         default="",
         metavar="NAME",
-        help="model that places landmarks (default: its own)",
+        help="landmarker (default: the detector's)",
     )
-    parser.add_argument("--backend", default="ort", metavar="NAME", help="inference engine")
+    parser.add_argument(
+        "--backend", default="ort", metavar="NAME", help="ort (default), litert, tflite"
+    )
     parser.add_argument(
         "--provider",
         action="append",
         metavar="NAME",
-        help="execution provider, best first; may be given again",
+        help="execution provider, best first, repeatable; the first must be the one that runs",
     )
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0: the engine decides")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="threads (0: the engine's choice)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON: boxes, scores, landmarks")
 
 
 def run(arguments: argparse.Namespace) -> int:

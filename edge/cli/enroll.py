@@ -14,12 +14,22 @@ if TYPE_CHECKING:
 
 DEFAULT_RECOGNISERS = ("ref_embedder",)
 
+_EXAMPLE = """example:
+  edge enroll --consent alice.json --photos a.jpg b.jpg -o alice.identity
+
+The identity holds embeddings and the consent, and no picture.
+"""
+
 HELP = "make an identity from a consent and the pictures that it names"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--consent", required=True, metavar="FILE", help="the consent")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLE
+    parser.add_argument(
+        "--consent", required=True, metavar="FILE", help="consent file (edge consent new)"
+    )
     parser.add_argument(
         "--photos",
         "--photo",
@@ -27,9 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="extend",
         required=True,
         metavar="PICTURE",
-        help="pictures of the subject, one face each",
+        help="pictures of the subject that the consent names, one face each",
     )
-    parser.add_argument("-o", "--output", "--out", required=True, metavar="FILE")
+    parser.add_argument(
+        "-o", "--output", "--out", required=True, metavar="FILE", help="identity file to write"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument(
         "--recogniser",
@@ -38,7 +50,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="cards of the recognisers that the swap models take (default ref_embedder)",
     )
-    parser.add_argument("--detector", default="ref_detector", help="card of the face detector")
+    parser.add_argument(
+        "--detector",
+        default="ref_detector",
+        metavar="NAME",
+        help="card of the face detector (default ref_detector)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

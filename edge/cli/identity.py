@@ -16,17 +16,23 @@ HELP = "show an identity, or erase it with all that was made from it"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    from edge.cli import add_action
+
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    show = actions.add_parser("show", help="say whose identity it is and what covers it")
+    show = add_action(actions, "show", "say whose identity it is and what covers it")
     show.set_defaults(action=_show)
-    show.add_argument("identity", metavar="FILE")
-    show.add_argument("--json", action="store_true")
-    erase = actions.add_parser(
-        "erase", help="remove an identity and every bundle and cache made from it on this device"
+    show.add_argument("identity", metavar="FILE", help="identity file")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    erase = add_action(
+        actions,
+        "erase",
+        "remove an identity and every bundle and cache made from it on this device",
     )
     erase.set_defaults(action=_erase)
-    erase.add_argument("identity", metavar="FILE")
-    erase.add_argument("--yes", action="store_true", help="do not ask")
+    erase.add_argument("identity", metavar="FILE", help="identity file")
+    erase.add_argument(
+        "--yes", action="store_true", help="do not ask (a script, without a terminal, is not asked)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,16 +17,20 @@ EXIT_BROKEN = 4
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    from edge.cli import add_action
+
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    show = actions.add_parser("show", help="list outputs, refusals and events, oldest first")
+    show = add_action(actions, "show", "list outputs, refusals and events, oldest first")
     show.set_defaults(action=_show)
-    show.add_argument("--json", action="store_true")
+    show.add_argument("--json", action="store_true", help="print JSON")
     show.add_argument("--limit", type=int, metavar="N", help="only the newest N")
-    verify = actions.add_parser("verify", help="exit status 0: whole; 4: broken")
+    verify = add_action(
+        actions, "verify", "check the chain of entries; exit status 0: whole, 4: broken"
+    )
     verify.set_defaults(action=_verify)
-    verify.add_argument("--json", action="store_true")
-    recover = actions.add_parser(
-        "recover", help="close what a crash left open; every swap does this too"
+    verify.add_argument("--json", action="store_true", help="print JSON")
+    recover = add_action(
+        actions, "recover", "close what a crash left open; every swap does this too"
     )
     recover.set_defaults(action=_recover)
 

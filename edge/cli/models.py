@@ -21,24 +21,26 @@ HELP = "list, show, add, pull, verify and remove models"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    from edge.cli import add_action
+
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    each = actions.add_parser("list", help="list all models")
+    each = add_action(actions, "list", "list all models: terms, size, and where the file is")
     each.add_argument("--json", action="store_true", help="print JSON")
-    show = actions.add_parser("show", help="show one model's card")
-    show.add_argument("name", metavar="NAME")
+    show = add_action(actions, "show", "show one model's card")
+    show.add_argument("name", metavar="NAME", help="a name that edge models list shows")
     show.add_argument("--json", action="store_true", help="print JSON")
-    add = actions.add_parser("add", help="recognise a model file and copy it to your own models")
-    add.add_argument("file", type=Path, metavar="FILE")
+    add = add_action(actions, "add", "recognise a model file and copy it to your own models")
+    add.add_argument("file", type=Path, metavar="FILE", help="an .onnx or .tflite file")
     add.add_argument("--card", metavar="NAME", help="the card it is meant for")
     add.add_argument("--json", action="store_true", help="print JSON")
-    pull = actions.add_parser("pull", help="download a model whose card states where it is")
-    pull.add_argument("names", nargs="+", metavar="NAME")
+    pull = add_action(actions, "pull", "download a model whose card states where it is")
+    pull.add_argument("names", nargs="+", metavar="NAME", help="a name that edge models list shows")
     pull.add_argument("--json", action="store_true", help="print JSON, show no progress")
-    verify = actions.add_parser("verify", help="read model files anew and compare their hashes")
+    verify = add_action(actions, "verify", "read model files anew and compare their hashes")
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
     verify.add_argument("--json", action="store_true", help="print JSON")
-    remove = actions.add_parser("remove", help="delete a model file from your own models")
-    remove.add_argument("name", metavar="NAME")
+    remove = add_action(actions, "remove", "delete a model file from your own models")
+    remove.add_argument("name", metavar="NAME", help="a name that edge models list shows")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,15 +14,27 @@ if TYPE_CHECKING:
     from edge.jobs.results import Done, FolderSummary
     from edge.swap import Swapper
 
+_EXAMPLE = """example:
+  edge swap --identity alice.identity --input in.mp4 --output out.mp4 --purpose film
+            --target-is self
+
+edge models list shows the names that --model and the like take.
+"""
+
 HELP = "swap a consented identity into a picture, a video or a folder"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `edge swap`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLE
     need = parser.add_argument_group("what to swap")
-    need.add_argument("--identity", type=Path, required=True, help="identity file (edge enroll)")
-    need.add_argument("--input", type=Path, required=True, help="picture, video or folder")
-    need.add_argument("--output", type=Path, required=True, help="file or folder to write")
+    for option, text in (
+        ("--identity", "identity file (edge enroll)"),
+        ("--input", "picture, video, or folder of both"),
+        ("--output", "file to write: .jpg, .png, .webp, .mp4 or .mov; a folder for a folder"),
+    ):
+        need.add_argument(option, type=Path, required=True, metavar="PATH", help=text)
     need.add_argument("--overwrite", action="store_true", help="replace an existing output")
     need.add_argument(
         "--source-picture",
@@ -32,24 +44,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
     leave = parser.add_argument_group("by whose leave")
-    leave.add_argument("--purpose", choices=PURPOSES, required=True)
+    leave.add_argument(
+        "--purpose", choices=PURPOSES, required=True, help="what it is for; the consent must say so"
+    )
     who = leave.add_mutually_exclusive_group()
     who.add_argument(
         "--target-is",
         choices=("self", "synthetic", "covered-by-consent"),
         help="your statement about the person in the target; it goes into the manifest",
     )
-    who.add_argument("--target-consent", type=Path, help="that person's own consent file")
+    who.add_argument(
+        "--target-consent", type=Path, metavar="FILE", help="or that person's own consent file"
+    )
 
     which = parser.add_argument_group("which faces")
     which.add_argument(
         "--faces",
         default="all",
         metavar="WHICH",
-        help="all (default), largest, left, right, a number counted from the left, or x,y",
+        help="all (default); left, right, top, bottom, largest or smallest; a number, counted from "
+        "the left; or the face at x,y in pixels",
     )
-    which.add_argument("--match", type=Path, help="only the face that matches this picture")
-    which.add_argument("--min-score", type=float, help="least detector score in [0, 1]")
+    which.add_argument(
+        "--match", type=Path, metavar="FILE", help="only the face that matches this picture"
+    )
+    which.add_argument(
+        "--min-score",
+        type=float,
+        metavar="S",
+        help="least detector score in [0, 1] (default: the detector's own)",
+    )
     which.add_argument(
         "--on-no-face",
         choices=("error", "skip"),
@@ -57,8 +81,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="skip: write nothing for a file without a face, and list it",
     )
     _configure_engines(parser)
-    parser.add_argument("--label-language", choices=LABEL_LANGUAGES, help="default: the locale's")
-    parser.add_argument(
+    label = parser.add_argument_group("the label, which is always there")
+    label.add_argument(
+        "--label-language", choices=LABEL_LANGUAGES, help="of its words (default: the locale's)"
+    )
+    label.add_argument(
         "--label-style",
         choices=LABEL_STYLES,
         default="words",
@@ -74,7 +101,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _configure_engines(parser: argparse.ArgumentParser) -> None:
     engine = parser.add_argument_group("models and engine")
-    engine.add_argument("--model", default="ref_swapper", help="card of the swap model")
+    engine.add_argument(
+        "--model", default="ref_swapper", metavar="NAME", help="swap model (default ref_swapper)"
+    )
     engine.add_argument(
         "--boost",
         type=int,
@@ -82,28 +111,37 @@ def _configure_engines(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="swap crops N times as large, in N x N interleaved runs (default 1)",
     )
-    engine.add_argument("--detector", default="ref_detector", help="card of the detector")
+    engine.add_argument(
+        "--detector",
+        default="ref_detector",
+        metavar="NAME",
+        help="face detector (default ref_detector)",
+    )
     engine.add_argument(
         "--landmarker",
         default="",
         metavar="NAME",
-        help="card of a landmarker (default: the detector's)",
+        help="landmarker (default: the detector's)",
     )
     engine.add_argument(
         "--mask",
         type=_names,
         default=(),
         metavar="NAME,..",
-        help="cards of maskers: what they take for no face is not replaced, e.g. xseg,bisenet",
+        help="maskers: what they take for no face is not replaced, e.g. xseg,bisenet",
     )
-    engine.add_argument("--backend", default="ort", help="ort (default), litert, tflite")
+    engine.add_argument(
+        "--backend", default="ort", metavar="NAME", help="ort (default), litert, tflite"
+    )
     engine.add_argument(
         "--provider",
         action="append",
         metavar="NAME",
-        help="provider, best first, repeatable; the first must be the one that runs",
+        help="execution provider, best first, repeatable; the first must be the one that runs",
     )
-    engine.add_argument("--threads", type=int, default=0, help="threads per engine; 0: its choice")
+    engine.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="threads per engine (0: its choice)"
+    )
     engine.add_argument(
         "--look-every",
         type=int,

@@ -56,6 +56,36 @@ def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str])
     assert all(f"\n  {name} " in page for name in cli.command_names())
 
 
+def test_the_help_is_in_the_order_of_use() -> None:
+    grouped = [name for _, group in cli.GROUPS for name in group]
+    assert len(set(grouped)) == len(grouped)
+    assert set(grouped) <= set(cli.command_names())
+
+
+def _parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """Return a parser and those of its actions, and of theirs."""
+    found = [parser]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                found += _parsers(inner)
+    return found
+
+
+@pytest.mark.parametrize("name", [*cli.command_names(), *TOOLCHAIN_COMMANDS])
+def test_every_option_and_action_has_a_line_of_help(name: str) -> None:
+    command = cli._load(name)
+    assert command is not None
+    top = argparse.ArgumentParser(prog=f"edge {name}", description=command.HELP)
+    command.configure(top)
+    for parser in _parsers(top):
+        assert parser.description, parser.prog
+        for action in parser._actions:
+            told = action.help or isinstance(action, argparse._SubParsersAction)
+            assert told, f"{parser.prog}: {action.option_strings or action.dest}"
+        parser.format_help()  # a percent sign in a text would break the page
+
+
 def test_nothing_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == EXIT_ERROR
     assert "usage: edge" in capsys.readouterr().out
