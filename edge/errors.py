@@ -19,7 +19,8 @@ EdgeError
 │   └── GateError         the content gate refuses this, or does not work
 ├── ProvenanceError       label, manifest or signature could not be made or did not verify
 │   ├── LabelError        the visible label cannot be drawn legibly
-│   └── KeyStoreError     a key or certificate is missing, unreadable or unsafe
+│   ├── KeyStoreError     a key or certificate is missing, unreadable or unsafe
+│   └── TimeStampError    no time stamp could be had from the configured authority
 ├── LedgerError           the ledger is damaged or cannot be written
 └── OutputError           an output cannot be written where it should go
 ```
@@ -51,6 +52,7 @@ __all__ = [
     "PolicyError",
     "ProvenanceError",
     "ProviderError",
+    "TimeStampError",
     "UsageError",
 ]
 
@@ -129,6 +131,10 @@ class LabelError(ProvenanceError):
 
 class KeyStoreError(ProvenanceError):
     """A key or certificate is missing, unreadable or unsafe."""
+
+
+class TimeStampError(ProvenanceError):
+    """No time stamp could be had from the configured authority, or what came is none."""
 
 
 class LedgerError(EdgeError):

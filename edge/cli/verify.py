@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edge.cli import one_line
 
 if TYPE_CHECKING:
-    from edge.provenance.verdict import Ingredient, Verdict
+    from edge.provenance.verdict import Ingredient, SigningTime, Verdict
 
 HELP = "say what a file's manifest and labels tell, and whether they still hold"
 
@@ -24,9 +24,16 @@ _EPILOG = """exit status:
   2  not media, an unsupported kind, or not readable
 of several files the worst, in the order 2, 4, 5, 3, 0
 
-Trusted are this device's own root (on this device only) and the *.pem files in the folder
-`anchors` of the configuration. The network is not used, except with --fetch-remote.
+Trusted are this device's own root (on this device only) and the anchors of `edge trust list`.
+The network is not used, except with --fetch-remote.
 """
+
+_UNTRUSTED = {
+    "trusted": "not known to this device",
+    "unknown": "not known to this device",
+    "expired": "EXPIRED certificate",
+    "revoked": "REVOKED certificate",
+}
 
 _MEANING = {
     0: "intact, signer trusted",
@@ -95,7 +102,7 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "integrity", _loud(verdict.integrity) + codes
     if verdict.signer is not None:
         signer = verdict.signer
-        trust = f"trusted by: {signer.anchor}" if signer.trusted else "not known to this device"
+        trust = f"trusted by: {signer.anchor}" if signer.trusted else _UNTRUSTED[signer.status]
         yield "signer", f"{signer.name or 'unnamed'} ({signer.issuer or 'no issuer'}), {trust}"
     yield from _claims(verdict)
     yield "implicit", _implicit(verdict)
@@ -109,8 +116,7 @@ def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:
     claims = verdict.claims
     if claims is None:
         return
-    word = "time-stamped" if claims.time.time_stamped else "by the signer's own word"
-    yield "time", f"{claims.time.signed}, {word}" if claims.time.signed else "not stated"
+    yield "time", _time(claims.time)
     yield "software", claims.generator or "not stated"
     for action in claims.actions:
         parts = (action.action, action.description, action.digital_source_type)
@@ -133,6 +139,16 @@ def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:
     if claims.visible_label is not None:
         yield "label", f"'{claims.visible_label['text']}' {claims.visible_label['corner']}"
     yield from _ingredients(claims.ingredients, 0)
+
+
+def _time(time: SigningTime) -> str:
+    if time.signed is None:
+        return "not stated"
+    if not time.time_stamped:
+        return f"{time.signed}, by the signer's own word"
+    by = f" by {time.authority}" if time.authority else ""
+    claimed = f"; the signer states {time.claimed}" if time.claimed else ""
+    return f"{time.signed}, time-stamped{by}{claimed}"
 
 
 def _ingredients(ingredients: tuple[Ingredient, ...], depth: int) -> Iterator[tuple[str, str]]:

@@ -109,13 +109,20 @@ class Ledger:
 
     # Writing ---------------------------------------------------------------------------------
 
-    def begin_output(self, record: SwapRecord, output_path: Path, output_sha256: str) -> int:
+    def begin_output(
+        self,
+        record: SwapRecord,
+        output_path: Path,
+        output_sha256: str,
+        time_stamp: Mapping[str, str] | None = None,
+    ) -> int:
         """Write and sync the entry of an output, before its file gets its name.
 
         Args:
             record: What is known about the output.
             output_path: The name that it will get.
             output_sha256: Hex digest of its finished bytes.
+            time_stamp: What is known of its time stamp, where an authority is configured.
 
         Returns:
             The entry's number, for `finish_output`.
@@ -124,6 +131,8 @@ class Ledger:
             LedgerError: The entry cannot be written; then the output must not appear.
         """
         fields = output_fields(record, output_path, output_sha256)
+        if time_stamp is not None:
+            fields["time_stamp"] = dict(time_stamp)
         with self._locked():
             seq = self._append("output", fields, hold=True)
         self._mine[seq] = (Path(os.path.abspath(output_path)), output_sha256)

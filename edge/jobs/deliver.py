@@ -1,4 +1,4 @@
-"""The last steps of every output: sign, verify, enter into the ledger, give it its name."""
+"""The last steps of every output: sign, verify, stamp, enter into the ledger, give it its name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edge.errors import EdgeError
 from edge.media.sniff import media_type_for
 from edge.provenance.manifest import sign
+from edge.stamping import Stamp, stamp_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,24 +62,32 @@ def deliver(
         OutputError: It could not be written.
     """
     notes: list[str] = []
+    stamps: list[Stamp] = []
 
     def sign_it(unsigned: Path, signed: Path) -> None:
         state = sign(unsigned, signed, media_type_for(output), record, source)
         if state.parent in _PARENT_NOTES:
             notes.append(_PARENT_NOTES[state.parent])
+        stamp = stamp_new(signed)
+        if stamp is not None:
+            stamps.append(stamp)
+            notes.extend([stamp.note] if stamp.note else [])
 
-    with _entering(ledger, record, output) as enter:
+    def enter_it(digest: str) -> int:
+        return ledger.begin_output(record, output, digest, stamps[0].fields() if stamps else None)
+
+    with _entering(ledger, enter_it) as enter:
         digest = publication.publish(plain, sign=sign_it, enter=enter)
     return Delivered(digest, tuple(notes))
 
 
 @contextmanager
-def _entering(ledger: Ledger, record: SwapRecord, output: Path) -> Iterator[Callable[[str], None]]:
+def _entering(ledger: Ledger, begin: Callable[[str], int]) -> Iterator[Callable[[str], None]]:
     """Yield the function that opens the ledger's entry; close the entry with the body's fate."""
     entries: list[int] = []
 
     def enter(digest: str) -> None:
-        entries.append(ledger.begin_output(record, output, digest))
+        entries.append(begin(digest))
 
     try:
         yield enter

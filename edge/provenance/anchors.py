@@ -1,4 +1,11 @@
-"""The roots that this device trusts: its own, and those that its user put there."""
+"""The roots that this device trusts: its own, and those that its user put there.
+
+```
+config/anchors/*.pem                whose signatures count: `edge trust add`
+config/anchors/time-stamping/*.pem  whose time stamps count; they sign nothing else
+config/anchors/*.crl                what issuers have revoked
+```
+"""
 
 from __future__ import annotations
 
@@ -31,6 +38,17 @@ def trusted_dir() -> Path:
     return config_dir() / "anchors"
 
 
+def time_dir() -> Path:
+    """Return the folder of the roots of trusted time-stamping authorities; it may not exist."""
+    return trusted_dir() / "time-stamping"
+
+
+def time_anchors() -> tuple[tuple[Anchor, ...], tuple[str, ...]]:
+    """Return the roots of trusted time-stamping authorities, and notes about unusable files."""
+    notes: list[str] = []
+    return tuple(_in_folder(time_dir(), notes)), tuple(notes)
+
+
 def anchors() -> tuple[tuple[Anchor, ...], tuple[str, ...]]:
     """Return the anchors, this device's own first, and notes about files that are not usable."""
     found: list[Anchor] = []
@@ -47,13 +65,18 @@ def anchors() -> tuple[tuple[Anchor, ...], tuple[str, ...]]:
     if own:
         found.append(Anchor(THIS_DEVICE, "".join(own)))
     found += imported
-    folder = trusted_dir()
+    found += _in_folder(trusted_dir(), notes)
+    return tuple(found), tuple(notes)
+
+
+def _in_folder(folder: Path, notes: list[str]) -> list[Anchor]:
+    found = []
     for path in sorted(folder.glob("*.pem")) if folder.is_dir() else ():
-        pems = []
+        pems: list[str] = []
         _collect(path, pems, notes)
         if pems:
             found.append(Anchor(path.name, "".join(pems)))
-    return tuple(found), tuple(notes)
+    return found
 
 
 def _subject(pem: str) -> str:

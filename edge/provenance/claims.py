@@ -141,13 +141,13 @@ def _time(
     actions: tuple[Action, ...],
     swap: Mapping[str, Any],
 ) -> SigningTime:
-    stamped = _text(_mapping(manifest.get("signature_info")).get("time"))
+    stamp = _text(_mapping(manifest.get("signature_info")).get("time"))
     trusted = "timeStamp.trusted" in other_codes(store)
-    if stamped is not None and trusted:
-        return SigningTime(stamped, time_stamped=True)
-    claimed = [action.when for action in actions if action.when is not None]
-    own = _text(swap.get("created"))
-    return SigningTime(own or (claimed[-1] if claimed else stamped), time_stamped=False)
+    stated = [action.when for action in actions if action.when is not None]
+    claimed = _text(swap.get("created")) or (stated[-1] if stated else None)
+    if stamp is not None and trusted:
+        return SigningTime(stamp, time_stamped=True, claimed=claimed, stamp=stamp)
+    return SigningTime(claimed or stamp, time_stamped=False, claimed=claimed, stamp=stamp)
 
 
 def _ingredients(

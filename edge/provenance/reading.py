@@ -13,6 +13,7 @@ from edge.provenance.anchors import Anchor
 from edge.provenance.container import Kind, has_c2pa
 from edge.provenance.engine import context
 from edge.provenance.findings import other_codes
+from edge.provenance.store import read_store
 from edge.provenance.verdict import ManifestState
 
 _MAX_SIDECAR = 64 << 20
@@ -123,19 +124,48 @@ def anchor_of(
     reading: Reading,
     known: tuple[Anchor, ...],
     fetch_remote: bool,
+    clocks: tuple[Anchor, ...] = (),
 ) -> str | None:
-    """Return the anchor that the signer's chain ends at: the one that suffices alone."""
+    """Return the anchor that the signer's chain ends at: the one that suffices alone.
+
+    Args:
+        path: The file.
+        kind: What it is.
+        reading: How reading its manifest went.
+        known: Anchors of signers.
+        fetch_remote: Whether a manifest behind a URL may be fetched.
+        clocks: Anchors of time-stamping authorities. The library has one list for both; a signer
+            who is known to these alone is not known.
+    """
     import c2pa
 
-    if len(known) == 1:
+    if len(known) == 1 and not clocks:
         return known[0].name
     beside = _sidecar(path) if reading.source == "sidecar" else None
-    for anchor in known:
-        alone = context([anchor.pem], fetch_remote=fetch_remote)
+
+    def trusted_by(pems: list[str]) -> bool:
         try:
+            alone = context(pems, fetch_remote=fetch_remote)
             store, _, _ = _store(path, kind.media_type, alone, beside)
         except c2pa.C2paError:
-            continue
-        if "signingCredential.trusted" in other_codes(store):
-            return anchor.name
-    return None
+            return False
+        return "signingCredential.trusted" in other_codes(store)
+
+    times = [clock.pem for clock in clocks]
+    if times and trusted_by(times):
+        times = []
+    return next((a.name for a in known if trusted_by([a.pem, *times])), None)
+
+
+def manifest_store(path: Path, kind: Kind, reading: Reading) -> bytes:
+    """Return the bytes of the store that was read; empty where they were fetched, or are malformed.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if reading.source == "sidecar":
+        return _sidecar(path) or b""
+    try:
+        return read_store(path, kind) if reading.source == "embedded" else b""
+    except ValueError:
+        return b""

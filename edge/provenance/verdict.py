@@ -15,6 +15,8 @@ from edge.provenance.findings import Integrity
 ManifestState = Literal["present", "absent", "unreadable", "remote"]
 """`remote`: only a URL stands in the file, and it was not fetched."""
 
+SignerStatus = Literal["trusted", "unknown", "expired", "revoked"]
+
 TRUSTED = 0
 NOT_MEDIA = 2
 SIGNER_UNKNOWN = 3
@@ -34,6 +36,10 @@ class Signer:
         algorithm: Of the signature.
         trusted: Whether the chain ends at an anchor of this device.
         anchor: Which: "this device", "imported chain: NAME", or the anchor's file name.
+        status: trusted, unknown, expired (and no trusted time stamp helps) or revoked.
+        not_after: End of the certificate's validity, RFC 3339 text.
+        revoked: When the certificate was revoked, RFC 3339 text; None where nothing is known.
+        certificate_sha256: Fingerprint of the signing certificate, hex.
     """
 
     name: str | None
@@ -41,6 +47,10 @@ class Signer:
     algorithm: str | None
     trusted: bool
     anchor: str | None
+    status: SignerStatus = "unknown"
+    not_after: str | None = None
+    revoked: str | None = None
+    certificate_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +60,16 @@ class SigningTime:
     Attributes:
         signed: RFC 3339 text; the signer's own word unless it is time-stamped.
         time_stamped: Whether a trusted time stamp confirms it.
+        claimed: The signer's own word, whether there is a time stamp or not.
+        stamp: What the manifest's time stamp states, trusted or not; None without one.
+        authority: Name of the certificate that made the time stamp.
     """
 
     signed: str | None
     time_stamped: bool
+    claimed: str | None = None
+    stamp: str | None = None
+    authority: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,21 @@ No network is used unless the caller asks for a manifest behind a URL to be fetc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from edge.errors import MediaError
-from edge.provenance.anchors import THIS_DEVICE, Anchor, anchors
+from edge.provenance.anchors import THIS_DEVICE, Anchor, anchors, time_anchors
 from edge.provenance.claims import active_signature, claims_of, optional_text
 from edge.provenance.container import Kind, problem, sniff
 from edge.provenance.decoding import undecodable
 from edge.provenance.findings import Integrity, failure_codes, integrity_of, other_codes
 from edge.provenance.implicit import differences, flaws, read_implicit
 from edge.provenance.padding import something_in_padding
-from edge.provenance.reading import Reading, anchor_of, read_manifest
+from edge.provenance.reading import Reading, anchor_of, manifest_store, read_manifest
+from edge.provenance.signers import credentials_of, with_authority, with_status
+from edge.provenance.timing import time_notes
 from edge.provenance.verdict import (
     NO_MANIFEST,
     NOT_MEDIA,
@@ -80,22 +82,27 @@ def _open(path: Path) -> tuple[Kind | None, str | None]:
 
 def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
     known, notes = anchors()
-    reading = read_manifest(path, kind, known, fetch_remote)
+    clocks, clock_notes = time_anchors()
+    reading = read_manifest(path, kind, known + clocks, fetch_remote)
     broken = problem(path, kind)
     if reading.store is None and broken is None:
         broken = undecodable(path, kind) or _parser_complaint(reading)
     label, label_notes = _implicit(path)
-    findings = [*notes, *label_notes]
+    findings = [*notes, *clock_notes, *label_notes]
     if reading.store is None:
         return _without_manifest(path, kind, reading, broken, label, findings)
     claims = claims_of(reading.store)
+    beside = credentials_of(manifest_store(path, kind, reading))
+    claims = replace(claims, time=with_authority(claims.time, beside.token))
     integrity = _integrity(reading.store)
     failures = failure_codes(reading.store) + _delta_codes(reading.store)
     if reading.source == "embedded" and something_in_padding(path, kind):
         integrity = "tampered" if integrity == "intact" else integrity
         failures += (PADDING,)
         findings.append("something was written into the space beside the signature")
-    signer = _signer(path, kind, reading, known, fetch_remote)
+    signer = _signer(path, kind, reading, known, clocks, fetch_remote)
+    stamp = claims.time.stamp if claims.time.time_stamped else None
+    signer = with_status(signer, beside, failures, known, stamp)
     agreement = _agreement(label, claims)
     findings += _remarks(integrity, reading, broken, claims, signer)
     findings += _label_remarks(label, claims, agreement)
@@ -188,6 +195,7 @@ def _signer(
     kind: Kind,
     reading: Reading,
     known: tuple[Anchor, ...],
+    clocks: tuple[Anchor, ...],
     fetch_remote: bool,
 ) -> Signer:
     assert reading.store is not None
@@ -196,7 +204,8 @@ def _signer(
     trusted = {"signingCredential.trusted", "claimSignature.validated"} <= set(
         other_codes(reading.store)
     )
-    anchor = anchor_of(path, kind, reading, known, fetch_remote) if trusted else None
+    anchor = anchor_of(path, kind, reading, known, fetch_remote, clocks) if trusted else None
+    trusted = trusted and (anchor is not None or not clocks)
     return Signer(
         name=optional_text(signature.get("common_name")),
         issuer=optional_text(signature.get("issuer")),
@@ -253,8 +262,7 @@ def _remarks(
                 f"not hold when this file was made ({', '.join(parent.failures)})"
             )
     codes = failure_codes(reading.store)
-    if "signingCredential.expired" in codes:
-        notes.append("the signing certificate has expired, and no trusted time stamp helps")
+    notes += time_notes(claims.time, signer, codes)
     if not signer.trusted and "signingCredential.untrusted" in codes:
         notes.append("anybody can sign like this: no anchor of this device knows the signer")
     if signer.anchor == THIS_DEVICE:

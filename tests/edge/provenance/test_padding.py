@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge.provenance import implicit, manifest
 from edge.provenance.container import Kind, sniff
-from edge.provenance.padding import _paddings, something_in_padding
+from edge.provenance.padding import foreign_content, something_in_padding
 from edge.provenance.verify import PADDING, verify_file
 from edge.records import SwapRecord
 
@@ -77,8 +78,5 @@ def test_files_without_a_manifest_have_no_padding(plain: Maker) -> None:
 def test_any_bytes_end_in_an_answer(noise: bytes) -> None:
     size = (len(noise) + 10).to_bytes(4, "big")
     store = b"c2pa.signature\0" + size + b"cbor\xd2\x84" + noise
-    try:
-        for padding in _paddings(store):
-            assert isinstance(padding, bytes)
-    except (ValueError, IndexError):
-        pass
+    with contextlib.suppress(ValueError, IndexError):
+        assert foreign_content(store) in {True, False}
