@@ -1,6 +1,6 @@
 """Download a model file that a card states the source and the hash of: `edge models pull`.
 
-The one place of the runtime that opens a connection, and only when the user names a model. A file
+It opens a connection only when the user names a model; only time stamps open another one. A file
 gets its name when its size and SHA-256 are those of the card; until then it is a part beside it,
 which the next attempt goes on with. Proxies are those of the environment (https_proxy, no_proxy).
 EDGE_MODELS_URL names a mirror that holds the files by their names, and is asked instead.
