@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from quantize.errors import BudgetError
@@ -20,6 +20,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "ssim": (0.0, 1.0),
     "identity": (0.0, 1.0),
 }
+_AIR = 0.1  # dB that the next promise is above what should do; a share of the error otherwise: 5 %
+_AIR_SHARE = 1.05
+_LEAST_ERROR = 1e-6  # of a promise of 1, which leaves nothing to take a share of
 _EXAMPLES = "psnr:45, ssim:0.99 or identity:0.98"
 
 
@@ -47,6 +50,22 @@ class Budget:
     def met(self, scores: Scores) -> bool:
         """Return whether the worst sample is good enough."""
         return self.reached(scores) >= self.value
+
+    def tightened(self, promised: float, reached: float) -> Budget:
+        """Return the budget to ask for next, when a promise was not kept.
+
+        What was not foreseen is a share of the error, and the next promise is taken to be off by
+        the same share. A difference in dB is one already; of the others, what lacks to 1 is the
+        error, so that the new budget is never beyond 1.
+
+        Args:
+            promised: what was to be reached.
+            reached: what it really came to, less than this budget.
+        """
+        if self.metric == "psnr":
+            return replace(self, value=self.value + max(promised - reached, 0.0) + _AIR)
+        share = max((1 - reached) / max(1 - promised, _LEAST_ERROR), 1.0)
+        return replace(self, value=1 - (1 - self.value) / (share * _AIR_SHARE))
 
     def __str__(self) -> str:
         """Return it as people write it."""

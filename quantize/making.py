@@ -265,8 +265,3 @@ def unreached(budget: Budget, found: Found) -> str:
         f"the budget {budget} cannot be met: the nearest is {budget.metric} {reached:.4g} on the "
         f"worst picture, with {kept}; ask for less, or take --precision fp16"
     )
-
-
-def raised(budget: Budget, by: float) -> Budget:
-    """Return a budget that asks for more, by as much as a file fell short of it."""
-    return replace(budget, value=float(budget.value + by))

@@ -351,7 +351,7 @@ class _Search:
         if budget.metric != "psnr":
             # The hardest samples are those by decibels: another one may be short of the budget,
             # and the chain then promises more than was asked for. Ask for more than that.
-            return max(goal, promised) + budget.value - reached
+            return budget.tightened(max(goal, promised), reached).value
         # What the model has beyond the chain is one more error, which adds up as they all do.
         left = _energy(budget.value) - (_energy(reached) - _energy(promised))
         if left <= 0:

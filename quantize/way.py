@@ -16,7 +16,7 @@ from quantize.checks import examine
 from quantize.conversion import Conversion, Findings, as_json, document
 from quantize.engine import Kernels
 from quantize.errors import BudgetError, CheckError
-from quantize.making import Made, Material, make, raised
+from quantize.making import Made, Material, make
 from quantize.measuring import (
     Judged,
     Latency,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HELD_OUT", "Way"]
 
-_MARGIN = {"psnr": 0.1, "ssim": 5e-4, "identity": 5e-4}
-"""What is asked of the next search beyond that by which a file fell short."""
 _TRIES = 4  # how often a file may fall short of what its search promised
 _SATURATION_SAMPLES = 4
 _USUAL_STEPS = 12  # rewrites, for a progress bar
@@ -181,9 +179,8 @@ class Way:
     def _next_goal(self, goal: Budget, found: Found) -> Budget:
         """Return what the next search has to reach, by how far this one was off."""
         assert self._budget is not None
-        reached = goal.reached(found.scores)
-        off = max(reached, goal.value) - goal.reached(self._judged.scores)
-        return raised(self._budget, off + _MARGIN[goal.metric])
+        promised = max(goal.reached(found.scores), goal.value)
+        return self._budget.tightened(promised, goal.reached(self._judged.scores))
 
     def _attempt(self, material: Material) -> Made:
         try:

@@ -4,8 +4,10 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from quantize.budget import Budget, parse_budget
+from quantize.budget import Budget, Metric, parse_budget
 from quantize.errors import BudgetError
 from quantize.quality import Scores
 
@@ -54,3 +56,23 @@ def test_identity_that_nobody_judged_is_not_met() -> None:
     scores = replace(SCORES, identity_cosine=None, identity_worst=None)
     assert math.isnan(Budget("identity", 0.5).reached(scores))
     assert not Budget("identity", 0.5).met(scores)
+
+
+def test_a_promise_that_was_not_kept_is_asked_for_again_with_more() -> None:
+    assert Budget("psnr", 45).tightened(46.0, 44.5).value == pytest.approx(46.6)
+    # Twice the error that was promised: half of it is asked for, and a little less than that.
+    assert Budget("identity", 0.99).tightened(0.992, 0.984).value == pytest.approx(1 - 0.005 / 1.05)
+
+
+@given(
+    st.sampled_from(["ssim", "identity"]),
+    st.floats(0.5, 0.9999),
+    st.floats(0, 1),
+    st.floats(0.001, 0.5),
+)
+def test_no_budget_is_raised_out_of_reach(
+    metric: Metric, value: float, above: float, below: float
+) -> None:
+    promised = value + (1 - value) * above
+    more = Budget(metric, value).tightened(promised, value - below).value
+    assert max(value, min(promised, 0.99999)) < more < 1

@@ -266,7 +266,7 @@ def test_a_file_that_always_falls_short(bench: Bench, monkeypatch: pytest.Monkey
     monkeypatch.setattr(way, "judge", worse)
     with pytest.raises(BudgetError, match=r"psnr:20 cannot be met: int8 as onnx reaches psnr 19.9"):
         bench.convert(precision="int8", budget="psnr:20")
-    monkeypatch.setattr(way, "raised", lambda goal, by: parse_budget("psnr:98"))
+    monkeypatch.setattr(Budget, "tightened", lambda *_: parse_budget("psnr:98"))
     with pytest.raises(BudgetError, match=r"psnr:20 cannot be met: int8 as onnx reaches psnr 19.9"):
         bench.convert(precision="int8", budget="psnr:20")
     assert bench.listing() == []

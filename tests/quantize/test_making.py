@@ -12,7 +12,7 @@ from edge import resources
 from quantize.budget import parse_budget
 from quantize.contract import contract_of
 from quantize.errors import BudgetError, SamplesError, TargetError
-from quantize.making import Made, Material, make, raised, search_samples
+from quantize.making import Made, Material, make, search_samples
 from quantize.modelfile import load_model
 from quantize.prepare import prepare
 from quantize.quality import evaluate
@@ -150,7 +150,3 @@ def test_ranges_of_a_person_are_not_kept(material: Material) -> None:
     assert not (resources.cache_dir() / "calibration").exists()
     make(asked(precision="fp16"), material, silent)
     assert (resources.cache_dir() / "calibration").exists()
-
-
-def test_a_budget_can_be_raised() -> None:
-    assert str(raised(parse_budget("psnr:45"), 0.5)) == "psnr:45.5"
