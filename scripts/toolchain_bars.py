@@ -106,6 +106,16 @@ def table_of(rows: Sequence[Mapping[str, Any]], code: str) -> Table:
     return table
 
 
+def markdown_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a table for docs/measuring.md."""
+    lines = ["| bar | figures | | notes |", "|---|---|---|---|"]
+    for row in rows:
+        figures, notes = "<br>".join(row["figures"]), "; ".join(row["notes"])
+        cells = (row["key"], figures, row["verdict"], notes.replace("|", "\\|"))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,6 +147,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="measure all that is asked for anew")
     parser.add_argument("--list", action="store_true", help="name the rows, and stop")
     parser.add_argument("--show", action="store_true", help="print what is known, and stop")
+    parser.add_argument("--markdown", action="store_true", help="the same, as a Markdown table")
     return parser.parse_args(arguments)
 
 
@@ -155,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         content = json.loads(path.read_text(encoding="utf-8"))
         known = {row["key"]: row for row in content["rows"]}
     anew = options.fresh or bool(options.only)
-    for bar in [] if options.show else bars:
+    for bar in [] if options.show or options.markdown else bars:
         if not bench.there(bar.model):
             console.print(f"{bar.key}: no {bar.model}.onnx in {options.models}", markup=False)
             continue
@@ -168,6 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = [known[key] for key in order]
         write(path, {**circumstances(bench), "rows": rows})
     shown = [known[bar.key] for bar in bars if bar.key in known]
+    if options.markdown:
+        console.print(markdown_of(shown), markup=False, soft_wrap=True)
+        return 0
     about = circumstances(bench)
     console.print(table_of(shown, bench.code))
     console.print(

@@ -135,3 +135,10 @@ def test_the_record_says_how_it_was_measured(folder: Path) -> None:
 def test_rows_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert toolchain_bars.main(["--list", "--only", "exact"]) == 0
     assert capsys.readouterr().out.split() == ["exact/mobbaked", "exact/mob"]
+
+
+def test_a_markdown_table_has_a_line_per_row() -> None:
+    row = {"key": "int8/toy", "figures": ["a 1", "b 2"], "verdict": "reached", "notes": ["x|y"]}
+    lines = toolchain_bars.markdown_of([row, row]).splitlines()
+    assert len(lines) == 4
+    assert lines[2] == "| int8/toy | a 1<br>b 2 | reached | x\\|y |"
