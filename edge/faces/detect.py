@@ -6,7 +6,7 @@ shrunk to another size; what several looks found alike is merged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import cv2
@@ -21,6 +21,7 @@ from edge.faces.candidates import Candidates, joined, sane, suppress
 from edge.faces.decoders import decode, misfit, output_keys
 from edge.faces.follow import best_match
 from edge.faces.landmarks import Landmarker, open_landmarker
+from edge.faces.tiles import MOST_PIXELS, Tile, tiles
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
 from edge.shelf import INSTALLED, Shelf
@@ -52,6 +53,8 @@ _NESTED = 0.8  # a box that lies inside a better one by this share is a part of 
 # gets so many pixels: well within what is seen best, and an eighth of a frame's two passes.
 _REGION = 2.0
 _FOLLOWED_SIDE = 96.0
+
+_UNCUT = 2**62  # pixels
 
 
 def _fitness(found: Candidates) -> Floats:
@@ -127,9 +130,10 @@ class Detector:
         if not 0 <= threshold <= 1:
             raise UsageError(f"min_score must lie between 0 and 1, not {threshold:g}")
         height, width = frame.shape[:2]
-        found = [
-            self._look(frame, scale, threshold) for scale in self._scales(width, height, passes)
-        ]
+        coarsest, *finer = self._scales(width, height, passes)
+        # Large faces are found in the coarsest look alone, which therefore sees them uncut.
+        found = [self._look(frame, coarsest, threshold, _UNCUT)]
+        found += [self._look(frame, scale, threshold, MOST_PIXELS) for scale in finer]
         faces = _faces(self._merge(found))
         if self._landmarker is not None:
             faces = [self._landmarker.place(frame, face) for face in faces]
@@ -168,7 +172,7 @@ class Detector:
             return None  # it has left the frame
         (left, top), (right, bottom) = low.tolist(), high.tolist()
         scale = min(1.0, _FOLLOWED_SIDE / side)
-        found = self._look(frame[top:bottom, left:right], scale, threshold)
+        found = self._look(frame[top:bottom, left:right], scale, threshold, _UNCUT)
         shift = np.array([left, top], np.float32)
         moved = Candidates(
             found.scores, found.boxes + np.append(shift, (0, 0)), found.points + shift, found.sides
@@ -192,8 +196,10 @@ class Detector:
         rows, columns = self.card.input.shape[2:]
         return (rows, columns) if rows and columns else (0, 0)
 
-    def _look(self, frame: NDArray[np.uint8], scale: float, min_score: float) -> Candidates:
-        """Look at the frame once, shrunk by `scale`, with black to the right and below."""
+    def _look(
+        self, frame: NDArray[np.uint8], scale: float, min_score: float, most: int
+    ) -> Candidates:
+        """Look at the frame once, shrunk by `scale`, at most so many pixels at a time."""
         height, width = frame.shape[:2]
         columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
         picture = frame
@@ -202,13 +208,35 @@ class Detector:
                 NDArray[np.uint8],
                 cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA),
             )
+        stretch = np.array([width / columns, height / rows], np.float32)
+        parts = tiles(columns, rows, most)
+        seen = joined([self._look_at(picture, part, stretch, min_score) for part in parts])
+        seen = seen.take(sane(seen, width, height))
+        return suppress(seen, seen.scores, self._spec.nms_iou, 1.0, self._spec.vote_iou)
+
+    def _look_at(
+        self, picture: NDArray[np.uint8], part: Tile, stretch: Floats, min_score: float
+    ) -> Candidates:
+        """Look at a part of a picture, with black to the right and below.
+
+        Returns:
+            What is in it, in pixels of the frame.
+        """
+        rows, columns = part.bottom - part.top, part.right - part.left
         fixed_rows, fixed_columns = self._spec_size()
         full_rows, full_columns = fixed_rows or _padded(rows), fixed_columns or _padded(columns)
         canvas = np.zeros((full_rows, full_columns, 3), np.uint8)
-        canvas[:rows, :columns] = picture
-        outputs = self._run(canvas)
-        stretch = np.array([width / columns, height / rows], np.float32)
-        return self._decode(outputs, (full_rows, full_columns), stretch, (width, height), min_score)
+        canvas[:rows, :columns] = picture[part.top : part.bottom, part.left : part.right]
+        raw = decode(self._run(canvas), self._spec, (full_rows, full_columns), min_score)
+        whole = part.whole(raw.boxes)
+        shift = np.array([part.left, part.top], np.float32)
+        boxes, points = raw.boxes[whole], raw.points[whole]
+        return Candidates(
+            raw.scores[whole],
+            (boxes + np.append(shift, (0, 0)).astype(np.float32)) * np.tile(stretch, 2),
+            (points + shift) * stretch,
+            boxes[:, 2:].max(axis=1),
+        )
 
     def _run(self, canvas: NDArray[np.uint8]) -> dict[str, Floats]:
         """Return the outputs for a picture, uint8 (H, W, 3) BGR, by the decoder's own names."""
@@ -228,24 +256,6 @@ class Detector:
                     f"numbers on {self._session.provider}; use a float32 model or another provider"
                 )
         return outputs
-
-    def _decode(
-        self,
-        outputs: Mapping[str, Floats],
-        canvas: tuple[int, int],
-        stretch: Floats,
-        size: tuple[int, int],
-        min_score: float,
-    ) -> Candidates:
-        raw = decode(outputs, self._spec, canvas, min_score)
-        found = Candidates(
-            raw.scores,
-            raw.boxes * np.tile(stretch, 2),
-            raw.points * stretch,
-            raw.boxes[:, 2:].max(axis=1),
-        )
-        found = found.take(sane(found, *size))
-        return suppress(found, found.scores, self._spec.nms_iou, 1.0, self._spec.vote_iou)
 
     def _merge(self, found: Sequence[Candidates]) -> Candidates:
         if len(found) == 1:

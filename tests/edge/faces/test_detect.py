@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,44 @@ def test_the_card_of_yunet_means_the_file_that_is_here(yunet: Detector) -> None:
     path = find_file(yunet.card)
     assert path is not None
     assert hashlib.sha256(path.read_bytes()).hexdigest() == yunet.uses[0].sha256
+
+
+def test_what_is_seen_in_tiles_is_what_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faces across the cuts of a large picture, by the shipped detector."""
+    from edge import resources
+    from edge.faces import detect
+    from edge.faces.track import overlap
+    from edge.media.image import read_picture
+
+    sample = read_picture(resources.samples_dir() / "sample-two.jpg").frame
+    small = cv2.resize(sample, (640, 360), interpolation=cv2.INTER_AREA)
+    row = np.concatenate([small] * 3, axis=1)
+    frame = np.ascontiguousarray(np.concatenate([row] * 3, axis=0))
+    detector = open_detector(threads=1)
+    in_tiles = detector.detect(frame)
+    monkeypatch.setattr(detect, "MOST_PIXELS", 2**40)
+    at_once = detector.detect(frame)
+    assert len(in_tiles) == len(at_once) == 18
+    for face in at_once:
+        assert max(overlap(face, other) for other in in_tiles) > 0.9
+
+
+def test_a_face_is_found_near_where_it_is_expected() -> None:
+    from edge import resources
+    from edge.media.image import read_picture
+
+    frame = read_picture(resources.samples_dir() / "sample-two.jpg").frame
+    detector = open_detector(threads=1)
+    first, second = detector.detect(frame)
+    for face in (first, second):
+        x, y, width, height = face.box
+        moved = replace(face, box=(x + width / 5, y - height / 5, width, height))
+        found = detector.near(frame, moved)
+        assert found is not None
+        eyes = np.linalg.norm(face.landmarks[1] - face.landmarks[0])
+        assert np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean() < 0.03 * eyes
+    nowhere = replace(first, box=(5.0, 5.0, 120.0, 120.0))
+    outside = replace(first, box=(-900.0, 5.0, 120.0, 120.0))
+    assert detector.near(frame, nowhere) is None
+    assert detector.near(frame, outside) is None
+    assert detector.near(frame, first, min_score=1.0) is None
