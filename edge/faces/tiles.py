@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_PIXELS = 850_000
-"""Pixels that are looked at in one run: a frame of 1280x720 is two tiles, one of 1920x1080 three."""
+"""Pixels that are looked at in one run: 1280x720 is two tiles, 1920x1080 three."""
 
 OVERLAP = 160
 """Pixels that two neighbours share: faces so large are seen as well in a look half as fine."""
+
+_GRID = 32
+"""Tiles begin at multiples of the largest stride: cells lie as in the whole picture."""
 
 _BORDER = 2.0  # pixels: a box that comes as near as this to a cut is one that was cut
 
@@ -65,7 +68,7 @@ def tiles(columns: int, rows: int, most: int = MOST_PIXELS) -> list[Tile]:
     """
     across, down = min(
         product(_counts(columns), _counts(rows)),
-        key=lambda counts: _cost(columns, rows, *counts, most),
+        key=lambda counts: _cost((columns, rows), counts, most),
     )
     return [
         Tile(x0, y0, x1, y1, (x0 > 0, y0 > 0, x1 < columns, y1 < rows))
@@ -78,18 +81,22 @@ def _counts(length: int) -> range:
     return range(1, max(1, length // OVERLAP) + 1)
 
 
-def _cost(columns: int, rows: int, across: int, down: int, most: int) -> tuple[int, int]:
+def _cost(size: tuple[int, int], counts: tuple[int, int], most: int) -> tuple[int, int]:
     """Return by how much the tiles are too large, and the pixels that are looked at in all."""
-    pixels = _side(columns, across) * _side(rows, down)
-    return max(0, pixels - most), pixels * across * down
+    pixels = _side(size[0], counts[0]) * _side(size[1], counts[1])
+    return max(0, pixels - most), pixels * counts[0] * counts[1]
 
 
 def _side(length: int, count: int) -> int:
-    """Return the length of each of `count` overlapping parts."""
-    return -(-(length + (count - 1) * OVERLAP) // count)
+    """Return the length of each of `count` overlapping parts, at most."""
+    if count == 1:
+        return length
+    return -(-(length + (count - 1) * OVERLAP) // count) + _GRID - 1
 
 
 def _spans(length: int, count: int) -> list[tuple[int, int]]:
-    side = _side(length, count)
+    if count == 1:
+        return [(0, length)]
+    side = _side(length, count) - _GRID + 1
     starts = [min(place * (side - OVERLAP), length - side) for place in range(count)]
-    return [(start, start + side) for start in starts]
+    return [(start // _GRID * _GRID, start + side) for start in starts]
