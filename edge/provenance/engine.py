@@ -20,6 +20,9 @@ _TRUSTED_USES = "\n".join(
 """Extended key usages that may sign. Without this list the library signs with a claimSigning
 certificate and then calls its own signature invalid."""
 
+INGREDIENT = "c2pa.ingredient"
+"""Label, without its version, of the assertion that names an ingredient."""
+
 MEMORY_MB = 64
 """A file larger than this is worked on in a temporary file; the library's default is 512."""
 
@@ -36,7 +39,11 @@ def context(anchors: Iterable[str], *, fetch_remote: bool = False) -> Any:
 
     settings: dict[str, Any] = {
         "version": 1,
-        "builder": {"thumbnail": {"enabled": False}},  # it would embed the faces
+        "builder": {
+            "thumbnail": {"enabled": False},  # it would embed the faces
+            # What the definition marks `created` is attested anyway; an ingredient has no mark.
+            "created_assertion_labels": [INGREDIENT],
+        },
         "core": {"backing_store_memory_threshold_in_mb": MEMORY_MB},
         "trust": {"trust_config": _TRUSTED_USES},
         "verify": {

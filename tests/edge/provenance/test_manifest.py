@@ -14,7 +14,7 @@ import pytest
 
 from edge.errors import OutputError, ProvenanceError
 from edge.provenance import implicit, keys, manifest
-from edge.provenance.engine import context
+from edge.provenance.engine import INGREDIENT, context
 from edge.provenance.signer import FileKey, root_pem
 from edge.records import SwapRecord
 
@@ -64,6 +64,23 @@ def test_signed_files_are_trusted_and_say_everything(
     assert active["claim_generator_info"][0]["specVersion"] == "2.4"
     (parent,) = active["ingredients"]
     assert parent["relationship"] == "parentOf"
+
+
+@pytest.mark.parametrize("suffix", MEDIA_TYPES)
+def test_the_signer_attests_every_assertion(
+    suffix: str, tmp_path: Path, plain: Maker, target: Path, record: SwapRecord
+) -> None:
+    """What is gathered only, nobody vouches for: the library's default for an ingredient."""
+    kind = MEDIA_TYPES[suffix]
+    path = tmp_path / f"signed.{suffix}"
+    manifest.sign(plain(suffix), path, kind, record, target)
+    with path.open("rb") as stream, c2pa.Reader(kind, stream) as reader:
+        detailed = json.loads(reader.detailed_json())
+    claim = detailed["manifests"][detailed["active_manifest"]]["claim"]
+    assert not claim.get("gathered_assertions")
+    created = [item["url"].rsplit("/", 1)[-1] for item in claim["created_assertions"]]
+    assert {manifest.TARGET, manifest.LABEL} < set(created)
+    assert any(label.startswith(INGREDIENT) for label in created)
 
 
 def test_no_picture_and_no_file_name_is_in_the_manifest(
