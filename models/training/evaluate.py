@@ -1,7 +1,8 @@
 """The bars of the reference models on held-out faces of nobody.
 
-`python -m models.training.evaluate` runs the exported ONNX files with ONNX Runtime, renders what
-held-out data is missing, and ends with status 1 if a bar is missed.
+`python -m models.training.evaluate` runs the exported ONNX files with ONNX Runtime, makes what
+held-out data is missing (it renders faces, and fetches photographs of things by apt-get), and ends
+with status 1 if a bar is missed.
 """
 
 from __future__ import annotations

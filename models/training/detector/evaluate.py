@@ -27,7 +27,7 @@ from edge.backends import open_session
 from edge.cards import load_card
 from edge.faces.detect import Detector as Runtime
 from edge.faces.landmarks import Landmarker
-from models.training.detector import augment, things
+from models.training.detector import augment, held, things
 from models.training.detector.compose import Canvas, Sources, compose, warped
 from models.training.detector.data import sources
 from models.training.detector.decode import Found
@@ -306,6 +306,7 @@ def judged_model(model: Path, threshold: float | None, picking: bool) -> bool:
         threshold: score from which a face counts; the card's own by default.
         picking: choose the card's threshold first.
     """
+    held.prepare(Console())
     runner, made_of = Looker(model), sources(held=True)
     if picking:
         threshold = pick(runner, made_of)

@@ -62,7 +62,12 @@ def default_cache() -> Path:
 
 
 def fetch(folder: Path) -> None:
-    """Download the packages and unpack them into ``folder``, one folder per package."""
+    """Download the packages and unpack them into ``folder``, one folder per package.
+
+    Raises:
+        FileNotFoundError: This system has no apt-get.
+        CalledProcessError: A package could not be had.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["apt-get", "update", "-qq"], check=False)
     for package in PACKAGES:
@@ -211,6 +216,14 @@ def load(half: str, kind: str, cache: Path) -> list[Picture]:
     return [cast(Picture, picture) for picture in pictures if picture is not None]
 
 
+def refill(cache: Path, packages: Path, drawn: int) -> None:
+    """Make the cache anew from unpacked packages, with ``drawn`` procedural backgrounds."""
+    for half in ("train", "held", "people"):
+        shutil.rmtree(cache / half, ignore_errors=True)
+    build(packages, cache, Console())
+    draw(cache, drawn)
+
+
 def main() -> None:
     """Fetch the packages and fill the cache."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -221,10 +234,7 @@ def main() -> None:
     packages = options.packages or options.cache / "packages"
     if options.packages is None:
         fetch(packages)
-    for half in ("train", "held", "people"):
-        shutil.rmtree(options.cache / half, ignore_errors=True)
-    build(packages, options.cache, Console())
-    draw(options.cache, options.drawn)
+    refill(options.cache, packages, options.drawn)
 
 
 if __name__ == "__main__":

@@ -119,6 +119,18 @@ class HeadPool:
         return Head(np.array(pictures[row]), truth["points"][row].copy(), truth["box"][row].copy())
 
 
+def fill(first: int, count: int, side: int, workers: int, console: Console) -> None:
+    """Render the shards of ``count`` seeds from ``first`` that are not there yet."""
+    folder().mkdir(parents=True, exist_ok=True)
+    starts = range(first, first + count, SHARD)
+    done = 0
+    with Workers(workers) as pool:
+        for made in pool.imap_unordered(write_shard, [(start, side) for start in starts]):
+            done += made
+            if made:
+                console.print(f"{done} heads of side {side}")
+
+
 def main() -> None:
     """Render the pool, shard by shard."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -127,13 +139,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    folder().mkdir(parents=True, exist_ok=True)
-    starts = range(options.first, options.first + options.count, SHARD)
-    console, done = Console(), 0
-    with Workers(options.workers) as workers:
-        for made in workers.imap_unordered(write_shard, [(s, options.side) for s in starts]):
-            done += made
-            console.print(f"{done} heads of side {options.side}")
+    fill(options.first, options.count, options.side, options.workers, Console())
 
 
 if __name__ == "__main__":
