@@ -1,7 +1,8 @@
 """Add a model file: find out which card means it, check it, copy it, and record its hash.
 
-A file whose hash a card states is added at once. Of any other ONNX file the graph is looked at
-first. Where that leaves several cards, the user says which; where it leaves none, a card is drafted
+A file whose hash a card states is added at once. One that the toolchain made has a record beside
+it, which names the card that its own is written after. Of any other ONNX file the graph is looked
+at. Where that leaves several cards, the user says which; where it leaves none, a card is drafted
 from the graph, with blanks for what no graph tells.
 """
 
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.backends._onnx_outline import Outline, outline_of
-from edge.cards import Card, all_cards, find_card
-from edge.draft import write_draft
+from edge.cards import Card, all_cards, find_card, load_card
+from edge.draft import write_card, write_draft
 from edge.emap import load_emap
-from edge.errors import ModelError
+from edge.errors import EdgeError, ModelError
+from edge.follow import converted_from, fits_after
 from edge.ports import inputs_of, outputs_of
 from edge.recognise import Match, likeliest, matched, recognise
 from edge.recorded import forget
@@ -32,6 +34,7 @@ class Added:
         against: What is not as the card says, though the user named the card.
         unchecked: What could not be checked.
         recorded: Whether its hash was recorded: the card states none.
+        after: Name of the card that its own was written after; empty where it had one.
     """
 
     card: Card
@@ -40,6 +43,7 @@ class Added:
     against: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
     recorded: bool = False
+    after: str = ""
 
 
 def add_model(source: Path, name: str | None = None) -> Added:
@@ -63,20 +67,62 @@ def add_model(source: Path, name: str | None = None) -> Added:
         found = _named(source, size, digest, find_card(name))
     else:
         same = [card for card in cards.values() if card.sha256 == digest]
-        found = _known(same[0]) if same else _recognised(source, size, digest, cards)
+        like = None if same else converted_from(source, digest)
+        if like is not None:
+            return _converted(source, digest, size, like)
+        known = _known(_one_of(same, source)) if same else None
+        found = known or _recognised(source, size, digest, cards)
     recorded = not found.card.sha256
-    card, path = add_file(source, found.card.name, digest)
+    card, path = _added(source, found.card, digest)
+    evidence = ("SHA-256",) if not recorded else ("names and shapes", *found.evidence)
+    if recorded and found.card.file.endswith(".tflite"):
+        evidence = ()
+    unchecked = found.unchecked if recorded else ()
+    return Added(card, path, evidence, found.against, unchecked, recorded)
+
+
+def _added(source: Path, card: Card, digest: str) -> tuple[Card, Path]:
+    """Copy a file, and make sure that it comes with the emap that its card asks for."""
+    card, path = add_file(source, card.name, digest)
     try:
         load_emap(card, path)
     except ModelError:
         path.unlink(missing_ok=True)
         forget(card.name)
         raise
-    evidence = ("SHA-256",) if not recorded else ("names and shapes", *found.evidence)
-    if recorded and found.card.file.endswith(".tflite"):
-        evidence = ()
-    unchecked = found.unchecked if recorded else ()
-    return Added(card, path, evidence, found.against, unchecked, recorded)
+    return card, path
+
+
+def _converted(source: Path, digest: str, size: int, like: Card) -> Added:
+    """Add a file that the toolchain made, under a card after that of the model it was made from."""
+    outline = outline_of(source)
+    if not fits_after(like, outline):
+        raise ModelError(
+            f"{source}: does not fit card '{like.name}', which its record {source.name}.json names"
+        )
+    written = write_card(outline, source, digest, size, like=like)
+    try:
+        card, path = _added(source, load_card(written), digest)
+    except EdgeError:
+        written.unlink(missing_ok=True)
+        raise
+    return Added(card, path, ("the record of its conversion",), after=like.name)
+
+
+def _one_of(same: list[Card], source: Path) -> Card:
+    """Return the card that a file is meant for, of those that state its hash.
+
+    Raises:
+        ModelError: They keep it under different names, and its own is none of them.
+    """
+    named = [card for card in same if card.file == source.name] or same
+    if len({card.file for card in named}) > 1:
+        names = " or ".join(card.name for card in named)
+        raise ModelError(
+            f"{source}: several cards mean this file: say which with --card {named[0].name} "
+            f"({names})"
+        )
+    return named[0]
 
 
 def _known(card: Card) -> Match:

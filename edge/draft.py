@@ -17,12 +17,13 @@ from edge.backends._onnx_outline import Outline, Port
 from edge.cards import Card, all_cards, broken_cards
 from edge.emap import is_emap
 from edge.errors import ModelError
+from edge.follow import NOTES, card_after
 
 _NAME = re.compile(r"[^a-z0-9_.-]+")
-_KEPT_APART = re.compile(r"^(name|file|sha256|size|precision|url) *=")
 _SUFFIX = ".toml.draft"
 _MOST_PARTS = 64
 _BLANK = "# fill in"
+_DRAFTED = "# Drafted from the graph; fill in what is marked so, and check the rest.\n"
 _MOST_NUMBERS = 4096  # of an embedding, as cards have it
 _VECTOR = 64  # numbers from which a row of them is an embedding and not a row of scores
 
@@ -48,17 +49,49 @@ def write_draft(
     folder = resources.data_dir() / "cards"
     name = _free_name(source, digest, folder)
     head = _head(name, _file_name(source, name), digest, size, outline)
-    body = _from_card(like) if like is not None else None
-    text = head + (body or _blank_body(outline, source)) + _notes(outline)
+    blank = f"{_DRAFTED}{head}{_blank_body(outline, source)}{_notes(outline)}"
+    text = blank
+    if like is not None:
+        text = f"{_DRAFTED}{head}{card_after(like, outline, source)}{_notes(outline)}"
     path = folder / f"{name}{_SUFFIX}"
-    if path.exists():
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != blank:
         return path  # of this very file, and perhaps half filled in
+    _write(path, text)
+    return path
+
+
+def write_card(outline: Outline, source: Path, digest: str, size: int, *, like: Card) -> Path:
+    """Write a whole card of the user's, after that of the model that a file was made from.
+
+    Args:
+        outline: Of the model's graph.
+        source: The model's file.
+        digest: Its SHA-256, hex.
+        size: Bytes of it.
+        like: The card that it follows.
+
+    Returns:
+        The card's file.
+
+    Raises:
+        ModelError: It cannot be written.
+        CardError: The card that it follows has gone.
+    """
+    folder = resources.data_dir() / "cards"
+    name = _free_name(source, digest, folder)
+    head = _head(name, _file_name(source, name), digest, size, outline)
+    path = folder / f"{name}.toml"
+    _write(path, f"{head}{card_after(like, outline, source)}{_notes(outline)}")
+    (folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+    return path
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
-    return path
 
 
 def _free_name(source: Path, digest: str, folder: Path) -> str:
@@ -83,8 +116,6 @@ def _file_name(source: Path, name: str) -> str:
 
 def _head(name: str, file: str, digest: str, size: int, outline: Outline) -> str:
     return (
-        f"# Drafted from the graph; {_BLANK.removeprefix('# ')} what is marked so, and check the "
-        "rest.\n"
         f"name = {_quoted(name)}\n"
         f"file = {_quoted(file)}\n"
         f'sha256 = "{digest}"\n'
@@ -96,18 +127,6 @@ def _head(name: str, file: str, digest: str, size: int, outline: Outline) -> str
 def _quoted(text: str) -> str:
     """Return a TOML basic string; names in a model are untrusted text."""
     return json.dumps("".join(c if c.isprintable() else "?" for c in text), ensure_ascii=False)
-
-
-def _from_card(like: Card) -> str | None:
-    """Return a card's text without what belongs to its file alone."""
-    for folder in (resources.cards_dir(), resources.data_dir() / "cards"):
-        path = folder / f"{like.name}.toml"
-        if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            top = next((n for n, line in enumerate(lines) if line.startswith("[")), len(lines))
-            kept = [line for line in lines[:top] if not _KEPT_APART.match(line)]
-            return "\n".join([f"# As card {like.name} has it:", *kept, *lines[top:], ""])
-    return None
 
 
 def _terms(kind: str) -> str:
@@ -286,4 +305,4 @@ def _notes(outline: Outline) -> str:
     lines.append("# " + ", ".join(f"{count} {name}" for name, count in counts))
     # Names in a model are untrusted: none may end a comment and begin a key.
     safe = ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
-    return "\n# The graph:\n" + "\n".join(safe) + "\n"
+    return f"\n{NOTES}\n" + "\n".join(safe) + "\n"

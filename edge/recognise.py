@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.backends._onnx_outline import Outline, Port
-from edge.contracts import Card
+from edge.contracts import Card, GraphSpec
 from edge.ports import Shape, Wanted, inputs_of, outputs_of
 
 SIZE, WEIGHTS = "size", "number of weights"
@@ -109,6 +109,11 @@ def _same(wanted: Shape | None, shape: Shape | None) -> bool:
     return len(wanted) == len(shape) and all(a == b or 0 in (a, b) for a, b in pairs)
 
 
+def same_topology(graph: GraphSpec, outline: Outline) -> bool:
+    """Return whether a graph has about as many weights as a card says, if it says so."""
+    return abs(outline.parameters - graph.parameters) <= _TOLERANCE * graph.parameters
+
+
 def matched(card: Card, outline: Outline, size: int) -> Match | None:
     """Return what speaks for a card and against it; None where inputs or outputs do not fit."""
     if not fits(card, outline):
@@ -133,10 +138,9 @@ def matched(card: Card, outline: Outline, size: int) -> Match | None:
     weigh("precision", card.precision == outline.precision, f"weights are {outline.precision}")
     graph = card.graph
     if graph is not None and graph.parameters:
-        off = abs(outline.parameters - graph.parameters) / graph.parameters
         weigh(
             WEIGHTS,
-            off <= _TOLERANCE,
+            same_topology(graph, outline),
             f"{outline.parameters} weights instead of about {graph.parameters}",
         )
     else:

@@ -117,9 +117,20 @@ def add_file(source: Path, name: str | None = None, digest: str | None = None) -
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _copy(source, destination)
+        _copy_emap(source, card, folder)
     except OSError as error:
         raise ModelError(f"{destination}: cannot be written: {error.strerror}") from error
     return note_file(card, digest, destination), locate(find_card(card.name))
+
+
+def _copy_emap(source: Path, card: Card, folder: Path) -> None:
+    """Copy the emap that lies beside a converted file, if it is the one that the card means."""
+    spec = card.source
+    if spec is None or not spec.emap_sha256:
+        return
+    side = source.parent / spec.emap
+    if side.is_file() and sha256_of(side) == spec.emap_sha256:
+        _copy(side, folder / spec.emap)
 
 
 def note_file(card: Card, digest: str, path: Path) -> Card:

@@ -89,8 +89,7 @@ def remove_model(name: str) -> list[Path]:
     shared = [each.name for each in others if each.file == card.file and each.sha256 == card.sha256]
     if shared and own[0].is_file():
         raise ModelError(f"{own[0]}: is the file of card '{shared[0]}' too: not removed")
-    if card.source is not None and card.source.emap.endswith(".npy"):
-        own.append(folder / card.source.emap)
+    own += [folder / emap for emap in _emaps(card) - {e for each in others for e in _emaps(each)}]
     removed = [path for path in own if path.is_file()]
     recorded = card.name in recorded_names()
     if not removed and not recorded:
@@ -104,6 +103,12 @@ def remove_model(name: str) -> list[Path]:
             raise ModelError(f"{path}: cannot be removed: {error.strerror}") from error
     forget(card.name)
     return removed
+
+
+def _emaps(card: Card) -> set[str]:
+    """Return the name of the file that holds a card's emap, if it has one of its own."""
+    emap = "" if card.source is None else card.source.emap
+    return {emap} if emap.endswith(".npy") else set()
 
 
 def _plain(name: str) -> str:

@@ -98,12 +98,14 @@ def _add(arguments: argparse.Namespace) -> int:
     added = add_model(arguments.file, arguments.card)
     if arguments.json:
         values = {**_summary(added.card), "sha256": added.card.sha256, "recorded": added.recorded}
+        values["after"] = added.after
         for key in ("evidence", "against", "unchecked"):
             values[key] = list(getattr(added, key))
         sys.stdout.write(json.dumps(values, indent=2) + "\n")
         return 0
     _say_where(added.card, added.path)
     _say("recognised by", added.evidence if arguments.card is None else ())
+    _say("card", (f"written after {added.after}",) if added.after else ())
     _say("as the card says", added.evidence if arguments.card is not None else ())
     _say("not as the card says", added.against)
     _say("not checked", added.unchecked)

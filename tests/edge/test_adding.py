@@ -281,3 +281,30 @@ def test_what_is_no_model_gets_no_draft(edge_home: Path, tmp_path: Path) -> None
     with pytest.raises(ModelError, match=r"no card means this file .* its graph cannot be read"):
         add_model(_given(tmp_path, b"nothing"))
     assert not (edge_home / "data" / "cards").exists()
+
+
+def test_a_blank_draft_gives_way_to_one_after_a_named_card(
+    edge_home: Path, tmp_path: Path, data: bytes
+) -> None:
+    given = _given(tmp_path, data, "new.onnx")
+    path = _draft(edge_home, given)
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"drafted after that one: .*new.toml.draft"):
+            add_model(given, "inswapper_128")
+        assert load_card(path).source == find_card("inswapper_128").source
+    mine = path.read_text(encoding="utf-8").replace("InsightFace's swapper", "Mine")
+    path.write_text(mine, encoding="utf-8")
+    with pytest.raises(ModelError, match="drafted after that one"):
+        add_model(given, "inswapper_128")
+    assert path.read_text(encoding="utf-8") == mine
+
+
+def test_of_cards_for_one_file_the_name_decides(edge_home: Path, tmp_path: Path) -> None:
+    for name in ("crossface_ghost", "crossface_simswap"):
+        families.install(edge_home, name)
+    data = families.model_bytes("crossface_ghost")
+    given = _given(tmp_path, data, "crossface_simswap.onnx")
+    assert add_model(given).card.name == "crossface_simswap"
+    with pytest.raises(ModelError, match=r"several cards mean this file: .*crossface_simswap\)"):
+        add_model(_given(tmp_path, data, "some.onnx"))
+    assert add_model(_given(tmp_path, data), "crossface_ghost").card.name == "crossface_ghost"
