@@ -195,13 +195,13 @@ def _recognised(source: Path, size: int, digest: str, cards: dict[str, Card]) ->
     if len(likely) == 1 and not likely[0].against:
         return likely[0]
     if len(likely) > 1:
-        raise ModelError(f"{unknown} for certain; {_choice(likely)}")
+        raise ModelError(f"{unknown} for certain; {_choice(likely, source.name)}")
     # A hash on the card means that file and no other: what is like it needs a card of its own.
     possible = [match for match in matches if not match.against]
     if possible:
         raise ModelError(
-            f"{unknown} for certain; by its inputs and outputs {_choice(possible)}, if you know "
-            "where it comes from"
+            f"{unknown} for certain; by its inputs and outputs {_choice(possible, source.name)}, "
+            "if you know where it comes from"
         )
     draft = write_draft(outline, source, digest, size, like=likely[0].card if likely else None)
     raise ModelError(
@@ -210,6 +210,8 @@ def _recognised(source: Path, size: int, digest: str, cards: dict[str, Card]) ->
     )
 
 
-def _choice(matches: list[Match] | tuple[Match, ...]) -> str:
-    names = [match.card.name for match in matches]
+def _choice(matches: list[Match] | tuple[Match, ...], file: str) -> str:
+    """Name the cards in question, first those that keep their files under this very name."""
+    cards = sorted((match.card for match in matches), key=lambda card: card.file != file)
+    names = [card.name for card in cards]
     return f"it may be {' or '.join(names)}: say which with --card {names[0]}"

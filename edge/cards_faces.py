@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.cards_swap import read_name
+from edge.cards_swap import read_name, read_template
 from edge.contracts import EmbeddingSpec
 from edge.contracts_faces import (
     VARIANCES,
@@ -106,13 +106,8 @@ def _box(table: Table) -> BoxSpec:
 
 
 def _points(table: Table) -> PointsSpec:
-    from edge.faces.templates import TEMPLATE_POINTS
-
-    spec = PointsSpec(name=table.text("name"), template=table.text("template"))
+    spec = PointsSpec(name=table.text("name"), template=read_template(table))
     table.end()
-    if spec.template not in TEMPLATE_POINTS:
-        known = ", ".join(sorted(TEMPLATE_POINTS))
-        raise table.error(f"no template '{spec.template}'; known: {known}")
     return spec
 
 

@@ -16,6 +16,7 @@ from edge.contracts import (
     SourceSpec,
     TensorSpec,
 )
+from edge.contracts_faces import Template
 from edge.tables import Table
 
 CHANNELS = ("RGB", "BGR")
@@ -27,6 +28,7 @@ IN_MODEL = "model"
 """Value of `emap` for a matrix among the model's weights."""
 
 _LENGTH = 512
+_FARTHEST = 1.5  # of a template's points from the middle of the crop, in its sides: not pixels
 _MOST_NUMBERS = 4096
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -81,18 +83,34 @@ def read_crop(table: Table) -> CropSpec:
     return spec
 
 
-def _crop(table: Table) -> CropSpec:
+def read_template(table: Table) -> Template:
+    """Return a template's name, or the five points of one that the card states itself.
+
+    Raises:
+        CardError: No template has that name, or it is not five points.
+    """
     from edge.faces.templates import TEMPLATE_POINTS
 
+    if table.holds_list("template"):
+        points = table.pairs("template", 5)
+        far = max(abs(value - 0.5) for point in points for value in point)
+        if far > _FARTHEST or len(set(points)) < len(points):
+            raise table.error("'template' must hold five different points, in sides of the crop")
+        return points
+    name = table.text("template")
+    if name not in TEMPLATE_POINTS:
+        known = ", ".join(sorted(TEMPLATE_POINTS))
+        raise table.error(f"no template '{name}'; known: {known}")
+    return name
+
+
+def _crop(table: Table) -> CropSpec:
     spec = CropSpec(
-        template=table.text("template"),
+        template=read_template(table),
         size=table.whole("size", low=16),
         fit=cast(Fit, table.choice("fit", FITS, default="similarity")),
         offset=table.number("offset", default=0.0),
     )
-    if spec.template not in TEMPLATE_POINTS:
-        known = ", ".join(sorted(TEMPLATE_POINTS))
-        raise table.error(f"no template '{spec.template}'; known: {known}")
     if abs(spec.offset) > spec.size:
         raise table.error(f"'offset' must be {spec.size} pixels at most, not {spec.offset:g}")
     return spec

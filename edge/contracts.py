@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.contracts_faces import DetectorSpec, LandmarksSpec, MaskSpec
+from edge.contracts_faces import DetectorSpec, LandmarksSpec, MaskSpec, Template
 
 Kind = Literal["detector", "landmarker", "recogniser", "converter", "swapper", "masker", "gate"]
 
@@ -141,13 +141,13 @@ class CropSpec:
     """The aligned square a model sees.
 
     Attributes:
-        template: A template of `edge.faces.align`.
+        template: Name of a template of `edge.faces.align`, or five points.
         size: Side in pixels.
         fit: How landmarks are brought to the template.
         offset: Pixels that the template's points are moved by, in x and in y.
     """
 
-    template: str
+    template: Template
     size: int
     fit: Fit = "similarity"
     offset: float = 0.0

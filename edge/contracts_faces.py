@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Template = str | tuple[tuple[float, float], ...]
+"""Name of a template; or five points of a card's own, x and y in sides of the crop."""
+
 VARIANCES = (0.1, 0.2)
 """RetinaFace's factors on offsets and on log sizes, as it is trained everywhere."""
 
@@ -69,7 +72,7 @@ class PointsSpec:
     """
 
     name: str
-    template: str
+    template: Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,8 @@ std = [0.0, 0.0, 0.0]
 
 def _crop(port: Port, table: str = "crop") -> str:
     _, height, _ = _sides(port) or ("", 0, 0)
-    return f'\n[{table}]\ntemplate = ""  {_BLANK}: arcface_112_v2, ffhq_512, ...\nsize = {height}\n'
+    which = f"{_BLANK}: arcface_112_v2, ffhq_512, ... or five points"
+    return f'\n[{table}]\ntemplate = ""  {which}\nsize = {height}\n'
 
 
 def _swapper(outline: Outline, pictures: Sequence[Port], rows: Sequence[Port]) -> str:

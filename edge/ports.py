@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.cards_faces import IN_COLUMN
 from edge.contracts import Card, TensorSpec
+from edge.contracts_faces import DetectorSpec, LandmarksSpec
 
 Shape = tuple[int, ...]
 
@@ -20,11 +22,13 @@ class Wanted:
         name: Name in the graph; or its place, as "#0".
         shape: Its sides, 0 for any; None where the card does not say.
         picture: For an input that takes a picture: how.
+        columns: Its last side, where the card says no more than that; 0: not even that.
     """
 
     name: str
     shape: Shape | None
     picture: TensorSpec | None = None
+    columns: int = 0
 
 
 def inputs_of(card: Card) -> tuple[Wanted, ...]:
@@ -49,10 +53,7 @@ def outputs_of(card: Card) -> tuple[Wanted, ...]:
     if card.picture is not None:
         return _pictures(card)
     if card.detector is not None:
-        from edge.faces.decoders import output_keys
-
-        names = card.detector.outputs or tuple(output_keys(card.detector))
-        return tuple(Wanted(name, None) for name in names)
+        return _detections(card.detector)
     if card.embedding is not None:
         return (Wanted(card.embedding.name, (1, card.embedding.length)),)
     if card.converter is not None:
@@ -63,7 +64,28 @@ def outputs_of(card: Card) -> tuple[Wanted, ...]:
         return (Wanted(card.mask.name, sides),)
     if card.gate is not None:
         return (Wanted(card.gate.name, None),)
-    return () if card.landmarks is None else (Wanted(card.landmarks.name, None),)
+    return () if card.landmarks is None else _landmarks(card.landmarks)
+
+
+def _detections(spec: DetectorSpec) -> tuple[Wanted, ...]:
+    from edge.faces.decoders import columns_of, output_keys
+
+    keys = output_keys(spec)
+    names = spec.outputs or tuple(keys)
+    if spec.decoder == "yoloface":
+        return (Wanted(names[0], (1, columns_of(spec, keys[0]), 0)),)
+    return tuple(
+        Wanted(name, None, columns=columns_of(spec, key))
+        for name, key in zip(names, keys, strict=True)
+    )
+
+
+def _landmarks(spec: LandmarksSpec) -> tuple[Wanted, ...]:
+    if spec.points == 5:
+        return (Wanted(spec.name, None),)  # (1, 5, 2) or a row of ten: both are read
+    found = Wanted(spec.name, (1, spec.points, spec.columns))
+    maps = spec.score not in ("", IN_COLUMN)
+    return (found, Wanted(spec.score, (1, spec.points, 0, 0))) if maps else (found,)
 
 
 def _picture(spec: TensorSpec) -> Wanted:

@@ -97,6 +97,8 @@ def _all_found(wanted: Sequence[Wanted], ports: Sequence[Port]) -> bool:
         port = (by_place if each.name.startswith("#") else by_name).get(each.name)
         if port is None or not _same(each.shape, port.shape):
             return False
+        if each.columns and port.shape and port.shape[-1] not in (0, each.columns):
+            return False
         found.append(port.name)
     return len(set(found)) == len(found)
 

@@ -99,6 +99,19 @@ class Table:
             raise self.error(f"'{key}' must hold {count} numbers, not {len(values)}")
         return tuple(self._finite(key, value) for value in values)
 
+    def holds_list(self, key: str) -> bool:
+        """Return whether a list is there."""
+        return isinstance(self._values.get(key), list)
+
+    def pairs(self, key: str, count: int) -> tuple[tuple[float, float], ...]:
+        """Return so many pairs of finite numbers."""
+        values = self._list(key)
+        if len(values) != count:
+            raise self.error(f"'{key}' must hold {count} points, not {len(values)}")
+        if not all(isinstance(value, list) and len(value) == 2 for value in values):
+            raise self.error(f"'{key}' must hold points, each of two numbers")
+        return tuple((self._finite(key, x), self._finite(key, y)) for x, y in values)
+
     def wholes(self, key: str, *, low: int) -> tuple[int, ...]:
         """Return one or more whole numbers of at least `low`."""
         values = self._list(key)

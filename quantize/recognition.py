@@ -32,7 +32,7 @@ def crop_embedder(contract: ModelContract, *, threads: int = 1) -> Embed | None:
     if card is None or card.source is None or card.crop is None or not card.source.recogniser:
         return None
     from edge.errors import EdgeError
-    from edge.faces.align import TEMPLATES
+    from edge.faces.align import points_of
     from edge.faces.embed import open_embedder
     from edge.records import Face
 
@@ -40,7 +40,7 @@ def crop_embedder(contract: ModelContract, *, threads: int = 1) -> Embed | None:
         embedder = open_embedder(card.source.recogniser, threads=threads)
     except EdgeError:
         return None
-    points = TEMPLATES[card.crop.template]
+    points = points_of(card.crop.template)
 
     def embed(picture: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = picture.shape[2:]

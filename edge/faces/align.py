@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.contracts import CropSpec
+from edge.contracts_faces import Template
 from edge.errors import UsageError
 from edge.faces.templates import TEMPLATE_POINTS
 from edge.records import Crop, Face
@@ -23,7 +24,22 @@ _MIN_SPREAD = 1e-6  # squared pixels; below it the five points are one point
 _ALIASING_SCALE = 0.5  # bilinear sampling skips pixels when it shrinks by more than two
 
 
-def similarity(landmarks: NDArray[np.floating], template: str, size: int) -> NDArray[np.float64]:
+def points_of(template: Template) -> NDArray[np.float64]:
+    """Return a template's points, float64 (5, 2), x and y in sides of the crop.
+
+    Raises:
+        UsageError: No template has that name.
+    """
+    if not isinstance(template, str):
+        return np.array(template, np.float64)
+    if template not in TEMPLATES:
+        raise UsageError(f"no template '{template}'; known: {', '.join(sorted(TEMPLATES))}")
+    return TEMPLATES[template]
+
+
+def similarity(
+    landmarks: NDArray[np.floating], template: Template, size: int
+) -> NDArray[np.float64]:
     """Find the turn, scale and shift that bring landmarks nearest to a template's points.
 
     With points as complex numbers, goal = a * point + b is linear in a and b, so that least
@@ -32,7 +48,7 @@ def similarity(landmarks: NDArray[np.floating], template: str, size: int) -> NDA
 
     Args:
         landmarks: float (5, 2) x, y in frame pixels.
-        template: Name of a template.
+        template: A template.
         size: Side of the crop in pixels.
 
     Returns:
@@ -53,12 +69,12 @@ def similarity(landmarks: NDArray[np.floating], template: str, size: int) -> NDA
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
-def affine(landmarks: NDArray[np.floating], template: str, size: int) -> NDArray[np.float64]:
+def affine(landmarks: NDArray[np.floating], template: Template, size: int) -> NDArray[np.float64]:
     """Find the affine map, of six degrees of freedom, that brings landmarks nearest to a template.
 
     Args:
         landmarks: float (5, 2) x, y in frame pixels.
-        template: Name of a template.
+        template: A template.
         size: Side of the crop in pixels.
 
     Returns:
@@ -82,15 +98,14 @@ def affine(landmarks: NDArray[np.floating], template: str, size: int) -> NDArray
 
 
 def _pairs(
-    landmarks: NDArray[np.floating], template: str, size: int
+    landmarks: NDArray[np.floating], template: Template, size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return landmarks and template as float64 (5, 2) in pixels, checked."""
-    if template not in TEMPLATES:
-        raise UsageError(f"no template '{template}'; known: {', '.join(sorted(TEMPLATES))}")
+    goals = points_of(template)
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
         raise UsageError("landmarks must be five points with finite coordinates")
-    return points, TEMPLATES[template] * size
+    return points, goals * size
 
 
 def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,7 +161,7 @@ def align_to(frame: NDArray[np.uint8], face: Face, spec: CropSpec, times: int = 
     return cut(frame, matrix, size)
 
 
-def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Crop:
+def align(frame: NDArray[np.uint8], face: Face, template: Template, size: int) -> Crop:
     """Cut out the aligned square that a model sees.
 
     What lies outside the frame repeats its edge. Where the face is more than twice as large as
@@ -155,7 +170,7 @@ def align(frame: NDArray[np.uint8], face: Face, template: str, size: int) -> Cro
     Args:
         frame: uint8 (H, W, 3) BGR.
         face: A face in it.
-        template: Name of a template.
+        template: A template.
         size: Side of the crop in pixels.
 
     Returns:

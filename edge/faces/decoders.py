@@ -63,6 +63,18 @@ def output_keys(spec: DetectorSpec) -> list[str]:
     return [f"{head}_{stride}" for head in heads for stride in spec.strides]
 
 
+def columns_of(spec: DetectorSpec, key: str) -> int:
+    """Return the last side of an output; for yoloface, whose numbers lie in rows, the second one.
+
+    0 stands for an output of one number for each box: exports differ in how they shape it.
+    """
+    if key == "found":
+        return 5 + 3 * _LANDMARKS
+    head = key.partition("_")[0]
+    score = 2 if spec.decoder == "retinaface" else 0
+    return {"bbox": 4, "kps": 2 * _LANDMARKS, "score": score}.get(head, 0)
+
+
 def misfit(outputs: Outputs, spec: DetectorSpec, canvas: Canvas) -> str:
     """Return the key of the first output whose shape does not fit what was shown, or nothing."""
     rows = {stride: _boxes_of(spec, stride, canvas) for stride in spec.strides}
@@ -71,11 +83,9 @@ def misfit(outputs: Outputs, spec: DetectorSpec, canvas: Canvas) -> str:
         shape = outputs[key].shape
         count = rows[int(stride)] if stride else sum(rows.values())
         if head == "found":
-            fits = shape == (1, 5 + 3 * _LANDMARKS, count)
+            fits = shape == (1, columns_of(spec, key), count)
         else:
-            width = {"bbox": 4, "kps": 2 * _LANDMARKS}.get(head, 1)
-            if spec.decoder == "retinaface" and head == "score":
-                width = 2
+            width = columns_of(spec, key) or 1
             fits = outputs[key].size == count * width and (width == 1 or shape[-1] == width)
         if not fits:
             return key

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EngineMissing, MediaError, UsageError
-from edge.faces.align import TEMPLATES
+from edge.faces.align import points_of
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
 from edge.media.image import read_picture
 from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES
@@ -148,7 +148,7 @@ class _Reader:
         card = self.contract.card
         if card is None or card.crop is None:
             return False
-        away = np.linalg.norm(face.landmarks / side - TEMPLATES[card.crop.template], axis=1)
+        away = np.linalg.norm(face.landmarks / side - points_of(card.crop.template), axis=1)
         return float(away.mean()) <= _IN_PLACE
 
 

@@ -68,7 +68,7 @@ def test_a_converted_inswapper_comes_with_its_emap(edge_home: Path, tmp_path: Pa
         open_swap_model(name, threads=1)._swap_crop(crop, who.astype(np.float32))[0]
         for name in (NAME, "small.int8")
     ]
-    np.testing.assert_array_equal(*pictures)
+    np.testing.assert_array_equal(pictures[0], pictures[1])
     assert {path.name for path in remove_model("small.int8")} == {added.path.name, side.name}
     # Its card is known now: the same file is recognised by its hash, emap and all.
     again = add_model(tmp_path / "out" / "small.int8.onnx")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -271,6 +273,24 @@ def test_a_turned_crop_is_the_crop_turned(quarters: int) -> None:
     # The middle of 128 pixels' coordinates is a pixel here, so that pixels fall on pixels.
     crop = cut(frame, turned(np.eye(2, 3), SIZE, quarters), SIZE + 1)
     np.testing.assert_array_equal(crop.picture, np.rot90(frame, quarters))
+
+
+def test_a_card_may_state_its_own_template(tmp_path: Path) -> None:
+    from edge.cards import load_card
+    from edge.resources import cards_dir
+
+    name = "arcface_112_v2"
+    points = [[float(x), float(y)] for x, y in TEMPLATES[name]]
+    text = (cards_dir() / "ref_embedder.toml").read_text(encoding="utf-8")
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace(f'"{name}"', str(points)), encoding="utf-8")
+    crop = load_card(path).crop
+    assert crop is not None
+    landmarks = _placed(name, 200, 10, 300, 300)
+    for fit in (similarity, affine):
+        np.testing.assert_array_equal(
+            fit(landmarks, crop.template, SIZE), fit(landmarks, name, SIZE)
+        )
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
