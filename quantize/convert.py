@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.errors import UsageError
 from edge.machine import this_machine
 from quantize.budget import parse_budget
 from quantize.conversion import Conversion
@@ -93,6 +94,11 @@ def _run(settings: Settings, progress: Progress) -> Conversion:
     settings.check()
     budget = parse_budget(settings.budget) if settings.budget is not None else None
     profile = load_target(settings.target)
+    if (settings.precision, settings.form, profile.half) == ("fp16", "ort", "stored"):
+        raise UsageError(
+            f"on {profile.title} half precision is only stored, and an .ort file would hold it as "
+            "float32: take --format onnx or tflite"
+        )
     names = names_of(settings.model, profile.name, settings.precision, settings.form)
     check_outputs(settings.output, names, settings.inputs(), overwrite=settings.overwrite)
     with Staging(settings.output) as staging:

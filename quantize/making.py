@@ -12,7 +12,8 @@ from quantize.budget import Budget
 from quantize.errors import BudgetError
 from quantize.memory import give_back
 from quantize.naming import shorten_names
-from quantize.prepare import Prepared
+from quantize.passes import run_passes
+from quantize.prepare import Prepared, finishing_passes
 from quantize.settings import Progress, Settings
 from quantize.targets import TargetProfile
 
@@ -107,6 +108,10 @@ def _half(settings: Settings, material: Material, progress: Progress) -> Made:
     if settings.form == "tflite":
         # Its weights alone are half precision: it computes in float32, so nothing can overflow.
         return Made(material.prepared.model)
+    if material.profile.half == "stored":
+        from quantize.fp16_storage import to_stored_half
+
+        return Made(to_stored_half(material.prepared.model))
     from quantize.fp16 import to_fp16
 
     samples = _samples(settings, material.prepared, progress)
@@ -186,7 +191,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
         made = to_int8(prepared.model, ranges, recipe)
         shorten_names(made.model)
         return Made(
-            made.model,
+            _finished(settings, material, made.model),
             calibrated_on=origin,
             recipe=recipe,
             quantized=made.quantized,
@@ -196,7 +201,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
     found = _searched(settings, material, ranges, recipe, material.budget, progress)
     shorten_names(found.int8.model)
     return Made(
-        found.int8.model,
+        _finished(settings, material, found.int8.model),
         calibrated_on=origin,
         recipe=recipe,
         quantized=found.int8.quantized,
@@ -204,6 +209,15 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
         found=found,
         notes=notes,
     )
+
+
+def _finished(settings: Settings, material: Material, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Rewrite a quantized model where its target wants that: the choice of layers is made."""
+    passes = finishing_passes(material.profile, settings.form, settings.precision)
+    if not passes:
+        return model
+    specs = material.prepared.contract.inputs
+    return run_passes(model, passes, inputs=specs, samples=1, threads=settings.threads).model
 
 
 def _searched(

@@ -42,7 +42,7 @@ from quantize.passes._infra.model import inputs_of
 from quantize.passes._infra.shapes import model_bytes, shape_of
 from quantize.targets import Format, TargetProfile
 
-__all__ = ["TARGET_PASSES", "Prepared", "prepare", "target_passes"]
+__all__ = ["TARGET_PASSES", "Prepared", "finishing_passes", "prepare", "target_passes"]
 
 TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
     "convtranspose": ConvTransposeToConv,
@@ -95,7 +95,21 @@ def target_passes(
     Raises:
         TargetError: its profile names one that does not exist.
     """
-    names = profile.rewrites(form, precision)
+    return _passes_named(profile, profile.rewrites(form, precision))
+
+
+def finishing_passes(
+    profile: TargetProfile, form: Format, precision: str = "int8"
+) -> tuple[Pass, ...]:
+    """Return the rewrites that a target wants for a model that has its precision already.
+
+    Raises:
+        TargetError: its profile names one that does not exist.
+    """
+    return _passes_named(profile, profile.finishes(form, precision))
+
+
+def _passes_named(profile: TargetProfile, names: Sequence[str]) -> tuple[Pass, ...]:
     unknown = [name for name in names if name not in TARGET_PASSES]
     if unknown:
         raise TargetError(

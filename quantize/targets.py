@@ -39,6 +39,7 @@ FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite")
 
 _PRECISIONS = ("fp32", "fp16", "int8", "w8")
 _PROFILE = "profile.toml"
+_FINISH = "after_int8"
 _ARCHITECTURES = ("x86_64", "aarch64")
 _KERNELS = ("default", "precise", "reference")
 _STYLES = ("fixed", "runtime")
@@ -104,7 +105,7 @@ class TargetProfile:
         kernels: with which kernels quality is measured on this machine.
         recipes: name of the recipe by precision; "int8_tflite" is that of 8-bit TFLite files.
         format_passes: names of the rewrites by format, and for one precision alone by both:
-            "onnx_fp16".
+            "onnx_fp16". "after_int8" names those for ONNX models that have been quantized.
         ort_style: how much of the engine's own rewriting a .ort file holds: "fixed" (all, for the
             CPU) or "runtime" (what other providers leave is kept as a note).
         backends: the ways to run a model there, best first.
@@ -141,6 +142,11 @@ class TargetProfile:
     def rewrites(self, form: Format, precision: str) -> tuple[str, ...]:
         """Return the names of the rewrites for a format and a precision, in order."""
         return self.format_passes.get(f"{form}_{precision}", self.format_passes[form])
+
+    def finishes(self, form: Format, precision: str) -> tuple[str, ...]:
+        """Return the names of the rewrites for a model that has its precision, in order."""
+        wanted = precision == "int8" and form != "tflite"  # TFLite is written by its own rules
+        return self.format_passes.get(_FINISH, ()) if wanted else ()
 
     def recipe(self, precision: str, form: Format) -> str:
         """Return the name of the recipe for a precision and a format.
@@ -271,7 +277,7 @@ def _releases(top: Table) -> tuple[Release, ...]:
 
 
 def _passes(table: Table, values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    known = (*FORMATS, *(f"{form}_{one}" for form in FORMATS for one in _PRECISIONS))
+    known = (*FORMATS, *(f"{form}_{one}" for form in FORMATS for one in _PRECISIONS), _FINISH)
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise table.error(f"unknown key '{unknown[0]}'; known here: {', '.join(known)}")

@@ -410,3 +410,12 @@ def test_a_broken_model_is_refused(bench: Bench) -> None:
     with pytest.raises(ModelFileError, match=r"face\.onnx"):
         bench.convert()
     assert bench.listing() == []
+
+
+def test_stored_halves_have_no_ort_file(bench: Bench) -> None:
+    with pytest.raises(UsageError, match=r"half precision is only stored.*--format onnx or tflite"):
+        bench.convert(target="raspberry_pi", format="ort")
+    assert bench.listing() == []
+    facts = bench.convert(target="raspberry_pi").facts
+    assert facts["checks"]["static"]["findings"] == []
+    assert facts["ratio"] < 0.62

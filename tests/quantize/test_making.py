@@ -150,3 +150,21 @@ def test_ranges_of_a_person_are_not_kept(material: Material) -> None:
     assert not (resources.cache_dir() / "calibration").exists()
     make(asked(precision="fp16"), material, silent)
     assert (resources.cache_dir() / "calibration").exists()
+
+
+def test_half_precision_is_stored_where_the_target_says_so(material: Material) -> None:
+    phone = replace(material, profile=load_target("android_nnapi"))
+    stages: list[str] = []
+    made = make(asked(precision="fp16"), phone, lambda stage, *_: stages.append(stage))
+    assert stages == []  # nothing can overflow, so nothing is calibrated
+    assert count(made.model, "Cast") > 0
+    assert worst(made, phone) > 60
+
+
+def test_a_quantized_model_gets_its_last_rewrites(material: Material) -> None:
+    phone = replace(material, profile=load_target("android_nnapi"))
+    settings = asked(precision="int8", target="android_nnapi")
+    made = make(settings, phone, silent)
+    assert count(made.model, "LeakyRelu") == 0
+    assert count(made.model, "Max") > 0
+    assert count(make(settings, material, silent).model, "LeakyRelu") > 0
