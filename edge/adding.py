@@ -8,11 +8,14 @@ from the graph, with blanks for what no graph tells.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.backends._onnx_contents import metadata_of
 from edge.backends._onnx_outline import Outline, outline_of
 from edge.cards import Card, all_cards, find_card, load_card
+from edge.consent.erase import register_derivative
 from edge.draft import write_card, write_draft
 from edge.emap import load_emap
 from edge.errors import EdgeError, ModelError
@@ -21,6 +24,9 @@ from edge.ports import inputs_of, outputs_of
 from edge.recognise import Match, likeliest, matched, recognise
 from edge.recorded import forget
 from edge.registry import add_file, sha256_of
+from edge.sources import BAKED_IN
+
+_COMMITMENT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ def add_model(source: Path, name: str | None = None) -> Added:
         name: Card that it is meant for; recognised by default.
 
     Raises:
+        OutputError: It holds somebody's identity, and that cannot be noted.
         ModelError: The file cannot be read or copied, or no card means it (the message says where
             the drafted one is), or several may, or it does not fit the named one.
     """
@@ -90,6 +97,9 @@ def _added(source: Path, card: Card, digest: str) -> tuple[Card, Path]:
         path.unlink(missing_ok=True)
         forget(card.name)
         raise
+    held = metadata_of(path).get(BAKED_IN, "") if path.suffix == ".onnx" else ""
+    if _COMMITMENT.fullmatch(held):
+        register_derivative(held, path)  # it goes when the identity is erased
     return card, path
 
 

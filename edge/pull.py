@@ -122,7 +122,11 @@ def _locked(card: Card, part: Path) -> Iterator[IO[bytes]]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DownloadError(f"model {card.name}: is being pulled by another process") from error
-        yield file
+        try:
+            yield file
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()  # nothing came: nothing to go on with
 
 
 def _fetch(card: Card, url: str, file: IO[bytes], progress: Progress) -> None:
@@ -143,6 +147,11 @@ def _fetch(card: Card, url: str, file: IO[bytes], progress: Progress) -> None:
         have = file.seek(0, os.SEEK_END)
         if have == card.size:
             return
+        if not have and trouble:
+            raise DownloadError(
+                f"model {card.name}: {url} cannot be reached ({trouble}): check the address and "
+                "the connection"
+            )
         if have <= before or attempt == _ATTEMPTS - 1:
             raise DownloadError(
                 f"model {card.name}: {url} ended after {have} of {card.size} bytes"

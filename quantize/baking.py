@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,18 @@ from numpy.typing import NDArray
 from edge.cards import find_card
 from edge.consent.canonical import utc_now, utc_text
 from edge.consent.erase import register_derivative
-from edge.consent.identity import load_identity
+from edge.consent.identity import Identity, load_identity
 from edge.consent.ledger import Ledger, recording_refusals
 from edge.consent.operator import operator_public_key
 from edge.consent.permit import check_in_force
 from edge.consent.policy import check_assurance, load_policy
 from edge.consent.trust import assurance_of, load_trust
+from edge.contracts import Card
+from edge.errors import UsageError
+from edge.faces.detect import open_detector
+from edge.faces.embed import open_embedder
+from edge.sources import source_for
+from edge.tensors import to_tensor
 from quantize.contract import ModelContract
 from quantize.errors import ContractError
 
@@ -39,7 +46,8 @@ class BakedIdentity:
         commitment: of the identity, 64 hex digits; says nothing of the person by itself.
         consent_id: of the consent that covers it.
         not_after: when that consent ends, UTC.
-        values: float32 (1, N), what the identity's input is fed.
+        values: what the identity's input is fed: float32 (1, N), or (1, 3, S, S) for a model that
+            takes a picture of the source.
     """
 
     commitment: str
@@ -57,7 +65,12 @@ class BakedIdentity:
 
 
 def identity_to_bake(
-    path: Path, contract: ModelContract, *, now: datetime.datetime | None = None
+    path: Path,
+    contract: ModelContract,
+    *,
+    model: Path | None = None,
+    picture: Path | None = None,
+    now: datetime.datetime | None = None,
 ) -> BakedIdentity:
     """Read an identity, check that its consent is in force, and return what it feeds the model.
 
@@ -66,16 +79,21 @@ def identity_to_bake(
     Args:
         path: the identity file.
         contract: of the model, with its emap when it has one.
+        model: the model's file.
+        picture: picture of the person, for a model that takes one; the consent must name it.
         now: the time, UTC; the clock's by default.
 
     Raises:
         ConsentError: the consent is revoked, expired, or not valid yet.
         IdentityError: the file is damaged, or of another recogniser than the model's.
+        MediaError: the picture cannot be read.
+        NoFaceError: it holds no face.
+        UsageError: a picture is given to a model that takes none.
         PolicyError: this device's policy requires more than the consent has.
         ContractError: the model has no card, or no input for an identity.
     """
-    card, name = contract.card, contract.source
-    if name is None:
+    card = contract.card
+    if contract.identity_input is None:
         raise ContractError(
             "the model has no input for an identity, so nothing can be baked: leave out --bake"
         )
@@ -90,14 +108,41 @@ def identity_to_bake(
         whose = f"the consent of {consent.subject}"
         check_in_force(consent, whose, now=now or utc_now(), trust=trust)
         check_assurance(load_policy(), assurance_of(consent, trust, operator_public_key()), whose)
-        recogniser = find_card(card.source.recogniser, "recogniser")
-        embedding = identity.embedding_for(recogniser.name, recogniser.sha256)
+        values = _fed(card, contract, identity, model, picture)
     return BakedIdentity(
         commitment=identity.commitment,
         consent_id=consent.id,
         not_after=consent.not_after,
-        values=contract.source_values(embedding),
+        values=values,
     )
+
+
+def _fed(
+    card: Card,
+    contract: ModelContract,
+    identity: Identity,
+    model: Path | None,
+    picture: Path | None,
+) -> NDArray[np.float32]:
+    """Return what the identity's input is fed; a picture is proved to be the person's."""
+    source = card.source
+    if source is None or source.picture is None:
+        if picture is not None:
+            raise UsageError(
+                f"model {card.name} takes no source picture: leave out --source-picture"
+            )
+        recogniser = find_card(source.recogniser if source else "", "recogniser")
+        embedding = identity.embedding_for(recogniser.name, recogniser.sha256)
+        return contract.source_values(embedding)
+    given = source_for(
+        card,
+        model or Path(card.file),
+        identity,
+        picture,
+        detector=open_detector(threads=1),
+        open_recogniser=partial(open_embedder, threads=1),
+    )
+    return to_tensor(np.asarray(given.value, np.uint8), source.picture)
 
 
 def stamp(model: onnx.ModelProto, baked: BakedIdentity) -> None:

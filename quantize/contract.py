@@ -38,6 +38,7 @@ class ModelContract:
         inputs: what each input is fed when nothing better is known; the ranges are the model's own.
         target: the picture input that the target's crop goes to; None where there is none.
         source: the input for the identity, float32 (1, N); None when it is baked in.
+        source_picture: the input for a picture of the source, instead; None where there is none.
         picture: the output that is the picture.
         picture_range: its values for black and for white.
         mask: the output that is the blend mask in [0, 1]; None where there is none.
@@ -55,6 +56,12 @@ class ModelContract:
     mask: str | None
     derived: bool
     emap: NDArray[np.float32] | None = None
+    source_picture: str | None = None
+
+    @property
+    def identity_input(self) -> str | None:
+        """The input that says who is shown, whatever it takes; None when that is baked in."""
+        return self.source or self.source_picture
 
     @property
     def note(self) -> str:
@@ -181,8 +188,7 @@ def _stated(
         names = ", ".join(name for name in (target, given) if name)
         have = ", ".join(inputs)
         raise _misfit(card, f"the model's inputs are {have}, the card names {names}")
-    # A picture of the source is no embedding: nothing can be baked into such an input.
-    source = given if given in inputs and card.source.kind == "embedding" else None
+    kind = card.source.kind if given in inputs else "baked"
     for name, spec in specs.items():
         _check_shape(card, f"input '{name}'", shape_of(inputs[name]), spec.shape)
     picture, mask = (
@@ -199,7 +205,8 @@ def _stated(
         card=card,
         inputs=specs,
         target=target,
-        source=source,
+        source=given if kind == "embedding" else None,
+        source_picture=given if kind == "picture" else None,
         picture=picture,
         picture_range=card.picture.range,
         mask=mask or None,

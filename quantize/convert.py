@@ -37,6 +37,7 @@ def convert(
     recipe: str | None = None,
     budget: str | None = None,
     bake: Path | str | None = None,
+    source_picture: Path | str | None = None,
     calibration: Path | str | None = None,
     count: int = 32,
     threads: int | None = None,
@@ -56,6 +57,7 @@ def convert(
         recipe: name of the recipe for int8; the target's own by default.
         budget: what the worst picture must keep: "psnr:45", "ssim:0.99", "identity:0.98".
         bake: identity file whose person becomes part of the model; needs a consent in force.
+        source_picture: picture of that person, for a model that takes one; the consent names it.
         calibration: folder of crops, pictures or videos; faces of nobody by default.
         count: samples to calibrate with.
         threads: of the engines; by default all cores, at most 4.
@@ -82,6 +84,7 @@ def convert(
         recipe=recipe,
         budget=budget,
         bake=Path(bake) if bake is not None else None,
+        source_picture=Path(source_picture) if source_picture is not None else None,
         calibration=Path(calibration) if calibration is not None else None,
         count=count,
         threads=min(MOST_THREADS, this_machine().cores) if threads is None else threads,

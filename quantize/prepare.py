@@ -127,6 +127,7 @@ def prepare(
     *,
     card: Card | None = None,
     bake: Path | None = None,
+    source_picture: Path | None = None,
     threads: int = 1,
     progress: Callable[[Step], None] | None = None,
 ) -> Prepared:
@@ -139,6 +140,7 @@ def prepare(
         precision: what it is prepared for.
         card: the model's card.
         bake: identity file whose person becomes part of the model.
+        source_picture: picture of that person, for a model that takes one.
         threads: of the engine that checks.
         progress: called after each step.
 
@@ -170,8 +172,12 @@ def prepare(
             emap = np.load(side) if side.exists() else _emap_beside(card, file.path)
         second = run(STANDARD, stated)
         original = contract_of(model, card, emap=emap)
-        baked = identity_to_bake(bake, original) if bake is not None else None
-        fixed = bake_identity({str(original.source): baked.values}) if baked is not None else ()
+        baked = None
+        if bake is not None:
+            baked = identity_to_bake(bake, original, model=file.path, picture=source_picture)
+        fixed: tuple[Pass, ...] = ()
+        if baked is not None:
+            fixed = bake_identity({str(original.identity_input): baked.values})
         third = run((*fixed, *own), original.inputs)
     except PassError as error:
         raise type(error)(f"{file.path.name}: {error}") from error

@@ -38,6 +38,7 @@ class Settings:
     recipe: str | None = None
     budget: str | None = None
     bake: Path | None = None
+    source_picture: Path | None = None
     calibration: Path | None = None
     count: int = 32
     threads: int = 1
@@ -57,6 +58,8 @@ class Settings:
                 raise UsageError(f"no {what} '{value}'; known: {', '.join(known)}")
         if self.recipe is not None and self.precision != "int8":
             raise UsageError(f"a recipe says how int8 is made: leave it out with {self.precision}")
+        if self.source_picture is not None and self.bake is None:
+            raise UsageError("--source-picture shows whom to bake in: give --bake FILE too")
         if not 1 <= self.count <= MOST_SAMPLES:
             raise UsageError(f"--count must be 1 to {MOST_SAMPLES}, not {self.count}")
         if self.threads < 1:
@@ -65,5 +68,5 @@ class Settings:
     def inputs(self) -> tuple[Path, ...]:
         """Return the files that are read, none of which may be written."""
         card = Path(self.card) if self.card is not None else None
-        given = (self.model, card, self.bake)
+        given = (self.model, card, self.bake, self.source_picture)
         return tuple(path for path in given if path is not None)

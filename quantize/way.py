@@ -125,6 +125,7 @@ class Way:
             settings.precision,
             card=self._card,
             bake=settings.bake,
+            source_picture=settings.source_picture,
             threads=settings.threads,
             progress=after_step,
         )
@@ -145,7 +146,7 @@ class Way:
             prepared.contract, count=HELD_OUT, threads=self._settings.threads
         )
         values = prepared.baked.values if prepared.baked is not None else None
-        self._full = with_source(self._held_out, prepared.original.source, values)
+        self._full = with_source(self._held_out, prepared.original.identity_input, values)
         self._reference = float_outputs(
             self._settings.model,
             self._full,

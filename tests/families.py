@@ -115,8 +115,12 @@ def simswap(part: int = 16, size: int = 256, batch: int | str = 1) -> onnx.Model
 
 def _blend(s: Sketch, x: str, attributes: str, source: str, width: int, given: int) -> str:
     """GHOST's layer: normalised, then a mix of what the target and what the source makes of it."""
-    norm = s.op("InstanceNormalization", x, s.keep([1.0] * width), s.keep([0.0] * width))
-    by = [s.conv(attributes, given, width, 1) for _ in range(2)]
+    if isinstance(s, BlendSketch):
+        norm, kernel = _batch_norm(s, x, width), 3
+    else:
+        norm = s.op("InstanceNormalization", x, s.keep([1.0] * width), s.keep([0.0] * width))
+        kernel = 1
+    by = [s.conv(attributes, given, width, kernel) for _ in range(2)]
     by_target = s.op("Add", s.op("Mul", by[0], norm), by[1])
     sides = []
     for shift in (1.0, 0.0):
@@ -158,6 +162,8 @@ def _attributes(
         x = s.op(
             "ConvTranspose", x, weight, s.noise(width, scale=0.1), strides=[2, 2], pads=[1] * 4
         )
+        if isinstance(s, BlendSketch):
+            x = _batch_norm(s, x, width)  # exporters fold it into convolutions alone
         x = s.op("Concat", s.op("LeakyRelu", x, alpha=0.1), skip, axis=1)
         inputs = 2 * width
         maps.append(x)
@@ -170,6 +176,7 @@ def _aad(
 ) -> tuple[str, str]:
     """Return the picture before its Tanh, and the last map of attributes."""
     maps, channels = _attributes(s, target, widths, coords)
+    x = x or maps[0]
     top = widths[-1]
     outputs = [top] * 4 + [top // n for n in (2, 4, 8, 16)] + [3]
     for number, (i, o, given, attributes) in enumerate(
@@ -251,6 +258,43 @@ def mobilefaceswap(part: int = 8) -> onnx.ModelProto:
     return s.model("output", "mask")
 
 
+def mobilefaceswap_open(part: int = 8) -> onnx.ModelProto:
+    """MobileFaceSwap before an identity is compiled in: a picture of the source makes its weights.
+
+    The encoder is a stand-in; from its features come the depthwise kernels of the decoder, and from
+    its embedding the scales of the 1x1 convolutions, each brought back to unit length.
+    """
+    s = Sketch(opset=13, seed=13)
+    target, source = s.input("target", 1, 3, 224, 224), s.input("source", 1, 3, 112, 112)
+    features = _encoder(s, source, (3, 4, 8, 8, 8))  # 7 x 7, as the real one's
+    who = s.op("Flatten", s.op("GlobalAveragePool", features))
+    widths = [max(1, width // part) for width in (32, 64, 128)]
+    x, skips = target, []
+    for i, o in itertools.pairwise((3, *widths)):
+        x = s.op("LeakyRelu", s.conv(x, i, o, 4, strides=[2, 2], pads=[1] * 4), alpha=0.1)
+        skips.append(x)
+    inputs = widths[-1]
+    for o, skip in zip((*widths[-2::-1], 4), (*skips[-2::-1], ""), strict=True):
+        kernels = s.op("AveragePool", s.conv(features, 8, inputs, 1), kernel_shape=[5, 5])
+        kernels = s.op("Transpose", kernels, perm=[1, 0, 2, 3])
+        x = s.op("Conv", _twice(s, x, "align_corners"), kernels, group=inputs, pads=[1] * 4)
+        x = s.op("LeakyRelu", _modulated(s, x, who, inputs, o), alpha=0.1)
+        x, inputs = (s.op("Concat", x, skip, axis=1), 2 * o) if skip else (x, o)
+    face, mask = s.split(s.op("Sigmoid", x), 3, 1)
+    s.op("Identity", mask, output="mask")
+    s.op("Add", target, s.op("Mul", s.op("Sub", face, target), mask), output="output")
+    return s.model("output", "mask")
+
+
+def _modulated(s: Sketch, x: str, who: str, inputs: int, outputs: int) -> str:
+    """A 1x1 convolution: weight * (1 + scale), divided by its length."""
+    scale = s.op("Reshape", _gemm(s, who, 8, inputs, shift=1.0), s.ints(1, inputs, 1, 1))
+    weight = s.op("Mul", s.noise(outputs, inputs, 1, 1), scale)
+    energy = s.op("ReduceSum", s.op("Mul", weight, weight), s.ints(1, 2, 3), keepdims=1)
+    root = s.op("Sqrt", s.op("Add", energy, s.keep(1e-8)))
+    return s.op("Conv", x, s.op("Div", weight, root))
+
+
 def crossface(part: int = 32) -> onnx.ModelProto:
     """A converter: unit length, four layers with layer norm and GELU, and a linear way around."""
     s = Sketch(opset=14, seed=8)
@@ -324,16 +368,49 @@ def uniface() -> onnx.ModelProto:
     return s.model("output")
 
 
-def blendswap() -> onnx.ModelProto:
-    """A stand-in: the recogniser is in the graph, the picture is composited with its own mask."""
-    s = Sketch(opset=13, seed=11)
+def _iresnet(s: Sketch, x: str, part: int) -> str:
+    """IR-100, the recogniser: 49 blocks, batch norms folded where a convolution is before them."""
+    widths = [max(1, width // part) for width in (64, 64, 128, 256, 512)]
+
+    def prelu(x: str, width: int) -> str:
+        return s.op("PRelu", x, s.keep(s.rng.uniform(0.1, 0.4, (width, 1, 1))))
+
+    x = prelu(s.conv(x, 3, widths[0]), widths[0])
+    for (i, o), blocks in zip(itertools.pairwise(widths), (3, 13, 30, 3), strict=True):
+        for number in range(blocks):
+            inputs, stride = (o, 1) if number else (i, 2)
+            y = s.conv(_batch_norm(s, x, inputs), inputs, o)
+            y = s.conv(prelu(y, o), o, o, strides=[stride] * 2)
+            around = x if number else s.conv(x, inputs, o, 1, strides=[2, 2])
+            x = s.op("Add", s.op("Mul", y, s.keep(0.3)), around)
+    flat = s.op("Flatten", _batch_norm(s, x, widths[-1]))
+    weight = s.noise(LENGTH, 49 * widths[-1], scale=(49 * widths[-1]) ** -0.5)
+    return _batch_norm(s, s.op("Gemm", flat, weight, s.noise(LENGTH), transB=1), LENGTH)
+
+
+def _batch_norm(s: Sketch, x: str, width: int) -> str:
+    gain, shift, mean = s.noise(width, scale=0.1, shift=1), s.noise(width), s.noise(width)
+    spread = s.keep(s.rng.uniform(0.5, 1.5, width))
+    return s.op("BatchNormalization", x, gain, shift, mean, spread)
+
+
+class BlendSketch(Sketch):
+    """Layers as BlendSwap has them: batch norms, and attributes read by 3x3 convolutions."""
+
+
+def blendswap(part: int = 64) -> onnx.ModelProto:
+    """BlendSwap: the recogniser is in the graph, the picture is composited with its own mask.
+
+    It starts from the deepest features of the target. How it makes its mask is not known: here, by
+    one convolution of the last map of attributes.
+    """
+    s = BlendSketch(opset=13, seed=11)
     target, source = s.input("target", 1, 3, 256, 256), s.input("source", 1, 3, 112, 112)
-    who = s.op("GlobalAveragePool", _encoder(s, source, (3, 8, 8)))
-    x = s.op("Add", _encoder(s, target, (3, 8, 8)), who)
-    for i, o in ((8, 8), (8, 4)):
-        weight = s.noise(i, o, 4, 4, scale=(4 * i) ** -0.5)
-        x = s.op("ConvTranspose", x, weight, strides=[2, 2], pads=[1] * 4)
-    face, mask = s.split(s.op("Sigmoid", x), 3, 1)
+    who = _iresnet(s, source, part)
+    widths = [max(1, width // part) for width in AAD_WIDTHS]
+    x, attributes = _aad(s, "", target, who, widths, 2, "half_pixel")
+    face = s.op("Sigmoid", x)
+    mask = s.op("Sigmoid", s.conv(attributes, 2 * widths[0], 1, 1))
     delta = s.op("Mul", s.op("Sub", face, target), mask)
     s.op("Add", target, delta, output="output")
     return s.model("output")
@@ -408,6 +485,7 @@ FULL: dict[str, Callable[[], onnx.ModelProto]] = {
     "ghost_2_256": partial(ghost, part=1, depth=2),
     "ghost_3_256": partial(ghost, part=1, depth=3),
     "hyperswap_1a_256": partial(hyperswap, part=1),
+    "blendswap_256": partial(blendswap, part=1),
     "mobilefaceswap_224": partial(mobilefaceswap, part=1),
     "crossface_simswap": partial(crossface, part=1),
 }

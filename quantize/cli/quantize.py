@@ -54,6 +54,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="make this identity part of the model; its consent must be in force",
     )
     parser.add_argument(
+        "--source-picture",
+        type=Path,
+        metavar="FILE",
+        help="picture of the baked person, for a model that takes one; the consent names it",
+    )
+    parser.add_argument(
         "--calibration",
         type=Path,
         metavar="DIR",
@@ -85,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             recipe=arguments.recipe,
             budget=arguments.budget,
             bake=arguments.bake,
+            source_picture=arguments.source_picture,
             calibration=arguments.calibration,
             count=arguments.count,
             threads=arguments.threads,

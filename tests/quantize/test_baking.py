@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge.adding import add_model
+from edge.cards import find_card
 from edge.consent.canonical import utc_now
 from edge.consent.erase import derivatives_of, erase_identity
 from edge.consent.ledger import Ledger
@@ -15,14 +20,19 @@ from edge.consent.operator import operator_key
 from edge.consent.policy import policy_path
 from edge.consent.revocation import install_revocation, new_revocation
 from edge.consent.trust import load_trust
-from edge.errors import ConsentError, IdentityError, PolicyError
+from edge.errors import ConsentError, IdentityError, PolicyError, UsageError
+from edge.faces.detect import open_detector
+from edge.swap import Swapper
 from quantize.baking import identity_to_bake, register_baked, stamp
 from quantize.contract import ModelContract, contract_of
 from quantize.errors import ContractError
-from tests import tiny
+from quantize.modelfile import load_model
+from quantize.prepare import prepare
+from quantize.targets import load_target
+from tests import families, tiny
 from tests.quantize.cards import card_of, save
 from tests.quantize.graphs import Sketch, reference_like
-from tests.scene import Stage, stage
+from tests.scene import ENGINES, Stage, stage, target, write
 
 
 @pytest.fixture
@@ -125,3 +135,113 @@ def test_erasing_the_identity_erases_what_was_made_from_it(
     assert derivatives_of(baked.commitment) == [made]
     erase_identity(nobody.identity_file, Ledger())
     assert not made.exists()
+
+
+# A picture of the source ------------------------------------------------------------------------
+
+PICTURE_CARD = """
+[input]
+name = "target"
+shape = [1, 3, 224, 224]
+channels = "RGB"
+scale = 0.00392156862745098
+mean = [0.0, 0.0, 0.0]
+std = [1.0, 1.0, 1.0]
+
+[output]
+name = "output"
+range = [0.0, 1.0]
+channels = "RGB"
+mask = "mask"
+composited = true
+
+[source]
+kind = "picture"
+
+[source.input]
+name = "source"
+shape = [1, 3, 112, 112]
+channels = "RGB"
+scale = 0.00392156862745098
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+
+[source.crop]
+template = "arcface_112_v2"
+size = 112
+fit = "affine"
+
+[crop]
+template = "arcface_112_v2"
+size = 224
+fit = "affine"
+"""
+
+
+@pytest.fixture
+def mobile(nobody: Stage, edge_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install a model that makes its weights of a picture; return its file."""
+    monkeypatch.setattr(
+        "quantize.baking.open_detector", lambda **options: open_detector("tiny_detector", **options)
+    )
+    data = families.mobilefaceswap_open().SerializeToString()
+    return tiny.install_one(edge_home, "mobile", "swapper", PICTURE_CARD, data)
+
+
+def test_a_network_is_compiled_for_an_identity(
+    mobile: Path, nobody: Stage, edge_home: Path, tmp_path: Path
+) -> None:
+    """As the open one with the same picture: crop, mean and spread, weights and all."""
+    photo = nobody.folder / "photo.png"
+    done = prepare(
+        load_model(mobile),
+        load_target("x86_cpu"),
+        card=find_card("mobile"),
+        bake=nobody.identity_file,
+        source_picture=photo,
+    )
+    assert done.original.identity_input == "source"
+    assert done.contract.identity_input is None
+    assert [value.name for value in done.model.graph.input] == ["target"]
+    stored = {tensor.name for tensor in done.model.graph.initializer}
+    weights = [node.input[1] for node in done.model.graph.node if node.op_type == "Conv"]
+    assert len(weights) == 9
+    assert set(weights) <= stored  # NNAPI, XNNPACK and TensorRT's int8 take no others
+
+    path = tmp_path / "nobody.onnx"
+    path.write_bytes(done.model.SerializeToString())
+    record = {
+        "schema": "edge-swap/conversion-1",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "card": "mobile",
+    }
+    path.with_name("nobody.onnx.json").write_text(json.dumps(record), encoding="utf-8")
+    added = add_model(path)
+    assert derivatives_of(nobody.identity.commitment) == [added.path]
+    swapped = []
+    for model, picture in (("mobile", photo), ("nobody", None)):
+        swapper = Swapper(
+            nobody.identity,
+            purpose="film",
+            target_is="synthetic",
+            source_picture=picture,
+            engines=replace(ENGINES, model=model),
+        )
+        swapped.append(swapper.swap(target()).frame.astype(int))
+    assert np.abs(swapped[0] - swapped[1]).max() <= 1
+    assert np.abs(swapped[0] - target()).max() > 20
+
+
+def test_a_picture_must_be_the_person_s(mobile: Path, nobody: Stage) -> None:
+    model, card = load_model(mobile), find_card("mobile")
+    contract = contract_of(model.model, card)
+    other = write(nobody.folder / "other.png", target((240, 240), ((14, 14),)) // 2)
+    for picture, words in ((None, "with --source-picture FILE"), (other, "does not name")):
+        with pytest.raises(ConsentError, match=words):
+            identity_to_bake(nobody.identity_file, contract, model=mobile, picture=picture)
+    assert len(refusals()) == 2
+
+
+def test_a_model_of_embeddings_takes_no_picture(nobody: Stage, contract: ModelContract) -> None:
+    with pytest.raises(UsageError, match="takes no source picture"):
+        identity_to_bake(nobody.identity_file, contract, picture=nobody.folder / "photo.png")
