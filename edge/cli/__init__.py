@@ -28,7 +28,7 @@ TOOLCHAIN_COMMANDS = ("quantize", "compare")
 GROUPS = (
     ("to begin", ("demo", "doctor")),
     ("to swap", ("consent", "enroll", "identity", "detect", "swap")),
-    ("afterwards", ("verify", "ledger", "keys")),
+    ("afterwards", ("verify", "ledger", "trust", "keys")),
 )
 """What the help lists first, in the order of use; all other commands stand below it."""
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.consent.canonical import FormError, canonical_bytes, is_hex, parse_object, sha256_hex
+from edge.consent.merkle import root_of
 from edge.errors import LedgerError
 
 NO_HASH = "0" * 64
 """What stands for the hash of the line before the first."""
+
+PURGE = "purge"
+"""Kind of the line that says what was purged."""
 
 _BLOCK = 65536
 """Bytes read at once from the end of the file; a line is about 1 kB."""
@@ -126,34 +130,135 @@ def scan(path: Path, start: int) -> Iterator[Line]:
                 continue
 
 
-def verify_chain(path: Path, head: Head | None) -> list[Problem]:
+def verify_chain(path: Path, head: Head | None, purged: Sequence[bytes] = ()) -> list[Problem]:
     """Check every line of a ledger, and that the newest is the one the head names.
 
     Args:
         path: The ledger; it may be absent.
         head: What the head file says.
+        purged: Hashes of the lines that were purged; a line of the ledger must say so.
 
     Raises:
         LedgerError: The file cannot be read.
     """
-    problems: list[Problem] = []
-    seq, digest, number, head_seen = 0, NO_HASH, 0, head is None
     try:
+        before = _start(path, purged)
         with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                seq, digest, found = _check_line(raw, number, seq, digest)
-                problems += found
-                head_seen = head_seen or (head is not None and Head(seq, digest) == head)
+            problems = verify_lines(file, head, before)
     except FileNotFoundError:
-        pass
+        problems = verify_lines((), head, Head(0, NO_HASH))
     except OSError as error:
         raise LedgerError(f"cannot read the ledger {path}: {error.strerror}") from error
     if head is None:
         problems.append(Problem(0, "the head file is missing: the newest lines may be missing too"))
-    elif not head_seen:
+    return problems
+
+
+def verify_lines(lines: Iterable[bytes], head: Head | None, before: Head) -> list[Problem]:
+    """Check lines, their ends included.
+
+    Args:
+        lines: The lines, oldest first.
+        head: What the newest must be; None where that is not known.
+        before: Number and hash of the line before the first.
+    """
+    problems: list[Problem] = []
+    seq, digest, number, head_seen = before.seq, before.hash, 0, head is None
+    for number, raw in enumerate(lines, start=1):
+        seq, digest, found = _check_line(raw, number, seq, digest)
+        problems += found
+        head_seen = head_seen or (head is not None and Head(seq, digest) == head)
+    if head is not None and not head_seen:
         what = f"entry {head.seq} was written, and is not the one that stands here: "
         problems.append(Problem(number, what + "the newest lines were removed or replaced"))
     return problems
+
+
+def _start(path: Path, purged: Sequence[bytes]) -> Head:
+    """Return number and hash of the line before the first one, as a purge has recorded them."""
+    first = next(scan(path, 0), None) if path.exists() else None
+    if first is None or first.seq == 1 or len(purged) != first.seq - 1:
+        return Head(0, NO_HASH)
+    for line in scan(path, 0):
+        said = (line.kind, line.fields.get("through"), line.fields.get("root"))
+        if said == (PURGE, first.seq - 1, root_of(purged).hex()):
+            return Head(first.seq - 1, str(line.fields.get("last_hash")))
+    return Head(0, NO_HASH)
+
+
+def verify_checkpoints(path: Path, purged: Sequence[bytes]) -> list[Problem]:
+    """Check every checkpoint in a ledger whose chain is whole.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    from edge.consent.checkpoints import wrong_checkpoints
+
+    wrong = wrong_checkpoints(purged, whole_lines(path))
+    return [Problem(number, what) for number, what in wrong]
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return every line that has its end, without it.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+def tail_from(path: Path, kind: str) -> list[bytes]:
+    """Return the lines from the last one of a kind on, or all, reading from the end.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    needle = f'"kind":"{kind}"'.encode()
+    found: list[bytes] = []
+    try:
+        with path.open("rb") as file:
+            position = file.seek(0, os.SEEK_END)
+            rest = b""
+            while position > 0:
+                begin = max(0, position - _BLOCK)
+                block = os.pread(file.fileno(), position - begin, begin) + rest
+                position = begin
+                rest, *whole = block.split(b"\n") if begin else [b"", *block.split(b"\n")]
+                for line in reversed(whole):
+                    if line:
+                        found.append(line)
+                        if needle in line and _is_kind(line, kind):
+                            return found[::-1]
+    except FileNotFoundError:
+        return []
+    return found[::-1]
+
+
+def _is_kind(line: bytes, kind: str) -> bool:
+    try:
+        return _read_line(line).kind == kind
+    except FormError:
+        return False
+
+
+def purged_path(ledger: Path) -> Path:
+    """Return where the hashes of a ledger's purged lines lie."""
+    return ledger.with_suffix(".purged")
+
+
+def purged_leaves(ledger: Path) -> list[bytes]:
+    """Return the hashes of the lines that were purged from a ledger, oldest first.
+
+    The file of hashes is written before the lines go: where there are more than the first line's
+    number tells, the purge did not come to its end, and the rest does not count.
+    """
+    try:
+        lines = purged_path(ledger).read_text("ascii").split()
+        leaves = [bytes.fromhex(line) for line in lines]
+    except (OSError, ValueError):
+        return []
+    first = next(scan(ledger, 0), None) if ledger.exists() else None
+    return leaves[: first.seq - 1] if first is not None else leaves
 
 
 def _check_line(raw: bytes, number: int, seq: int, digest: str) -> tuple[int, str, list[Problem]]:

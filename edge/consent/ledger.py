@@ -6,6 +6,10 @@ shows. A small head file beside it holds the newest number and hash, so that rem
 lines shows too. Who owns the device can still write a whole new ledger and head: the chain is
 evidence against accidents and edits, not against its keeper.
 
+Every now and then this device signs what the ledger holds (checkpoints.py), so that a part of it
+can be proved to others (proof.py). Lines past the retention may be purged (retention.py): their
+hashes stay, and a line says so.
+
 An output's life: `begin_output` writes and syncs its line while the file is still a temporary
 one; the file gets its name; `finish_output` closes it. After a crash `recover` closes what was
 left open: as published when the file is there with the right hash, else as missing.
@@ -16,8 +20,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from edge import resources
@@ -35,10 +38,15 @@ from edge.consent.chain import (
     Problem,
     file_sha256,
     last_line,
+    purged_leaves,
+    purged_path,
     read_head,
     scan,
+    tail_from,
     tear_off,
     verify_chain,
+    verify_checkpoints,
+    whole_lines,
 )
 from edge.consent.entries import (
     Event,
@@ -49,7 +57,8 @@ from edge.consent.entries import (
     short_text,
 )
 from edge.consent.inflight import Inflight, read_mark, write_mark
-from edge.consent.storage import make_private_dir, reason, sync_folder
+from edge.consent.shown import Entry, entries_of, open_outputs
+from edge.consent.storage import make_private_dir, reason, sync_folder, write_private
 from edge.errors import (
     ConsentError,
     FaceCountError,
@@ -62,28 +71,11 @@ from edge.errors import (
 )
 from edge.records import SwapRecord
 
+__all__ = ["REFUSALS", "Entry", "Ledger", "default_ledger_path", "recording_refusals"]
+
 REFUSALS = (ConsentError, PolicyError, NoFaceError, FaceCountError, PhotoError, LabelError)
 """Errors that are refusals, and get a line: no leave, a photo that will not do, no room for the
 label. Others (a broken file, a full disk) are mishaps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry as it is shown.
-
-    Attributes:
-        seq: Its number, from 1.
-        time: When it was written, ISO 8601 UTC.
-        kind: output, refusal or event.
-        state: Of an output: published, missing, or open (its file has not its name yet); else "".
-        fields: All that the line says.
-    """
-
-    seq: int
-    time: str
-    kind: str
-    state: str
-    fields: Mapping[str, object]
 
 
 def default_ledger_path() -> Path:
@@ -159,9 +151,10 @@ class Ledger:
 
     def _close(self, seq: int, kind: str, fields: Mapping[str, object]) -> None:
         with self._locked():
-            self._append(kind, {"entry": seq, **fields})
+            newest = self._append(kind, {"entry": seq, **fields})
             self._inflight.release(seq)
         self._mine.pop(seq, None)
+        self._keep_checkpoints(newest)
 
     @contextlib.contextmanager
     def output(self, record: SwapRecord, output_path: Path, output_sha256: str) -> Iterator[int]:
@@ -193,8 +186,7 @@ class Ledger:
         Raises:
             LedgerError: The entry cannot be written.
         """
-        with self._locked():
-            return self._append("refusal", refusal_fields(error, asked))
+        return self._noted("refusal", refusal_fields(error, asked))
 
     def event(self, event: Event, details: Mapping[str, str]) -> int:
         """Write and sync an event.
@@ -206,8 +198,35 @@ class Ledger:
         Raises:
             LedgerError: The entry cannot be written.
         """
+        return self._noted("event", event_fields(event, details))
+
+    def append(self, kind: str, make: Callable[[], Mapping[str, object] | None]) -> int | None:
+        """Write and sync a line of a kind of its own, for the rooms beside this one.
+
+        Args:
+            kind: Its kind.
+            make: Returns what the line says, while nobody else can write; None for no line.
+
+        Returns:
+            The line's number; None where there is none.
+
+        Raises:
+            LedgerError: The line cannot be written.
+        """
         with self._locked():
-            return self._append("event", event_fields(event, details))
+            fields = make()
+            return None if fields is None else self._append(kind, fields)
+
+    def _noted(self, kind: str, fields: Mapping[str, object]) -> int:
+        with self._locked():
+            seq = self._append(kind, fields)
+        self._keep_checkpoints(seq)
+        return seq
+
+    def _keep_checkpoints(self, seq: int) -> None:
+        from edge.consent import checkpoints
+
+        checkpoints.keep(self, seq)
 
     def recover(self) -> list[int]:
         """Heal a torn last line, and close the outputs of processes that are gone.
@@ -223,7 +242,7 @@ class Ledger:
         missing: list[int] = []
         with self._locked():
             start = read_mark(self._mark, self.path)
-            open_entries = _open_outputs(scan(self.path, start))
+            open_entries = open_outputs(scan(self.path, start))
             for seq, line in sorted(open_entries.items()):
                 if self._inflight.is_alive(seq):
                     continue
@@ -257,7 +276,10 @@ class Ledger:
         if not self.path.exists() and not self._head.exists():
             return []
         with self._reading():
-            return verify_chain(self.path, read_head(self._head))
+            problems = verify_chain(self.path, read_head(self._head), self.purged())
+            if not problems and self.path.exists():
+                problems += verify_checkpoints(self.path, self.purged())
+        return problems
 
     def entries(self) -> list[Entry]:
         """Return outputs (with their state), refusals and events, oldest first.
@@ -269,22 +291,48 @@ class Ledger:
             return []
         with self._reading():
             lines = list(scan(self.path, 0))
-        states = {
-            line.fields.get("entry"): line.kind
-            for line in lines
-            if line.kind in {"published", "missing"}
-        }
-        return [
-            Entry(
-                seq=line.seq,
-                time=str(line.fields.get("time", "")),
-                kind=line.kind,
-                state=states.get(line.seq, "open") if line.kind == "output" else "",
-                fields=line.fields,
-            )
-            for line in lines
-            if line.kind not in {"published", "missing"}
-        ]
+        return entries_of(lines)
+
+    def find(self, sha256: str) -> Entry | None:
+        """Return the newest entry of an output whose file has, or had, this SHA-256 (hex).
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        return next((e for e in reversed(self.entries()) if sha256 in e.hashes), None)
+
+    def lines(self) -> list[bytes]:
+        """Return every whole line, without its end, oldest first.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        if not self.path.exists():
+            return []
+        with self._reading():
+            return whole_lines(self.path)
+
+    def lines_here(self) -> list[bytes]:
+        """Return the same inside `append`, where the ledger is held already."""
+        return whole_lines(self.path) if self.path.exists() else []
+
+    def tail_lines(self, kind: str) -> list[bytes]:
+        """Return the newest lines from the last one of a kind on, or all of them; for `append`."""
+        return tail_from(self.path, kind)
+
+    def purged(self) -> list[bytes]:
+        """Return the hashes of the lines that were purged, as leaves of the Merkle tree."""
+        return purged_leaves(self.path)
+
+    def replace(self, kept: bytes, purged: bytes) -> None:
+        """Put the lines that stay, and the hashes of those that go, in place; inside `append`.
+
+        Raises:
+            OSError: They cannot be written; then the ledger is as it was, or whole.
+        """
+        write_private(purged_path(self.path), purged, overwrite=True)
+        write_private(self.path, kept, overwrite=True)
+        self._mark.unlink(missing_ok=True)
 
     # Inside: all of it under the lock -----------------------------------------------------------
 
@@ -415,18 +463,6 @@ def recording_refusals(ledger: Ledger, asked: Mapping[str, str]) -> Iterator[Non
         with contextlib.suppress(EdgeError):  # the refusal stands, entry or not
             ledger.refusal(error, asked)
         raise
-
-
-def _open_outputs(lines: Iterator[Line]) -> dict[int, Line]:
-    found: dict[int, Line] = {}
-    for line in lines:
-        if line.kind == "output":
-            found[line.seq] = line
-        elif line.kind in {"published", "missing"}:
-            entry = line.fields.get("entry")
-            if isinstance(entry, int):
-                found.pop(entry, None)
-    return found
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -18,6 +18,8 @@ from edge.provenance.keys import IMPORTED, device_anchors
 from edge.resources import config_dir
 
 THIS_DEVICE = "this device"
+IMPORTED_NAME = "imported chain: "
+"""How the roots of imported chains are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def anchors() -> tuple[tuple[Anchor, ...], tuple[str, ...]]:
         if path.name.startswith(IMPORTED):
             pems: list[str] = []
             _collect(path, pems, notes)
-            imported += [Anchor(f"imported chain: {_subject(pem)}", pem) for pem in pems]
+            imported += [Anchor(f"{IMPORTED_NAME}{_subject(pem)}", pem) for pem in pems]
         else:
             _collect(path, own, notes)
     if own:

@@ -142,6 +142,7 @@ def _time(
     swap: Mapping[str, Any],
 ) -> SigningTime:
     stamp = _text(_mapping(manifest.get("signature_info")).get("time"))
+    stamp = stamp.replace("+00:00", "Z") if stamp is not None else None
     trusted = "timeStamp.trusted" in other_codes(store)
     stated = [action.when for action in actions if action.when is not None]
     claimed = _text(swap.get("created")) or (stated[-1] if stated else None)
