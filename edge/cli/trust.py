@@ -99,9 +99,8 @@ def _add(arguments: argparse.Namespace) -> int:
         _say(f"left out: {reason}")
     if added.certificates:
         whose = "signatures" if arguments.role == "signers" else "time stamps"
-        _say(
-            f"{added.path.name}: {added.certificates} authorities, trusted for {whose} from now on"
-        )
+        count = f"{added.certificates} authorit{'y' if added.certificates == 1 else 'ies'}"
+        _say(f"{added.path.name}: {count}, trusted for {whose} from now on")
         for item in trusted():
             if item.name == added.path.name and item.role == arguments.role:
                 _say(f"  {item.subject}  sha256 {item.sha256}")
