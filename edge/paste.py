@@ -34,6 +34,8 @@ _MOST = 48.0
 
 _SEAM = 0.3  # of the strongest weight: what counts as seam when the usual difference is found
 
+_GREY = 3.0  # in uint8 steps between channels: as much as coding leaves of no colour
+
 _NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
 _ALIASING_SCALE = 0.5  # bilinear sampling skips pixels when it shrinks by more than two
@@ -208,6 +210,23 @@ def _packed(
     return cast(NDArray[np.uint8], shrunk), warp
 
 
+def as_grey_as(target: NDArray[np.uint8], picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture without its colours where the target has none, else as it is.
+
+    A model that learnt from colours gives a black-and-white photograph red lips.
+
+    Args:
+        target: uint8 (S, S, 3) BGR, the crop that the model was given.
+        picture: uint8 (S, S, 3) BGR, from the model.
+    """
+    blue, green, red = cv2.split(target)
+    colour = max(cv2.norm(blue, green, cv2.NORM_INF), cv2.norm(green, red, cv2.NORM_INF))
+    if colour > _GREY:
+        return picture
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return cast(NDArray[np.uint8], cv2.merge((grey, grey, grey)))
+
+
 def put_back(
     frame: NDArray[np.uint8],
     crop: Crop,
@@ -229,4 +248,5 @@ def put_back(
         UsageError: The frame cannot be written to in place.
     """
     alpha = feather(mask)
+    picture = as_grey_as(crop.picture, picture)
     return paste(frame, match_colour(picture, alpha, crop.picture), alpha, crop.matrix)

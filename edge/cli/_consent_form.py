@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def read_form(arguments: argparse.Namespace) -> Form:
         granted_by=arguments.granted_by,
         claim=_claim(arguments, attestation),
     )
-    photos = arguments.photos or _ask("--photos", "Source pictures (paths)?").split()
+    photos = arguments.photos or _paths(
+        _ask("--photos", "Source pictures? (paths, in quotes if they hold spaces)")
+    )
     return Form(terms, tuple(Path(photo) for photo in photos), attestation)
 
 
@@ -100,6 +103,14 @@ def _ask(option: str, question: str) -> str:
     if not answer:
         raise UsageError(f"{option} is missing: no answer was given")
     return answer
+
+
+def _paths(text: str) -> list[str]:
+    """Split an answer into paths, as a shell would."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--photos: {text}: a quote is not closed") from error
 
 
 def _answer(given: str | None, option: str, question: str) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge.errors import UsageError
 from edge.faces.align import inverse, scale_of
-from edge.paste import feather, match_colour, paste, put_back
+from edge.paste import as_grey_as, feather, match_colour, paste, put_back
 from edge.records import Crop, Region
 
 SIZE = 64
@@ -192,6 +192,18 @@ def test_a_hand_at_the_seam_does_not_dye_the_face() -> None:
     matched = match_colour(picture, feather(_ellipse(128)), target)
     assert np.abs(matched.astype(int) - picture).max() <= 48
     assert np.abs(matched[:, 64:].astype(int) - 120).max() <= 6
+
+
+def test_a_black_and_white_target_stays_black_and_white() -> None:
+    grey = np.repeat(_smooth(200, 200, 11)[..., :1], 3, axis=2)
+    matrix = _matrix(1.5, 12, 100, 100)
+    crop = Crop(picture=cv2.warpAffine(grey, matrix, (SIZE, SIZE)).astype(np.uint8), matrix=matrix)
+    frame = grey.copy()
+    put_back(frame, crop, _smooth(SIZE, SIZE, 12), _ellipse())
+    assert (frame != grey).any()
+    assert np.ptp(frame.astype(int), axis=2).max() == 0
+    coloured = _smooth(SIZE, SIZE, 13)
+    assert as_grey_as(coloured, coloured) is coloured
 
 
 def test_put_back_of_the_target_itself_is_nearly_nothing() -> None:

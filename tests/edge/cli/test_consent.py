@@ -154,7 +154,7 @@ class _Terminal(io.StringIO):
 
 def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     questions = _Terminal()
-    answers = "Alice\nyes\nno\nfilm, art\na.jpg b.jpg\n"
+    answers = "Alice\nyes\nno\nfilm, art\na.jpg 'b.jpg'\n"
     monkeypatch.setattr(sys, "stdin", _Terminal(answers))
     monkeypatch.setattr(sys, "stderr", questions)
     assert main(["consent", "new", "-o", "c.json"]) == 0
