@@ -30,6 +30,7 @@ from edge.faces.select import by_position, by_reference, check_position, only_fa
 from edge.gate import open_gates
 from edge.paste import put_back
 from edge.provenance.label import Label, default_language, plan_label
+from edge.provenance.watermark.embed import watermark_for
 from edge.records import LABEL_STYLES, PURPOSES, Face, Region, SwapRecord
 from edge.shelf import INSTALLED, Shelf
 from edge.sources import recogniser_for, source_for
@@ -94,7 +95,7 @@ class LabelledFrame:
     """A swapped frame as the API hands it out.
 
     Attributes:
-        frame: uint8 (H, W, 3) BGR, visible label drawn in.
+        frame: uint8 (H, W, 3) BGR, visible label drawn in, watermark of the record's output id.
         faces: The faces that were swapped, as found in the input.
         record: What the ledger says about it.
     """
@@ -316,10 +317,13 @@ class Swapper:
         Label(place).draw(work)
         target = hashlib.sha256(np.ascontiguousarray(frame).data).hexdigest()
         record = self.record(leave, place, target, faces=len(faces), frames=1)
+        mark = watermark_for(record, work.shape[1], work.shape[0])
+        mark.draw(work)
         self.ledger.event(
             "frame",
             {
                 "output_id": record.output_id,
+                "watermark": mark.identifier,
                 "output_sha256": hashlib.sha256(work.data).hexdigest(),
                 "target_sha256": target,
                 "identity": leave.identity_commitment,

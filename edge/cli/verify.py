@@ -106,7 +106,7 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "signer", f"{signer.name or 'unnamed'} ({signer.issuer or 'no issuer'}), {trust}"
     yield from _claims(verdict)
     yield "implicit", _implicit(verdict)
-    yield "watermark", "not looked for"
+    yield "watermark", _watermark(verdict)
     for note in verdict.notes:
         yield "note", note
     yield "result", f"{verdict.exit_status}: {_MEANING[verdict.exit_status]}"
@@ -173,6 +173,21 @@ def _implicit(verdict: Verdict) -> str:
     return (
         f"{kind.get(label['Label'], 'unknown kind')}, producer {label['ContentProducer']}, "
         f"id {label['ProduceID']}; as the manifest says: {agrees}"
+    )
+
+
+def _watermark(verdict: Verdict) -> str:
+    found = verdict.watermark
+    if found is None:
+        return "none found"
+    words = {True: "yes", False: "NO", None: "nothing to compare"}
+    changes = [f"scaled to {found.scale:.0%}"] if abs(found.scale - 1) > 0.005 else []
+    changes += [f"turned by {found.turn:.1f} degrees"] if abs(found.turn) > 0.05 else []
+    changes += ["mirrored"] if found.mirrored else []
+    return (
+        f"{found.id}, likeness {found.confidence:.0%}, by chance at most {found.false_alarm:.0e}; "
+        f"{''.join(f'{change}; ' for change in changes)}"
+        f"same as the manifest's: {words[verdict.agreement.watermark]}"
     )
 
 

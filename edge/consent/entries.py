@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from edge.provenance.watermark.identifier import watermark_id
 from edge.records import ModelUse, SwapRecord
 
 Event = Literal[
@@ -33,6 +34,7 @@ def output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, obje
     permit = record.permit
     return {
         "output_id": record.output_id,
+        "watermark": watermark_id(record.output_id),
         **path_fields(path),
         "output_sha256": sha256,
         "target_sha256": record.target_sha256,

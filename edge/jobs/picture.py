@@ -11,6 +11,7 @@ from edge.media.image import encode_picture, read_picture, solid_over
 from edge.media.sniff import media_type_for
 from edge.provenance.implicit import implicit_json, write_implicit
 from edge.provenance.label import Label
+from edge.provenance.watermark.embed import watermark_for
 from edge.publish import Publication
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def swap_picture(swapper: Swapper, source: Path, output: Path, *, overwrite: boo
         place = swapper.plan_label(picture.frame, regions)
         Label(place).draw(picture.frame)
     record = swapper.record(leave, place, picture.sha256, faces=len(faces), frames=1)
+    with watch.stage("watermark"):
+        height, width = picture.frame.shape[:2]
+        watermark_for(record, width, height).draw(picture.frame)
     media_type = media_type_for(output)
     with watch.stage("encode"):
         # A label on clear pixels would not be seen: below it the picture becomes solid.

@@ -15,6 +15,7 @@ from edge.media.video_in import open_video
 from edge.media.video_out import VideoWriter
 from edge.provenance.implicit import implicit_json, mp4_metadata
 from edge.provenance.label import Label
+from edge.provenance.watermark.embed import watermark_for
 from edge.publish import Publication
 from edge.records import Region
 from edge.registry import sha256_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from edge.media.video_in import VideoReader
     from edge.media.video_info import VideoFrame, VideoInfo
     from edge.progress import Progress
+    from edge.provenance.watermark.embed import Watermark
     from edge.records import Face, LabelPlace
     from edge.swap import Swapper
 
@@ -60,8 +62,9 @@ def swap_video(
             # needs nothing of it but the id, so that one is written first.
             draft = swapper.record(swapper.permit_for("video"), place, target, faces=0, frames=0)
             metadata = mp4_metadata(implicit_json(draft))
+            mark = watermark_for(draft, reader.info.width, reader.info.height)
             with VideoWriter(plain, reader.info, metadata) as writer:
-                most = _swap_frames(swapper, reader, writer, Label(place), watch, progress)
+                most = _swap_frames(swapper, reader, writer, (Label(place), mark), watch, progress)
             notes = (*reader.notes, *writer.notes)
             frames = writer.frames
         if most == 0:
@@ -110,8 +113,11 @@ class _Seen:
 class _Way:
     """The steps of a video's frames, each of which runs in a thread of its own."""
 
-    def __init__(self, swapper: Swapper, info: VideoInfo, label: Label, watch: Stopwatch) -> None:
-        self._swapper, self._label, self._watch = swapper, label, watch
+    def __init__(
+        self, swapper: Swapper, info: VideoInfo, marks: tuple[Label, Watermark], watch: Stopwatch
+    ) -> None:
+        self._swapper, self._watch = swapper, watch
+        self._label, self._watermark = marks
         self._judge = swapper.gates.watch(float(info.rate or 25))
         self._name = str(info.path)
         self._follower, self._steady = swapper.follower(), Steady()
@@ -135,11 +141,13 @@ class _Way:
             return _Seen(frame, self._steady.update(self._follower.update(frame.frame)))
 
     def swap(self, seen: _Seen) -> _Seen:
-        """Swap the faces, and label the frame."""
+        """Swap the faces, and label and mark the frame."""
         with self._watch.stage("swap"):
             self._swapper._swap_into(seen.frame.frame, seen.faces)
         with self._watch.stage("label"):
             self._label.draw(seen.frame.frame)
+        with self._watch.stage("watermark"):
+            self._watermark.draw(seen.frame.frame)
         return seen
 
 
@@ -147,13 +155,13 @@ def _swap_frames(
     swapper: Swapper,
     reader: VideoReader,
     writer: VideoWriter,
-    label: Label,
+    marks: tuple[Label, Watermark],
     watch: Stopwatch,
     progress: Progress,
 ) -> int:
-    """Swap, label and write every frame; return the most faces in one."""
+    """Swap, label, mark and write every frame; return the most faces in one."""
     most = 0
-    way = _Way(swapper, reader.info, label, watch)
+    way = _Way(swapper, reader.info, marks, watch)
     with InOrder(way.read(reader), way.look, way.swap) as line:
         for seen in line:
             frame = seen.frame

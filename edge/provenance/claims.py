@@ -14,11 +14,13 @@ from edge.provenance import manifest as ours
 from edge.provenance.findings import failure_codes, integrity_of, other_codes
 from edge.provenance.implicit import ImplicitLabel
 from edge.provenance.verdict import Action, Claims, Ingredient, SigningTime
+from edge.provenance.watermark.identifier import ALGORITHM
 
 _MAX_TEXT = 500
 _MAX_ITEMS = 100
 _MAX_DEPTH = 16
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_WATERMARK = re.compile(r"[0-9a-f]{16}")
 
 _MODEL_FIELDS = (
     "name",
@@ -63,6 +65,7 @@ def claims_of(store: Mapping[str, Any]) -> Claims:
         target_sha256=target if isinstance(target, str) and _DIGEST.fullmatch(target) else None,
         visible_label=_visible(_assertion(active, ours.LABEL)),
         output_id=_text(swap.get("outputId")),
+        watermark=_watermark(_assertion(active, ours.SOFT_BINDING)),
         implicit_label=_implicit(_assertion(active, ours.IMPLICIT)),
     )
 
@@ -185,6 +188,13 @@ def _implicit(data: Mapping[str, Any]) -> dict[str, str] | None:
     if not data:
         return None
     return {field.name: _text(data.get(field.name)) or "" for field in fields(ImplicitLabel)}
+
+
+def _watermark(data: Mapping[str, Any]) -> str | None:
+    if data.get("alg") != ALGORITHM:
+        return None
+    values = (block.get("value") for block in _items(data.get("blocks")))
+    return next((v for v in values if isinstance(v, str) and _WATERMARK.fullmatch(v)), None)
 
 
 def _visible(data: Mapping[str, Any]) -> dict[str, Any] | None:

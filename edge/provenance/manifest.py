@@ -19,6 +19,7 @@ from edge.provenance.engine import context
 from edge.provenance.findings import integrity_of
 from edge.provenance.implicit import ImplicitLabel, implicit_label, read_implicit
 from edge.provenance.signer import CallbackSigner, FileKey, SigningKey, root_pem
+from edge.provenance.watermark.identifier import ALGORITHM, watermark_id
 from edge.provenance.xmp import COMPOSITE_WITH_AI
 from edge.publish import writing_failed
 
@@ -33,6 +34,9 @@ TARGET = "org.edge-swap.target"
 LABEL = "org.edge-swap.label"
 IMPLICIT = "org.edge-swap.implicit-label"
 """Labels of our own assertions."""
+
+SOFT_BINDING = "c2pa.soft-binding"
+"""Label of the specification's assertion that ties a watermark to a manifest."""
 
 _SPECIFICATION = "2.4"
 _INGREDIENT = "target"
@@ -85,6 +89,7 @@ def manifest_for(
             _assertion(CONSENT, _consent(record)),
             _assertion(TARGET, {"sha256": record.target_sha256}),
             _assertion(LABEL, _label(record)),
+            _assertion(SOFT_BINDING, _soft_binding(record)),
             _assertion(IMPLICIT, asdict(implicit or implicit_label(record))),
         ],
     }
@@ -138,6 +143,12 @@ def _consent(record: SwapRecord) -> dict[str, Any]:
         "identityCommitment": permit.identity_commitment,
         "targetStatement": permit.target_statement,
     }
+
+
+def _soft_binding(record: SwapRecord) -> dict[str, Any]:
+    """Return which watermark the pixels carry: of the whole output, so the scope names no part."""
+    value = watermark_id(record.output_id)
+    return {"alg": ALGORITHM, "blocks": [{"scope": {}, "value": value}], "pad": ""}
 
 
 def _label(record: SwapRecord) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge.provenance.findings import Integrity
+
+if TYPE_CHECKING:
+    from edge.provenance.watermark.detect import Found
 
 ManifestState = Literal["present", "absent", "unreadable", "remote"]
 """`remote`: only a URL stands in the file, and it was not fetched."""
@@ -131,6 +134,7 @@ class Claims:
         visible_label: Our own assertion: text and place of the visible label.
         output_id: Our own assertion: the output's id.
         implicit_label: Our own assertion: the seven fields that the file's implicit label has.
+        watermark: Id of the watermark that the soft binding names, where it is of our algorithm.
     """
 
     generator: str | None
@@ -143,6 +147,7 @@ class Claims:
     visible_label: dict[str, Any] | None
     output_id: str | None
     implicit_label: dict[str, str] | None = None
+    watermark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +158,13 @@ class Agreement:
         produce_id: The label's ProduceID is the manifest's output id.
         made_by_ai: Both say, or neither says, that AI made or changed it.
         differs: Names of the label's fields that are not what the manifest states them to be.
+        watermark: The watermark that was found is the one that the manifest names.
     """
 
     produce_id: bool | None = None
     made_by_ai: bool | None = None
     differs: tuple[str, ...] = ()
+    watermark: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,8 @@ class Verdict:
         signer: Who signed.
         claims: What the manifest says.
         implicit_label: The seven AIGC fields.
-        agreement: Between implicit label and manifest.
+        agreement: Between implicit label, watermark and manifest.
+        watermark: What was read in the pixels; alone it proves nothing.
         notes: What a reader should know besides.
         exit_status: 0 intact and from a trusted signer, 3 intact but signer unknown, 4 tampered or
             unreadable or broken, 5 no manifest, 2 not media, unsupported or not readable.
@@ -195,6 +203,7 @@ class Verdict:
     claims: Claims | None = None
     implicit_label: dict[str, str] | None = None
     agreement: Agreement = field(default_factory=Agreement)
+    watermark: Found | None = None
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -223,7 +232,7 @@ class Verdict:
             "implicit_label": self.implicit_label,
             "implicit_label_signed": claims.get("implicit_label"),
             "agreement": asdict(self.agreement),
-            "watermark": None,
+            "watermark": asdict(self.watermark) if self.watermark is not None else None,
             "notes": list(self.notes),
         }
 

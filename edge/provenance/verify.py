@@ -33,6 +33,8 @@ from edge.provenance.verdict import (
     Signer,
     Verdict,
 )
+from edge.provenance.watermark.files import Look, look_into
+from edge.provenance.watermark.remarks import agrees, watermark_remarks
 
 __all__ = ["Verdict", "verify_file"]
 
@@ -103,9 +105,11 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
     signer = _signer(path, kind, reading, known, clocks, fetch_remote)
     stamp = claims.time.stamp if claims.time.time_stamped else None
     signer = with_status(signer, beside, failures, known, stamp)
-    agreement = _agreement(label, claims)
+    look = look_into(path, kind.media_type)
+    agreement = replace(_agreement(label, claims), watermark=agrees(look, claims.watermark))
     findings += _remarks(integrity, reading, broken, claims, signer)
     findings += _label_remarks(label, claims, agreement)
+    findings += watermark_remarks(look, claims.watermark)
     trusted = signer.trusted and reading.store.get("validation_state") == "Trusted"
     status = TRUSTED if trusted else SIGNER_UNKNOWN
     return Verdict(
@@ -122,6 +126,7 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
         claims=claims,
         implicit_label=label,
         agreement=agreement,
+        watermark=look.found,
         notes=tuple(findings),
     )
 
@@ -153,6 +158,7 @@ def _without_manifest(
         notes.append("no manifest: where it comes from is unknown; that does not make it genuine")
     if label is not None:
         notes.append("its implicit label is not signed: anybody could have written it")
+    look = look_into(path, kind.media_type) if broken is None else Look(None)
     return Verdict(
         file=str(path),
         exit_status=status,
@@ -161,7 +167,8 @@ def _without_manifest(
         manifest=reading.state,
         manifest_url=reading.url,
         implicit_label=label,
-        notes=tuple(notes),
+        watermark=look.found,
+        notes=(*notes, *watermark_remarks(look, None)),
     )
 
 

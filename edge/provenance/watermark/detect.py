@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
-from edge.provenance.watermark.code import ID_BITS, decode
+from edge.provenance.watermark.code import decode
 from edge.provenance.watermark.embed import pixel_of
+from edge.provenance.watermark.identifier import ID_BITS
 from edge.provenance.watermark.pattern import data_phases, soft_bits, waves
 from edge.provenance.watermark.receive import SIDE, flattened, folded, halved, straightened
 from edge.provenance.watermark.search import search
@@ -22,9 +23,16 @@ if TYPE_CHECKING:
 LIKENESS = 11.8
 """Least likeness of the received waves to the id's own; see `false_alarm_bound`."""
 
-GUESSES = 10
-"""How many guesses about scale and turn are followed up."""
+GUESSES = 8
+"""How many guesses about scale and turn are followed up, at most."""
 
+LEAST_SCORE = 4.5
+"""Guesses with less energy on the lattice are not followed up; a readable mark's has above 7."""
+
+LEAST_CLEARNESS = 4.2
+"""Beginnings that the pilots agree on less are not decoded; most unmarked pictures have none."""
+
+_LEAST_SIDE = 48  # pixels; a smaller picture cannot hold the mark
 _WAYS = 8  # a picture may be mirrored and turned by quarters
 _PEAKS = 2  # beginnings of the tile that are tried per way
 _TRIES = 4  # of all ways' beginnings, so many are decoded
@@ -57,8 +65,8 @@ def false_alarm_bound(likeness: float, decoded: int) -> float:
     """Return an upper bound of the chance that likeness comes from a picture without a mark.
 
     The 640 received numbers y of any fixed picture are compared with code words whose signs s the
-    key draws at random: P(sum(s y) >= t |y|) <= exp(-t^2 / 2) (Hoeffding 1963), whatever y is. There
-    are 2^64 words to be taken for, in each of the attempts at decoding.
+    key draws at random: P(sum(s y) >= t |y|) <= exp(-t^2 / 2) (Hoeffding 1963), whatever y is.
+    There are 2^64 words to be taken for, in each of the attempts at decoding.
 
     Args:
         likeness: t.
@@ -75,33 +83,45 @@ def read(*frames: NDArray[np.uint8]) -> Found | None:
         frames: uint8 (H, W, 3) BGR, all of one size; several of one video are read as one.
     """
     lumas = [_luma(frame) for frame in frames]
-    found = _follow(folded(sum(flattened(halved(luma)) for luma in lumas)), 1.0, 0.0)
-    return found or _read_blind(lumas)
+    if min(lumas[0].shape) < _LEAST_SIDE:
+        return None
+    return _read_straight(lumas) or _read_blind(lumas)
 
 
 def read_known(*frames: NDArray[np.uint8]) -> Found | None:
     """Look for a watermark in frames that have the scale they were marked with."""
-    tiles = [folded(flattened(halved(_luma(frame)))) for frame in frames]
-    return _follow(np.sum(tiles, axis=0), 1.0, 0.0)
+    return _read_straight([_luma(frame) for frame in frames])
+
+
+def _read_straight(lumas: Sequence[NDArray[np.uint8]]) -> Found | None:
+    tiles = [folded(flattened(halved(luma))) for luma in lumas]
+    return _follow(_total(tiles), 1.0, 0.0)
 
 
 def _read_blind(lumas: Sequence[NDArray[np.uint8]]) -> Found | None:
     pictures = [luma.astype(np.float32) for luma in lumas]
     for guess in search(pictures[0], GUESSES):
-        flats = [straightened(picture, guess) for picture in pictures]
-        found = _follow(folded(sum(flats)), guess.scale, guess.turn)
+        if guess.score < LEAST_SCORE:
+            break
+        tiles = [folded(straightened(picture, guess)) for picture in pictures]
+        found = _follow(_total(tiles), guess.scale, guess.turn)
         if found is not None:
             return found
     return None
 
 
+def _total(tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return cast("NDArray[np.float32]", np.sum(tiles, axis=0))
+
+
 def _luma(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    luma = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+    luma = cast("NDArray[np.uint8]", cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
     pixel = pixel_of(luma.shape[1], luma.shape[0])
     if pixel == 1:
         return luma
     size = (luma.shape[1] // pixel, luma.shape[0] // pixel)
-    return cv2.resize(luma[: size[1] * pixel, : size[0] * pixel], size, interpolation=cv2.INTER_AREA)
+    even = luma[: size[1] * pixel, : size[0] * pixel]
+    return cast("NDArray[np.uint8]", cv2.resize(even, size, interpolation=cv2.INTER_AREA))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +137,10 @@ class _Beginning:
 
 def _follow(tile: NDArray[np.float32], scale: float, turn: float) -> Found | None:
     """Return what a folded tile says, if anything."""
-    beginnings = sorted(_beginnings(tile), key=lambda one: -one.clearness)[:_TRIES]
+    clear = (one for one in _beginnings(tile) if one.clearness >= LEAST_CLEARNESS)
+    beginnings = sorted(clear, key=lambda one: -one.clearness)[:_TRIES]
+    if not beginnings:
+        return None
     soft = np.stack([_soft(one) for one in beginnings])
     for one, values, identifier in zip(beginnings, soft, decode(soft), strict=True):
         if identifier is None:
@@ -127,7 +150,7 @@ def _follow(tile: NDArray[np.float32], scale: float, turn: float) -> Found | Non
         if likeness >= LIKENESS:
             bound = false_alarm_bound(likeness, _TRIES * (GUESSES + 1))
             return Found(
-                id=f"{identifier:016x}",
+                id=identifier,
                 confidence=likeness / math.sqrt(len(values)),
                 false_alarm=bound,
                 scale=scale,
@@ -147,7 +170,7 @@ def _beginnings(tile: NDArray[np.float32]) -> Iterator[_Beginning]:
         heard = _limited(spectrum[ky % SIDE, kx % SIDE]) * plan.pilot_phases.conj()
         whole = np.zeros((_GRID, _GRID), np.complex64)
         whole[ky, kx % _GRID] = heard
-        agreement = np.fft.ifft2(whole).real * _GRID**2 / np.sqrt((np.abs(heard) ** 2).sum() / 2)
+        agreement = np.fft.ifft2(whole).real * _GRID**2 / (np.linalg.norm(heard) + 1e-9) * 2**0.5
         for _ in range(_PEAKS):
             y, x = divmod(int(agreement.argmax()), _GRID)
             yield _Beginning(float(agreement[y, x]), way, x, y, spectrum)
@@ -164,4 +187,5 @@ def _soft(one: _Beginning) -> NDArray[np.float32]:
 def _limited(waves_: NDArray[np.complex64]) -> NDArray[np.complex64]:
     """Return waves of which the strongest count little more than the middling: they are stripes."""
     size = np.abs(waves_)
-    return waves_ / (size + np.sqrt(np.mean(size**2)) + 1e-9)
+    limit = np.sqrt(np.mean(size**2)) + 1e-9
+    return cast("NDArray[np.complex64]", (waves_ / (size + limit)).astype(np.complex64))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
+from edge.provenance.watermark.identifier import watermark_id
 from edge.provenance.watermark.pattern import tile_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIMILARITY_LOSS = 0.016
+    from edge.records import SwapRecord
+
+SIMILARITY_LOSS = 0.010
 """How much of the local structural similarity (SSIM) the mark may take."""
 
 ERROR = 3.75
@@ -21,8 +24,10 @@ ERROR = 3.75
 NOMINAL = 1080
 """Shorter side, pixels, that the tile is made for; twice that size has a tile twice as large."""
 
-_C2 = (0.03 * 255) ** 2  # the constant that keeps SSIM finite in flat areas (Wang et al. 2004)
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # constants of SSIM (Wang et al. 2004)
+_AS_MEAN = 0.6  # share of the mark that an SSIM window of 7 to 11 pixels sees as a change of mean
 _BLOCK = 8
+_BAND = 160  # rows that are looked at together, so that little memory is used; a multiple of 8
 _WAVE_UNITS = 24  # of the pattern's whole numbers; its largest value, 4 or so, fits into 8 bits
 _GAIN_UNITS = 24
 
@@ -36,50 +41,84 @@ class Watermark:
     """Marks frames of one size with one id.
 
     Args:
-        identifier: 0 to 2^64 - 1.
+        identifier: 16 hex digits.
         width: Of the frames, pixels.
         height: Of the frames, pixels.
     """
 
-    def __init__(self, identifier: int, width: int, height: int) -> None:
+    def __init__(self, identifier: str, width: int, height: int) -> None:
         self.identifier = identifier
-        self._size = (width, height)
         tile = np.round(tile_of(identifier, pixel_of(width, height)) * _WAVE_UNITS)
-        shape = (-(-height // tile.shape[0]), -(-width // tile.shape[1]))
-        whole = [np.clip(sign * tile, 0, 255).astype(np.uint8) for sign in (1, -1)]
-        self._up, self._down = (np.tile(part, shape)[:height, :width].copy() for part in whole)
+        self._rows = len(tile)
+        # One row of tiles is enough: the picture is marked in bands that are as high.
+        times = -(-width // self._rows)
+        parts = (np.clip(sign * tile, 0, 255).astype(np.uint8) for sign in (1, -1))
+        self._up, self._down = (np.tile(part, (1, times))[:, :width].copy() for part in parts)
 
     def draw(self, frame: NDArray[np.uint8]) -> None:
         """Put the mark into `frame`, in place.
 
         Args:
-            frame: uint8 (H, W, 3) BGR, a private copy of ours and never the caller's array.
+            frame: uint8 (H, W, 3) BGR, a private copy of ours and never the caller's array; as wide
+                as was said.
         """
         gains = np.round(strengths(frame) * _GAIN_UNITS).clip(0, 255).astype(np.uint8)
-        gain = cv2.resize(gains, self._size, interpolation=cv2.INTER_LINEAR)
+        gains = np.pad(gains, ((1, 1), (0, 0)), "edge")
         scale = 1 / (_GAIN_UNITS * _WAVE_UNITS)
-        up, down = (cv2.multiply(gain, part, scale=scale) for part in (self._up, self._down))
-        cv2.add(frame, cv2.cvtColor(up, cv2.COLOR_GRAY2BGR), dst=frame)
-        cv2.subtract(frame, cv2.cvtColor(down, cv2.COLOR_GRAY2BGR), dst=frame)
+        for top in range(0, frame.shape[0], self._rows):
+            band = frame[top : top + self._rows]
+            rows, columns = band.shape[:2]
+            gain = _enlarged(gains, top, rows)[:, :columns]
+            up = cv2.multiply(gain, self._up[:rows], scale=scale)
+            cv2.add(band, cv2.cvtColor(up, cv2.COLOR_GRAY2BGR), dst=band)
+            down = cv2.multiply(gain, self._down[:rows], scale=scale)
+            cv2.subtract(band, cv2.cvtColor(down, cv2.COLOR_GRAY2BGR), dst=band)
+
+
+def _enlarged(gains: NDArray[np.uint8], top: int, rows: int) -> NDArray[np.uint8]:
+    """Return the gains of a band of pixels, from those of blocks with one more row at both ends."""
+    first = top // _BLOCK
+    part = gains[first : first + -(-rows // _BLOCK) + 2]
+    size = (part.shape[1] * _BLOCK, part.shape[0] * _BLOCK)
+    whole = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+    return cast("NDArray[np.uint8]", whole[_BLOCK : _BLOCK + rows])
+
+
+def watermark_for(record: SwapRecord, width: int, height: int) -> Watermark:
+    """Return the watermark of an output, for frames of `width` x `height` pixels."""
+    return Watermark(watermark_id(record.output_id), width, height)
 
 
 def strengths(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the standard deviation that the mark may have, per block of 8 x 8 pixels, levels.
 
-    A mark of variance m in an area of variance v takes m / (2 v + C2) of SSIM, about. What that
-    allows is cut off at a level which keeps the mean squared error within `ERROR`.
+    A mark of variance m in an area of mean u and variance v takes about m / (2 v + C2) of SSIM
+    and, as its longer waves move the means, 0.6 m / (2 u^2 + C1), which counts near black. What
+    that allows is cut off at a level which keeps the mean squared error within `ERROR`.
 
     Args:
         frame: uint8 (H, W, 3) BGR.
     """
-    luma = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)[::2, ::2].astype(np.float32)
-    size = (-(-frame.shape[1] // _BLOCK), -(-frame.shape[0] // _BLOCK))
-    mean = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-    square = cv2.resize(luma * luma, size, interpolation=cv2.INTER_AREA)
+    bands = range(0, frame.shape[0], _BAND)
+    moments = [_moments(frame[top : top + _BAND]) for top in bands]
+    mean, square = (np.concatenate(part) for part in zip(*moments, strict=True))
     variance = np.maximum(square - mean * mean, 0)
     calm = cv2.erode(variance, np.ones((3, 3), np.uint8))  # the flat side of an edge is flat
-    power = SIMILARITY_LOSS * (2 * calm + _C2)
-    return np.sqrt(np.minimum(power, _ceiling(power)))
+    power = SIMILARITY_LOSS / (1 / (2 * calm + _C2) + _AS_MEAN / (2 * mean * mean + _C1))
+    return cast("NDArray[np.float32]", np.sqrt(np.minimum(power, _ceiling(power))))
+
+
+def _moments(band: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mean of the luma and of its square, per block; every fourth pixel tells enough."""
+    height, width = band.shape[:2]
+    grey = cv2.cvtColor(band, cv2.COLOR_BGR2GRAY)
+    luma = grey[::2, ::2].astype(np.float32)
+    down, right = -height % _BLOCK // 2, -width % _BLOCK // 2
+    whole = cv2.copyMakeBorder(luma, 0, down, 0, right, cv2.BORDER_REPLICATE)
+    size = (whole.shape[1] * 2 // _BLOCK, whole.shape[0] * 2 // _BLOCK)
+    mean = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+    square = cv2.resize(cv2.multiply(whole, whole), size, interpolation=cv2.INTER_AREA)
+    return cast("NDArray[np.float32]", mean), cast("NDArray[np.float32]", square)
 
 
 def _ceiling(power: NDArray[np.float32]) -> float:

@@ -1,8 +1,9 @@
 """What the watermark looks like: a square tile of some 350 waves, repeated over the picture.
 
-Every wave fits a whole number of times into the tile, so the marked picture's spectrum has lines on
-a lattice. Where they are gives scale and rotation away, whatever the message: a message changes the
-waves' phases alone. 28 stronger waves, the pilots, have fixed phases, which tell where a tile begins.
+Every wave fits a whole number of times into the tile, so the marked picture's spectrum has lines
+on a lattice. Where they are gives scale and rotation away, whatever the message, which changes the
+waves' phases alone. 28 stronger waves, the pilots, have fixed phases: they tell where a tile
+begins.
 Two bits of the code word are in the phase of each other wave.
 
 The key is public: everything that looks random follows from the algorithm's name.
@@ -13,28 +14,28 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from edge.provenance.watermark.code import CODED_BITS, encode
+from edge.provenance.watermark.identifier import ALGORITHM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ALGORITHM = "org.edge-swap.watermark.1"
-"""Name of the algorithm, in the manifest's soft binding too; with another key it is another one."""
-
-TILE = 160
+TILE = 192
 """Side of the tile, pixels of a picture whose shorter side is about 1080."""
 
 PILOT_STRENGTH = 2.0
 """Amplitude of a pilot wave; that of the others is 1."""
 
-_LEAST = 6.4  # waves per tile: no wave is longer than 25 pixels
+_LEAST = 6.4  # waves per tile: no wave is longer than 30 pixels
 _DATA_WAVES = CODED_BITS // 2
 _PILOT_ORBITS = 7
-_OFF_AXIS = 2  # waves along the axes are left out: edges of houses, windows and JPEG blocks are there
+_OFF_AXIS = (
+    2  # waves along the axes are left out: edges of houses, windows and JPEG blocks are there
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,11 +100,12 @@ def _key_stream(length: int) -> bytes:
     return hashlib.shake_256(ALGORITHM.encode()).digest(length)
 
 
-def data_phases(identifier: int) -> NDArray[np.complex64]:
+def data_phases(identifier: str) -> NDArray[np.complex64]:
     """Return the phases of the data waves for an id: complex64 (320,) of modulus 1."""
     plan = waves()
     sent = encode(identifier)[plan.order] * plan.signs
-    return ((sent[0::2] + 1j * sent[1::2]) / np.sqrt(2)).astype(np.complex64)
+    phases: NDArray[np.complex64] = ((sent[0::2] + 1j * sent[1::2]) / 2**0.5).astype(np.complex64)
+    return phases
 
 
 def soft_bits(values: NDArray[np.complex64]) -> NDArray[np.float32]:
@@ -120,8 +122,8 @@ def soft_bits(values: NDArray[np.complex64]) -> NDArray[np.float32]:
     return soft
 
 
-def tile_of(identifier: int, pixel: int = 1) -> NDArray[np.float32]:
-    """Return the tile for an id: float32 (160 * pixel, 160 * pixel), mean 0, standard deviation 1.
+def tile_of(identifier: str, pixel: int = 1) -> NDArray[np.float32]:
+    """Return the tile for an id: float32 (192 * pixel, 192 * pixel), mean 0, standard deviation 1.
 
     Its beginning is moved by an amount that follows from the id, so that a picture which was marked
     twice carries two marks that can both be read.
@@ -130,12 +132,12 @@ def tile_of(identifier: int, pixel: int = 1) -> NDArray[np.float32]:
     spectrum = np.zeros((side, side), np.complex64)
     spectrum[plan.data[:, 1], plan.data[:, 0]] = data_phases(identifier)
     spectrum[plan.pilots[:, 1], plan.pilots[:, 0]] = PILOT_STRENGTH * plan.pilot_phases
-    tile = np.fft.ifft2(spectrum).real
+    tile: NDArray[np.float32] = np.fft.ifft2(spectrum).real.astype(np.float32)
     down, right = _beginning(identifier)
     tile = np.roll(tile, (down * pixel, right * pixel), (0, 1))
-    return (tile / tile.std()).astype(np.float32)
+    return cast("NDArray[np.float32]", tile / tile.std())
 
 
-def _beginning(identifier: int) -> tuple[int, int]:
-    digest = hashlib.sha256(f"{ALGORITHM} {identifier:016x}".encode()).digest()
+def _beginning(identifier: str) -> tuple[int, int]:
+    digest = hashlib.sha256(f"{ALGORITHM} beginning {identifier}".encode()).digest()
     return digest[0] % TILE, digest[1] % TILE

@@ -1,8 +1,8 @@
-"""Hear the watermark's waves in a picture: straighten it, flatten what is its own, fold the tiles."""
+"""Hear the watermark's waves: straighten a picture, flatten what is its own, fold its tiles."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from edge.provenance.watermark.search import Geometry
 
 STEP = 2
-"""Nominal pixels per sample: the shortest wave, 9.2 pixels, is still 4.6 samples long."""
+"""Nominal pixels per sample: the shortest wave, 11 pixels, is still 5.5 samples long."""
 
 SIDE = TILE // STEP
 """Samples along the tile."""
 
+_AROUND = 7  # samples of a side in which contrast is measured: small, or edges drown what is beside
+_FAINT = 2.0  # levels squared: what is fainter counts for less
 _BORDER = 6  # samples at the edge of a turned picture that the filters mix with nothing
 
 
@@ -33,14 +35,14 @@ def halved(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def flattened(luma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a picture in which calm parts weigh more than lively ones, as the mark is clearer there.
+    """Return a picture in which calm parts, where the mark is clearer, weigh more than lively ones.
 
     Args:
         luma: float32 (H, W), `STEP` nominal pixels per sample.
     """
     high = luma - cv2.GaussianBlur(luma, (0, 0), 2.0)
-    power = cv2.boxFilter(high * high, -1, (13, 13))
-    return high / (power + 0.5)
+    power = cv2.boxFilter(high * high, -1, (_AROUND, _AROUND))
+    return cast("NDArray[np.float32]", high / np.sqrt(power + _FAINT))
 
 
 def straightened(luma: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
@@ -64,19 +66,20 @@ def straightened(luma: NDArray[np.float32], geometry: Geometry) -> NDArray[np.fl
     offset = np.array([width - 1, height - 1]) / 2 - turn @ (np.array(size) - 1) / 2
     matrix = np.column_stack([turn, offset])
     if step > 1:  # what is finer than the samples must not fold into the mark's band
-        luma = cv2.GaussianBlur(luma, (0, 0), 0.4 * step)
+        luma = cast("NDArray[np.float32]", cv2.GaussianBlur(luma, (0, 0), 0.4 * step))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     even = cv2.warpAffine(luma, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    flat = flattened(even)
+    flat = flattened(cast("NDArray[np.float32]", even))
     if abs(geometry.turn) < 1e-4:
         return flat
     solid = np.ones((height, width), np.uint8)
     mask = cv2.warpAffine(solid, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
-    return flat * cv2.erode(mask, np.ones((2 * _BORDER + 1, 2 * _BORDER + 1), np.uint8))
+    inside = cv2.erode(mask, np.ones((2 * _BORDER + 1, 2 * _BORDER + 1), np.uint8))
+    return cast("NDArray[np.float32]", flat * inside)
 
 
 def folded(flat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return all tiles added up: float32 (80, 80).
+    """Return all tiles added up: float32 (96, 96).
 
     Args:
         flat: float32 (H, W), `STEP` nominal pixels per sample, the tiles' sides along the axes.
@@ -85,4 +88,5 @@ def folded(flat: NDArray[np.float32]) -> NDArray[np.float32]:
     rows, columns = -(-height // SIDE), -(-width // SIDE)
     padded = np.zeros((rows * SIDE, columns * SIDE), np.float32)
     padded[:height, :width] = flat
-    return padded.reshape(rows, SIDE, columns, SIDE).sum((0, 2))
+    tile: NDArray[np.float32] = padded.reshape(rows, SIDE, columns, SIDE).sum((0, 2))
+    return tile

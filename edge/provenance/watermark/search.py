@@ -7,8 +7,9 @@ lattice; the one with the most energy on its lines is the best guess.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -27,7 +28,14 @@ LARGEST_TURN = np.radians(3.4)
 _BLUR = 4.0  # pixels: what is coarser than the longest searched wave is taken away
 _NEAR = 31  # bins around a line that tell how much energy the picture itself has there
 _BRIGHTEST = 8.0  # a line counts for no more, or one strong stripe would outvote the lattice
+_FLOOR = 0.01  # of the spectrum's mean power
 _STEP = 0.7  # bins that the outermost line moves from one guess to the next
+
+
+Sample = Callable[
+    ["NDArray[np.float32]", "NDArray[np.float64]", "NDArray[np.float64]"], "NDArray[np.float32]"
+]
+"""Reads a power spectrum at frequencies, given in bins across and down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ def search(luma: NDArray[np.float32], count: int) -> list[Geometry]:
         step = _STEP / _outermost(max(shape), scale)
         number = int(np.ceil(LARGEST_TURN / step))
         turns = np.linspace(-LARGEST_TURN, LARGEST_TURN, 2 * number + 1)
-        scores = _scores(energy, shape, np.full_like(turns, scale), turns)
+        scores = _scores(energy, shape, np.full_like(turns, scale), turns, _nearest)
         best = int(scores.argmax())
         found.append(Geometry(scale, float(turns[best]), float(scores[best])))
     found.sort(key=lambda guess: -guess.score)
@@ -97,7 +105,9 @@ def _line_energy(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     spectrum = np.fft.rfft2(high / np.sqrt(contrast + 0.5))
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     around = cv2.blur(power, (_NEAR, _NEAR), borderType=cv2.BORDER_REFLECT_101)
-    return np.minimum(power / (around + 1e-6), _BRIGHTEST)
+    # Where there is next to nothing, as in what an enlarged picture cannot hold, nothing is a line.
+    lines = np.minimum(power / (around + _FLOOR * power.mean() + 1e-6), _BRIGHTEST)
+    return cast("NDArray[np.float32]", lines)
 
 
 def _lattice() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -114,6 +124,7 @@ def _scores(
     shape: tuple[int, int],
     scales: NDArray[np.float64],
     turns: NDArray[np.float64],
+    sample: Sample,
 ) -> NDArray[np.float64]:
     """Return the score of each pair of scale and turn."""
     lattice, weights = _lattice()
@@ -121,25 +132,42 @@ def _scores(
     across = np.outer(cosine, lattice[:, 0]) - np.outer(sine, lattice[:, 1])
     down = np.outer(sine, lattice[:, 0]) + np.outer(cosine, lattice[:, 1])
     height, width = shape
-    column = np.rint(across * width).astype(np.int64)
-    row = np.rint(down * height).astype(np.int64)
-    mirrored = column < 0  # only half of a real picture's spectrum is kept
-    column, row = np.abs(column), np.where(mirrored, -row, row) % height
-    inside = column < energy.shape[1]
-    values = np.where(inside, energy[row, np.minimum(column, energy.shape[1] - 1)], 1.0)
+    values = sample(energy, across * width, down * height)
     return np.asarray((values - 1) @ weights / np.sqrt((weights**2).sum()))
 
 
+def _nearest(
+    energy: NDArray[np.float32], across: NDArray[np.float64], down: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the energy in the bins nearest to frequencies; 1, which says nothing, beyond them."""
+    column, row = np.rint(across).astype(np.int64), np.rint(down).astype(np.int64)
+    mirrored = column < 0  # only half of a real picture's spectrum is kept
+    column, row = np.abs(column), np.where(mirrored, -row, row) % energy.shape[0]
+    inside = column < energy.shape[1]
+    values = np.where(inside, energy[row, np.minimum(column, energy.shape[1] - 1)], 1)
+    return cast("NDArray[np.float32]", values)
+
+
+def _between(
+    energy: NDArray[np.float32], across: NDArray[np.float64], down: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the energy between bins, from the four around: finer than `_nearest`, and slower."""
+    left, top = np.floor(across), np.floor(down)
+    total = np.zeros(across.shape, np.float32)
+    for x, y in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = np.abs(1 - x - (across - left)) * np.abs(1 - y - (down - top))
+        total += (weight * _nearest(energy, left + x, top + y)).astype(np.float32)
+    return total
+
+
 def _refined(energy: NDArray[np.float32], shape: tuple[int, int], guess: Geometry) -> Geometry:
-    """Return the best of the guesses around one, in ever smaller steps."""
+    """Return a guess moved, in ever smaller steps, to where the lines are; its score stays."""
     step = _STEP / _outermost(max(shape), guess.scale)
-    for part in (0.5, 0.25):
+    for part in (0.4, 0.2, 0.1):
         offsets = np.arange(-2, 3) * step * part
         scales = guess.scale * (1 + np.repeat(offsets, 5))
         turns = guess.turn + np.tile(offsets, 5)
-        scores = _scores(energy, shape, scales, turns)
-        best = scores >= scores.max() - 1e-9  # the middle of all that are equally good
-        guess = Geometry(
-            float(scales[best].mean()), float(turns[best].mean()), float(scores.max())
-        )
+        scores = _scores(energy, shape, scales, turns, _between)
+        best = int(scores.argmax())
+        guess = Geometry(float(scales[best]), float(turns[best]), guess.score)
     return guess

@@ -75,7 +75,12 @@ def test_json_of_one_file(signed: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert content["manifest"] == "present"
     assert content["signer"]["anchor"] == "this device"
     assert content["consent"]["id"] == "c-1"
-    assert content["agreement"] == {"produce_id": True, "made_by_ai": True, "differs": []}
+    assert content["agreement"] == {
+        "produce_id": True,
+        "made_by_ai": True,
+        "differs": [],
+        "watermark": None,
+    }
 
 
 def test_worst_of_several(

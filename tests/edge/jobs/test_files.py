@@ -88,7 +88,7 @@ def test_a_tflite_model_swaps_by_its_own_card(
     ]
     changed = np.abs(read_picture(output).frame.astype(int) - read_picture(source).frame)
     assert changed[165, 165].max() > 20  # in the middle of a face
-    assert changed[2, 2].max() == 0
+    assert changed[2, 2].max() <= 8  # the watermark, and nothing else
     assert capfd.readouterr().err == ""
 
 
