@@ -40,6 +40,7 @@ from edge.media.video_info import VideoFrame, VideoInfo
 from edge.media.video_out import VideoWriter
 from edge.progress import bar
 from edge.provenance.label import Label
+from edge.provenance.watermark.embed import Watermark
 from edge.swap import Engines, Swapper
 
 SIZES = ((640, 360), (1920, 1080))
@@ -117,15 +118,16 @@ def one_round(swapper: Swapper, source: Path, folder: Path) -> list[Row]:
         info = reader.info
     count = len(frames)
     label = Label(swapper.plan_label(frames[0].frame, ()))
+    marks = label, Watermark("0123456789abcdef", info.width, info.height)
     rows = [_timed("decode", count, lambda: _decode(source))]
-    way = _Way(swapper, info, label, Stopwatch())
+    way = _Way(swapper, info, marks, Stopwatch())
     rows.append(_timed("find faces", count, lambda: _drained(map(way.look, frames))))
-    fresh = _Way(swapper, info, label, Stopwatch())
+    fresh = _Way(swapper, info, marks, Stopwatch())
     seen = [fresh.look(frame) for frame in frames]
-    rows.append(_timed("swap and label", count, lambda: _drained(map(way.swap, seen))))
+    rows.append(_timed("swap, label and mark", count, lambda: _drained(map(way.swap, seen))))
     rows.append(_timed("encode", count, lambda: _encode(folder / "alone.mp4", info, frames)))
     rows.append(
-        _timed("the line", count, lambda: _line(swapper, source, folder / "line.mp4", label))
+        _timed("the line", count, lambda: _line(swapper, source, folder / "line.mp4", marks))
     )
     return rows
 
@@ -141,9 +143,9 @@ def _encode(path: Path, info: VideoInfo, frames: Sequence[VideoFrame]) -> None:
             writer.write(frame.frame, frame.pts)
 
 
-def _line(swapper: Swapper, source: Path, output: Path, label: Label) -> None:
+def _line(swapper: Swapper, source: Path, output: Path, marks: tuple[Label, Watermark]) -> None:
     with open_video(source) as reader, VideoWriter(output, reader.info, {}) as writer:
-        way = _Way(swapper, reader.info, label, Stopwatch())
+        way = _Way(swapper, reader.info, marks, Stopwatch())
         with InOrder(way.read(reader), way.look, way.swap) as line:
             for seen in line:
                 writer.write(seen.frame.frame, seen.frame.pts)

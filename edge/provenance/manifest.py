@@ -116,6 +116,7 @@ def _actions(
             "description": f"face swap by AI; visible label '{record.label.text}' drawn",
         },
     ]
+    actions.append({"action": "c2pa.watermarked.bound", "when": when, "softwareAgent": agent})
     if target_type is not None and target_type != media_type:
         actions.append({"action": "c2pa.converted", "when": when, "softwareAgent": agent})
     return {"actions": actions, "allActionsIncluded": True}

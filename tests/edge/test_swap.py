@@ -18,6 +18,8 @@ from edge.consent.revocation import install_revocation, new_revocation
 from edge.consent.trust import load_trust
 from edge.errors import CardError, ConsentError, LabelError, NoFaceError, ProviderError, UsageError
 from edge.provenance.label import Label
+from edge.provenance.watermark.detect import read_known
+from edge.provenance.watermark.identifier import watermark_id
 from edge.swap import Engines, Swapper
 from tests import analysers, tiny
 from tests.scene import ENGINES, Stage, stage, target, write
@@ -272,3 +274,15 @@ def test_label_style_is_kept(ready: Stage) -> None:
     assert (place.text, place.style) == ("AI MODIFIED", "eu-icon")
     with pytest.raises(UsageError, match="label style"):
         Swapper(ready.identity, purpose="film", target_is="synthetic", label_style="none")  # type: ignore[arg-type]
+
+
+def test_a_frame_in_memory_carries_the_watermark_that_the_ledger_names(ready: Stage) -> None:
+    swapper = ready.swapper()
+    done = swapper.swap(target((720, 960)))
+    found = read_known(done.frame)
+    assert found is not None
+    assert found.id == watermark_id(done.record.output_id)
+    (entry,) = (each for each in swapper.ledger.entries() if each.fields.get("event") == "frame")
+    details = entry.fields["details"]
+    assert isinstance(details, dict)
+    assert details["watermark"] == found.id

@@ -373,3 +373,28 @@ def test_bad_pictures_are_one_error_and_nothing_else(ready: Stage, content: byte
 def test_skipped_has_a_json_form(tmp_path: Path) -> None:
     shown = Done(tmp_path / "a.png", None, None, "", {}).to_dict()
     assert shown["skipped"] == "no face"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_the_watermark_leads_to_manifest_and_ledger(ready: Stage, suffix: str) -> None:
+    source = write(ready.folder / "large.png", target((720, 960)))
+    output, stripped = ready.folder / f"out{suffix}", ready.folder / "stripped.jpg"
+    swapper = ready.swapper()
+    swap_file(swapper, source, output)
+    verdict = verify_file(output)
+    assert verdict.watermark is not None
+    assert verdict.agreement.watermark is True
+    assert verdict.claims is not None
+    assert verdict.claims.watermark == verdict.watermark.id
+    assert "c2pa.watermarked.bound" in {action.action for action in verdict.claims.actions}
+    (entry,) = (each for each in swapper.ledger.entries() if each.kind == "output")
+    assert entry.fields["watermark"] == verdict.watermark.id
+    # Metadata is gone, and the picture was scaled: the mark is still there.
+    small = cv2.resize(read_picture(output).frame, None, fx=0.8, fy=0.8)
+    write(stripped, np.asarray(small, np.uint8))
+    found = verify_file(stripped)
+    assert found.exit_status == 5
+    assert found.watermark is not None
+    assert found.watermark.id == verdict.watermark.id
+    assert found.agreement.watermark is None
+    assert any("alone proves nothing" in note for note in found.notes)

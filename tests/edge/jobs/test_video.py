@@ -14,7 +14,9 @@ import pytest
 
 from edge.errors import ConsentError, NoFaceError
 from edge.jobs.file import swap_file
+from edge.media.video_in import open_video
 from edge.provenance.verify import verify_file
+from edge.provenance.watermark.detect import read_known
 from tests.scene import ARGUMENTS, Stage, stage, target
 
 av = pytest.importorskip("av", reason="videos need PyAV")
@@ -151,3 +153,18 @@ def test_stopping_in_the_middle_leaves_only_a_line(ready: Stage, stop: signal.Si
     assert errors.count("\n") == 1
     assert {path.name for path in ready.folder.iterdir()} == before
     assert ready.swapper().ledger.entries()[-1].fields["event"] == "interrupted"
+
+
+def test_every_frame_carries_the_watermark(ready: Stage) -> None:
+    source = write_video(ready.folder / "in.mp4", [[(10, 10)]] * 4)
+    output = ready.folder / "out.mp4"
+    swapper = ready.swapper()
+    swap_file(swapper, source, output)
+    verdict = verify_file(output)
+    assert verdict.watermark is not None
+    assert verdict.agreement.watermark is True
+    with open_video(output) as video:
+        for frame in video:
+            found = read_known(frame.frame)
+            assert found is not None
+            assert found.id == verdict.watermark.id

@@ -16,6 +16,7 @@ from edge.errors import OutputError, ProvenanceError
 from edge.provenance import implicit, keys, manifest
 from edge.provenance.engine import INGREDIENT, context
 from edge.provenance.signer import FileKey, root_pem
+from edge.provenance.watermark.identifier import watermark_id
 from edge.records import SwapRecord
 
 c2pa = pytest.importorskip("c2pa")
@@ -100,8 +101,16 @@ def test_change_of_format_is_an_action(record: SwapRecord) -> None:
         made = manifest.manifest_for(record, "image/png", target_type=target_type)
         return [a["action"] for a in made["assertions"][0]["data"]["actions"]]
 
-    assert names("image/jpeg") == ["c2pa.opened", "c2pa.edited", "c2pa.converted"]
-    assert names("image/png") == names(None) == ["c2pa.opened", "c2pa.edited"]
+    always = ["c2pa.opened", "c2pa.edited", "c2pa.watermarked.bound"]
+    assert names("image/jpeg") == [*always, "c2pa.converted"]
+    assert names("image/png") == names(None) == always
+
+
+def test_the_soft_binding_names_the_watermark(record: SwapRecord) -> None:
+    made = manifest.manifest_for(record, "image/png")
+    (binding,) = (a["data"] for a in made["assertions"] if a["label"] == "c2pa.soft-binding")
+    assert binding["alg"] == "org.edge-swap.watermark.1"
+    assert [block["value"] for block in binding["blocks"]] == [watermark_id(record.output_id)]
 
 
 def test_title_only_where_it_is_given(record: SwapRecord) -> None:
