@@ -31,6 +31,7 @@ from edge.paste import put_back
 from edge.provenance.label import Label, plan_label
 from edge.swap import CPU_PROVIDERS, Engines, Swapper
 from edge.swapmodel import open_swap_model
+from edge.throttle import ThrottleState, invalid_reason, read_state
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,6 +84,9 @@ class Report:
         models: The models, as they really ran.
         memory: Most memory that this process ever used, bytes.
         timings: One per stage.
+        before: What the board said of heat and supply before it was measured.
+        after: And after it.
+        invalid: Why these figures do not count; empty where nothing is known against them.
     """
 
     machine: Machine
@@ -94,6 +98,9 @@ class Report:
     models: tuple[ModelUse, ...]
     memory: int
     timings: tuple[Timing, ...]
+    before: ThrottleState
+    after: ThrottleState
+    invalid: str
 
 
 def measure(
@@ -164,7 +171,9 @@ def run_bench(
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, _home_in(Path(name)):
         folder = Path(name)
         stages, models, faces = _stages(wanted, frame_size, folder)
+        before = read_state()
         timings = measure(stages, rounds, after_round=after_round)
+        after = read_state()
     return Report(
         machine=this_machine(),
         versions=_versions(),
@@ -175,6 +184,9 @@ def run_bench(
         models=models,
         memory=_peak_memory(),
         timings=timings,
+        before=before,
+        after=after,
+        invalid=invalid_reason(before, after),
     )
 
 

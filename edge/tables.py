@@ -153,6 +153,10 @@ class Table:
             for number, value in enumerate(values, start=1)
         )
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all keys that are there; they do not count as asked for."""
+        return tuple(self._values)
+
     def end(self) -> None:
         """Refuse keys that nobody asked for."""
         unknown = sorted(set(self._values) - self._asked)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import UsageError
 from edge.machine import this_machine
 from quantize.budget import parse_budget
 from quantize.conversion import Conversion
+from quantize.errors import TargetError
 from quantize.outputs import Staging, check_outputs, names_of
 from quantize.settings import Precision, Progress, Settings, silent
 from quantize.targets import Format, load_target
@@ -72,6 +72,7 @@ def convert(
         QuantizeError: the model cannot be converted; the message says why.
         ConsentError: the identity's consent is not in force.
         OutputError: a file exists, or cannot be written.
+        TargetError: the target has no use for that precision in that format.
         UsageError: an option makes no sense.
     """
     settings = Settings(
@@ -98,7 +99,7 @@ def _run(settings: Settings, progress: Progress) -> Conversion:
     budget = parse_budget(settings.budget) if settings.budget is not None else None
     profile = load_target(settings.target)
     if (settings.precision, settings.form, profile.half) == ("fp16", "ort", "stored"):
-        raise UsageError(
+        raise TargetError(
             f"on {profile.title} half precision is only stored, and an .ort file would hold it as "
             "float32: take --format onnx or tflite"
         )

@@ -5,7 +5,6 @@ They lie in `targets/<name>/profile.toml`. The list of folders is the list of ta
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edge import resources
 from edge.tables import Table
+from edge.targets import BackendSpec, parse_backends
 from quantize.errors import TargetError
 
 if sys.version_info >= (3, 11):
@@ -46,36 +46,6 @@ _STYLES = ("fixed", "runtime")
 _HALVES = ("computed", "stored")
 _CHECKERS = ("nnapi", "tensorrt", "xnnpack")
 _MOST_BYTES = 64 * 1024
-_TAKES: Mapping[str, tuple[Format, ...]] = {
-    "ort": ("onnx", "ort"),
-    "litert": ("tflite",),
-    "tflite": ("tflite",),
-}
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,2}")
-
-
-@dataclass(frozen=True, slots=True)
-class BackendSpec:
-    """One way to run a model on a device.
-
-    Attributes:
-        name: of this way, for people and for `edge tune`: "litert", "tensorrt".
-        engine: name of the backend: ort, litert or tflite.
-        form: format of the model file that it takes.
-        providers: execution providers in order of preference; the first must be the one that runs.
-        oldest: oldest version of the engine that will do, as in "1.22".
-        cpu: features that the processor must have, as /proc/cpuinfo spells them.
-        threads: of the engine; 0 leaves it to the engine.
-    """
-
-    name: str
-    engine: str
-    form: Format
-    providers: tuple[str, ...]
-    oldest: str
-    cpu: tuple[str, ...] = ()
-    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +186,7 @@ def _parse(name: str, top: Table, values: Mapping[str, Any]) -> TargetProfile:
         recipes=recipes,
         format_passes=passes,
         ort_style=cast("Literal['fixed', 'runtime']", top.choice("ort_style", _STYLES)),
-        backends=_backends(top),
+        backends=parse_backends(top.tables("backends"), top),
         half=cast("Literal['computed', 'stored']", top.choice("half", _HALVES, default="computed")),
         checks=_checks(top),
         releases=_releases(top),
@@ -224,31 +194,6 @@ def _parse(name: str, top: Table, values: Mapping[str, Any]) -> TargetProfile:
     )
     top.end()
     return profile
-
-
-def _backends(top: Table) -> tuple[BackendSpec, ...]:
-    found: dict[str, BackendSpec] = {}
-    for table in top.tables("backends"):
-        spec = BackendSpec(
-            name=table.text("name"),
-            engine=table.choice("engine", tuple(_TAKES)),
-            form=cast(Format, table.choice("format", FORMATS)),
-            providers=table.texts("providers", default=("CPUExecutionProvider",)),
-            oldest=table.text("oldest"),
-            cpu=table.texts("cpu", default=()),
-            threads=table.whole("threads", low=0, default=0),
-        )
-        table.end()
-        if not _NAME.fullmatch(spec.name) or spec.name in found:
-            raise table.error(f"'name' must be a short word of its own, not '{spec.name}'")
-        if not _VERSION.fullmatch(spec.oldest):
-            raise table.error(f"'oldest' must be a version like \"1.22\", not '{spec.oldest}'")
-        if spec.form not in _TAKES[spec.engine] or not spec.providers:
-            raise table.error(f"{spec.engine} takes {' or '.join(_TAKES[spec.engine])}")
-        found[spec.name] = spec
-    if not found:
-        raise top.error("'backends' must not be empty")
-    return tuple(found.values())
 
 
 def _checks(top: Table) -> dict[str, tuple[str, ...]]:

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-CPU_PROVIDER = "CPUExecutionProvider"
-"""Name of the CPU path in every engine, so that one default serves all of them."""
+from edge.providers import CPU_PROVIDER
+
+__all__ = ["CPU_PROVIDER", "Session", "first_line", "has_free_batch"]
 
 
 def first_line(error: BaseException) -> str:

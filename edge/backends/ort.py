@@ -10,7 +10,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edge.backends._binding import Binding, can_bind
 from edge.backends._onnx_file import check_onnx_file
+from edge.backends._provider_options import device_of, ready
 from edge.backends.base import CPU_PROVIDER, first_line
 from edge.errors import BackendError, EngineMissing, ModelError, ProviderError
 
@@ -95,6 +97,24 @@ def _clash_hint() -> str:
     return f"; {' and '.join(packages)} are installed over each other: uninstall all, install one"
 
 
+def engine_version() -> str:
+    """Return the version of ONNX Runtime here.
+
+    Raises:
+        EngineMissing: It is not installed.
+    """
+    return str(_import_engine().__version__)
+
+
+def check_provider(providers: Sequence[str]) -> None:
+    """Check that the first of the providers is in this build.
+
+    Raises:
+        ProviderError: It is not.
+    """
+    _available(_import_engine(), tuple(providers), True)
+
+
 def _options(ort: Any, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -131,11 +151,16 @@ class OrtSession:
     free_batch: bool
     _session: Any
     _errors: tuple[type[Exception], ...]
+    _binding: Binding | None = None
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; see `edge.backends.base.Session.run`."""
         try:
+            if self._binding is not None:
+                return self._binding.run(feeds)
             return list(self._session.run(list(self.outputs), dict(feeds)))
+        except BackendError as error:
+            raise BackendError(f"{self.path.name}: {error}") from error
         except self._errors as error:
             raise BackendError(
                 f"{self.path.name}: onnxruntime failed on {self.provider}: {first_line(error)}"
@@ -154,8 +179,9 @@ def open_session(
     if path.suffix != ".ort":
         check_onnx_file(path)
     errors = _engine_errors()
+    chosen = ready(path, usable)
     try:
-        session = ort.InferenceSession(str(path), _options(ort, threads), providers=usable)
+        session = ort.InferenceSession(str(path), _options(ort, threads), providers=chosen)
     except errors as error:
         raise ModelError(f"{path}: onnxruntime cannot load it: {first_line(error)}") from error
     running = session.get_providers()[0]
@@ -164,6 +190,7 @@ def open_session(
             f"{path.name}: asked for {wanted[0]}, but onnxruntime would run it on {running}"
             + _clash_hint()
         )
+    device = device_of(usable)
     return OrtSession(
         path=path,
         inputs=tuple(each.name for each in session.get_inputs()),
@@ -174,4 +201,5 @@ def open_session(
         free_batch=_free_batch(session),
         _session=session,
         _errors=errors,
+        _binding=Binding(ort, session, device) if device and can_bind(session) else None,
     )

@@ -77,6 +77,20 @@ def _as_json(report: Report) -> str:
     return json.dumps({"unit": "ms", **asdict(report)}, ensure_ascii=False, indent=2) + "\n"
 
 
+def _heat(report: Report) -> str:
+    """Say whether the board was slowed down, as far as it tells."""
+    degrees = [state.celsius for state in (report.before, report.after)]
+    shown = [f"{value:.0f} degrees Celsius" for value in degrees if value is not None]
+    if report.invalid:
+        verdict = f"INVALID: {report.invalid}; these figures say nothing about this board"
+    elif report.before.bits is None:
+        verdict = "not told (no vcgencmd here)"
+    else:
+        verdict = "no"
+    heat = f"; {' before, '.join(shown)} after" if len(shown) == 2 else ""
+    return f"slowed by heat or supply: {verdict}{heat}"
+
+
 def _as_page(report: Report) -> str:
     machine = report.machine
     width, height = report.frame_size
@@ -95,6 +109,7 @@ def _as_page(report: Report) -> str:
         f"OpenCV {report.threads['opencv']}",
         f"frame {width}x{height} with {report.faces} faces, most memory "
         f"{report.memory / 2**20:.0f} MiB",
+        _heat(report),
         "",
         f"{'wall time in ms':<24} {'p50':>9} {'p90':>9} {'p99':>9}",
     ]

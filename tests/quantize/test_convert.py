@@ -413,7 +413,7 @@ def test_a_broken_model_is_refused(bench: Bench) -> None:
 
 
 def test_stored_halves_have_no_ort_file(bench: Bench) -> None:
-    with pytest.raises(UsageError, match=r"half precision is only stored.*--format onnx or tflite"):
+    with pytest.raises(TargetError, match=r"is only stored.*--format onnx or tflite"):
         bench.convert(target="raspberry_pi", format="ort")
     assert bench.listing() == []
     facts = bench.convert(target="raspberry_pi").facts

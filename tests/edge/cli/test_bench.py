@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from edge.bench import Report, Timing
 from edge.cli import main
 from edge.machine import Machine
 from edge.records import ModelUse
+from edge.throttle import ThrottleState
 
 REPORT = Report(
     machine=Machine(
@@ -24,6 +26,9 @@ REPORT = Report(
     models=(ModelUse("ref_swapper", "swapper", "0" * 64, "fp32", "ort", "CPU", "1.22", "MIT"),),
     memory=2**27,
     timings=(Timing("align", 5, 1.0, 2.0, 3.0, 0.5), Timing("paste", 5, 4.0, 5.0, 6.0, 3.5)),
+    before=ThrottleState(0, 50.4),
+    after=ThrottleState(0, 61.0),
+    invalid="",
 )
 
 
@@ -39,6 +44,7 @@ def test_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     page = capsys.readouterr().out
     for words in ("Raspberry Pi 4", "ondemand", "ort 1.22", "load before: 0.25", "engine 2", "p99"):
         assert words in page
+    assert "slowed by heat or supply: no; 50 degrees Celsius before, 61 degrees" in page
     assert "5 interleaved rounds; p99 is then the slowest round" in page
     assert asked["frame_size"] == (640, 360)
     assert asked["rounds"] == 5
@@ -67,3 +73,20 @@ def test_a_size_that_is_none(size: str, capsys: pytest.CaptureFixture[str]) -> N
         main(["bench", f"--frame-size={size}"])
     assert leave.value.code == 2
     assert "1920x1080" in capsys.readouterr().err
+
+
+def test_a_board_that_was_slowed_down_gives_no_figures_that_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hot = replace(REPORT, after=ThrottleState(0x40004), invalid="the board was slowed down")
+    monkeypatch.setattr(bench, "run_bench", lambda engines, **wishes: hot)
+    assert main(["bench"]) == 0
+    assert "INVALID: the board was slowed down; these figures say" in capsys.readouterr().out
+    assert main(["bench", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["invalid"] == "the board was slowed down"
+    assert answer["after"]["bits"] == 0x40004
+    unknown = replace(REPORT, before=ThrottleState(None), after=ThrottleState(None))
+    monkeypatch.setattr(bench, "run_bench", lambda engines, **wishes: unknown)
+    assert main(["bench"]) == 0
+    assert "not told (no vcgencmd here)" in capsys.readouterr().out
