@@ -336,7 +336,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     card: Card, safe_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    with pytest.raises(DownloadError, match="cannot be reached .*CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(DownloadError, match=r"cannot be reached .*CERTIFICATE_VERIFY_FAILED"):
         pull(replace(card, url=f"{safe_site.url}/some.onnx"))
     assert safe_site.asked == []
 
