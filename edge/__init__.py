@@ -16,6 +16,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from edge.bundle.opening import Bundle, open_bundle
     from edge.consent.identity import Identity, load_identity
     from edge.consent.record import Consent, load_consent
     from edge.errors import EdgeError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edge.swap import Swapper
 
 _HOME = {
+    "Bundle": "edge.bundle.opening",
     "Consent": "edge.consent.record",
     "EdgeError": "edge.errors",
     "Face": "edge.records",
@@ -32,10 +34,12 @@ _HOME = {
     "Verdict": "edge.provenance.verify",
     "load_consent": "edge.consent.record",
     "load_identity": "edge.consent.identity",
+    "open_bundle": "edge.bundle.opening",
     "verify_file": "edge.provenance.verify",
 }
 
 __all__ = [
+    "Bundle",
     "Consent",
     "EdgeError",
     "Face",
@@ -45,6 +49,7 @@ __all__ = [
     "__version__",
     "load_consent",
     "load_identity",
+    "open_bundle",
     "verify_file",
 ]
 

@@ -17,6 +17,7 @@ EdgeError
 │   └── IdentityError     an identity file is damaged, changed, or for another recogniser
 ├── PolicyError           the deployment's policy forbids this
 │   └── GateError         the content gate refuses this, or does not work
+├── BundleError           a bundle was changed, has expired, is not trusted, or does not run here
 ├── ProvenanceError       label, manifest or signature could not be made or did not verify
 │   ├── LabelError        the visible label cannot be drawn legibly
 │   ├── KeyStoreError     a key or certificate is missing, unreadable or unsafe
@@ -33,6 +34,7 @@ from __future__ import annotations
 
 __all__ = [
     "BackendError",
+    "BundleError",
     "CardError",
     "ConsentError",
     "DownloadError",
@@ -119,6 +121,10 @@ class PolicyError(EdgeError):
 
 class GateError(PolicyError):
     """The content gate refuses this, or does not work."""
+
+
+class BundleError(EdgeError):
+    """A bundle is damaged, was changed, has expired, is not trusted, or does not run here."""
 
 
 class ProvenanceError(EdgeError):

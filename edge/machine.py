@@ -120,6 +120,15 @@ def _processor(cpuinfo: str) -> str:
     return _ARM_PARTS.get(part, f"ARM part {part}" if part else platform.processor() or "unknown")
 
 
+def features_of(root: Path = Path("/")) -> frozenset[str]:
+    """Return every feature of the processor, as /proc/cpuinfo spells them.
+
+    Args:
+        root: Where the kernel's files hang; another one only in tests.
+    """
+    return frozenset(_field(_read(root / "proc/cpuinfo"), "flags", "Features").split())
+
+
 def _features(cpuinfo: str) -> tuple[str, ...]:
     present = set(_field(cpuinfo, "flags", "Features").split())
     return tuple(name for name in _FEATURES if name in present)

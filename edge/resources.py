@@ -42,6 +42,23 @@ def samples_dir() -> Path:
     return _shipped("models") / "samples"
 
 
+def licence_text() -> str:
+    """Return the text of this software's own licence, which the shipped models are under too.
+
+    Raises:
+        FileNotFoundError: The installation lacks it.
+    """
+    root = _PACKAGE.parent
+    if (root / "pyproject.toml").is_file():
+        return (root / "LICENSE").read_text(encoding="utf-8")
+    from importlib.metadata import files
+
+    for path in files("edge-swap") or ():
+        if path.name == "LICENSE":
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError("the file LICENSE of edge-swap")
+
+
 def targets_dir() -> Path:
     """Return the folder of the shipped target profiles."""
     return _shipped("targets")

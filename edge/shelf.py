@@ -7,19 +7,19 @@ their place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.cards import all_cards, find_card, pick
+from edge.cards import all_cards, find_card
 from edge.contracts import Card, Kind
-from edge.errors import ModelError
-from edge.registry import check_file, locate
+from edge.registry import find_file, locate
 
-__all__ = ["INSTALLED", "BundledModels", "Shelf"]
+__all__ = ["INSTALLED", "Shelf"]
 
 
 class Shelf:
     """The models that are installed on this device: shipped ones and the user's own.
+
+    `edge.bundle.opening.BundledModels` is the other kind.
 
     Attributes:
         bundle: Id of the bundle that the models are of; empty for installed ones.
@@ -43,6 +43,10 @@ class Shelf:
         """
         return find_card(name, kind)
 
+    def file_of(self, card: Card) -> Path | None:
+        """Return the file that a card names where it lies, unchecked; None where there is none."""
+        return find_file(card)
+
     def locate(self, card: Card) -> Path:
         """Return the file that a card means, after checking that it is the right one.
 
@@ -51,35 +55,12 @@ class Shelf:
         """
         return locate(card)
 
+    def check_in_force(self) -> None:
+        """Check, before an output, that the models may still be used.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BundledModels(Shelf):
-    """The models of a bundle.
-
-    Attributes:
-        folder: Where its model files lie.
-        held: Its cards, by name.
-        bundle: Its id.
-    """
-
-    folder: Path
-    held: Mapping[str, Card] = field(repr=False)
-    bundle: str = ""
-
-    def cards(self) -> Mapping[str, Card]:
-        """Return every card of the bundle, by name."""
-        return self.held
-
-    def find(self, name: str, kind: Kind | None = None) -> Card:
-        """Return a card of the bundle by its name; see `Shelf.find`."""
-        return pick(self.held, name, kind)
-
-    def locate(self, card: Card) -> Path:
-        """Return the bundle's file that a card means; see `Shelf.locate`."""
-        path = self.folder / card.file
-        if not path.is_file():
-            raise ModelError(f"model {card.name}: the bundle holds no file {card.file}")
-        return check_file(card, path)
+        Raises:
+            BundleError: They are of a bundle that has expired.
+        """
 
 
 INSTALLED = Shelf()

@@ -277,9 +277,11 @@ class Swapper:
 
         Raises:
             ConsentError: There is none, or no longer.
+            BundleError: The models are of a bundle that has expired.
             PolicyError: The deployment's policy forbids it.
         """
         self.gates.check_policy()
+        self._shelf.check_in_force()
         return permit(self.identity, purpose=self._purpose, medium=medium, target=self._target)
 
     def swap(self, frame: NDArray[np.uint8]) -> LabelledFrame:

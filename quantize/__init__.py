@@ -1,6 +1,6 @@
 """The toolchain: converts swap models for small devices and measures what that costs.
 
-Importing this package is cheap: `convert` and `compare` are resolved on first use.
+Importing this package is cheap: `build`, `convert` and `compare` are resolved on first use.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quantize.build import build
     from quantize.compare import compare
     from quantize.convert import convert
 
-__all__ = ["compare", "convert"]
+__all__ = ["build", "compare", "convert"]
 
 
 class _Package(ModuleType):

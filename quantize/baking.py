@@ -7,6 +7,7 @@ force, says what it was made from, and goes when the identity is erased.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ from edge.tensors import to_tensor
 from quantize.contract import ModelContract
 from quantize.errors import ContractError
 
-__all__ = ["BakedIdentity", "identity_to_bake", "register_baked", "stamp"]
+__all__ = ["BakedIdentity", "identity_in_force", "identity_to_bake", "register_baked", "stamp"]
 
 _METADATA = "edge_swap."
 
@@ -102,19 +103,42 @@ def identity_to_bake(
             "to bake an identity the model's card must say which recogniser it takes: "
             "give it with --card"
         )
-    with recording_refusals(Ledger(), {"command": "quantize --bake", "model": card.name}):
+    asked = {"command": "quantize --bake", "model": card.name}
+    identity = identity_in_force(path, asked, now=now)
+    with recording_refusals(Ledger(), asked):
+        values = _fed(card, contract, identity, model, picture)
+    return BakedIdentity(
+        commitment=identity.commitment,
+        consent_id=identity.consent.id,
+        not_after=identity.consent.not_after,
+        values=values,
+    )
+
+
+def identity_in_force(
+    path: Path, asked: Mapping[str, str], *, now: datetime.datetime | None = None
+) -> Identity:
+    """Read an identity that something is to be made from, and check that its consent is in force.
+
+    A refusal gets its line in the ledger.
+
+    Args:
+        path: the identity file.
+        asked: what it is wanted for, for the ledger.
+        now: the time, UTC; the clock's by default.
+
+    Raises:
+        ConsentError: the consent is revoked, expired, or not valid yet.
+        IdentityError: the file is damaged.
+        PolicyError: this device's policy requires more than the consent has.
+    """
+    with recording_refusals(Ledger(), asked):
         identity = load_identity(path)
         trust, consent = load_trust(), identity.consent
         whose = f"the consent of {consent.subject}"
         check_in_force(consent, whose, now=now or utc_now(), trust=trust)
         check_assurance(load_policy(), assurance_of(consent, trust, operator_public_key()), whose)
-        values = _fed(card, contract, identity, model, picture)
-    return BakedIdentity(
-        commitment=identity.commitment,
-        consent_id=consent.id,
-        not_after=consent.not_after,
-        values=values,
-    )
+    return identity
 
 
 def _fed(

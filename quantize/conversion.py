@@ -200,6 +200,7 @@ def _latency(latency: Latency, profile: TargetProfile, settings: Settings) -> di
         "faster": latency.this.quicker,
         "measured_on": "this machine",
         "is_target": _is_target(profile) and settings.form != "tflite",
+        "notes": _timing_notes(latency, profile, settings),
     }
 
 
@@ -227,15 +228,21 @@ def _notes(
     ]
     notes += findings.notes
     notes.append(" ".join(profile.notice.split()))
+    notes += _timing_notes(latency, profile, settings)
+    if prepared.baked is not None:
+        notes.append("it is made from a person's identity: 'edge identity erase' removes it")
+    return [note for note in notes if note]
+
+
+def _timing_notes(latency: Latency, profile: TargetProfile, settings: Settings) -> list[str]:
+    notes = []
     if not _is_target(profile):
         notes.append(
             f"latency was measured on this {platform.machine()} machine, not on {profile.title}"
         )
     if settings.precision != "fp32" and not latency.this.quicker:
         notes.append(_slower(latency))
-    if prepared.baked is not None:
-        notes.append("it is made from a person's identity: 'edge identity erase' removes it")
-    return [note for note in notes if note]
+    return notes
 
 
 def _slower(latency: Latency) -> str:

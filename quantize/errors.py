@@ -13,6 +13,7 @@ edge.errors.EdgeError
     ├── SamplesError          there is nothing to calibrate or to judge a model on
     ├── CalibrationError      the values that flow through the model cannot be measured
     ├── BudgetError           no set of float layers meets the quality budget
+    ├── BuildError            no bundle can be made of a model for a target
     ├── CheckError            what was made failed its own test
     ├── MeasureError          models cannot be measured, compared or reported on
     ├── TFLiteError           the model holds what cannot be written as TFLite
@@ -31,6 +32,7 @@ from edge.errors import EdgeError
 
 __all__ = [
     "BudgetError",
+    "BuildError",
     "CalibrationError",
     "CheckError",
     "ContractError",
@@ -81,6 +83,10 @@ class KernelsUnavailable(EngineError):
 
 class BudgetError(QuantizeError):
     """No set of float layers meets the quality budget."""
+
+
+class BuildError(QuantizeError):
+    """No bundle can be made of a model for a target."""
 
 
 class CheckError(QuantizeError):

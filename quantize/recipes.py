@@ -123,6 +123,11 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
 
 
+def recipe_file(name: str) -> Path:
+    """Return the file of a recipe: a shipped one by its name, or the path of a .toml file."""
+    return Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
+
+
 def _among(table: Table, key: str, known: tuple[str, ...]) -> tuple[str, ...]:
     values = table.texts(key)
     for value in values:
@@ -173,7 +178,7 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         RecipeError: there is none of that name, or it is malformed.
     """
-    path = Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
+    path = recipe_file(name)
     if not name.endswith(".toml") and name not in recipe_names():
         raise RecipeError(f"no recipe '{name[:80]}'; there are: {', '.join(recipe_names())}")
     stem = path.stem

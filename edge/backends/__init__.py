@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from edge.backends.base import Session
-from edge.errors import BackendError
+from edge.errors import BackendError, EdgeError
 
-__all__ = ["Session", "backend_names", "open_session"]
+__all__ = ["Session", "backend_names", "missing_reason", "open_session"]
 
 _NOT_ENGINES = {"__init__", "base"}
 
@@ -22,6 +22,10 @@ class _Backend(Protocol):
     def open_session(
         self, path: Path, *, providers: Sequence[str], threads: int, strict: bool
     ) -> Session: ...
+
+    def engine_version(self) -> str: ...
+
+    def check_provider(self, providers: Sequence[str]) -> None: ...
 
 
 def backend_names() -> list[str]:
@@ -63,3 +67,35 @@ def open_session(
         raise BackendError(f"threads must be 0 or more, not {threads}")
     module = cast(_Backend, import_module(f"edge.backends.{backend}"))
     return module.open_session(path, providers=tuple(providers), threads=threads, strict=strict)
+
+
+def missing_reason(backend: str, providers: Sequence[str], oldest: str) -> str:
+    """Return why an engine will not do here; empty where nothing is known to be in the way.
+
+    Args:
+        backend: Name of a backend.
+        providers: Execution providers; the first one must be there.
+        oldest: Oldest version of the engine that will do, as in "1.22".
+    """
+    if backend not in backend_names():
+        return f"no backend '{backend}'"
+    module = cast(_Backend, import_module(f"edge.backends.{backend}"))
+    try:
+        version = module.engine_version()
+        if _numbers(version) < _numbers(oldest):
+            return f"{backend} is {version} here, and it needs {oldest} or newer"
+        module.check_provider(providers)
+    except EdgeError as error:
+        return str(error)
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the leading numbers of a version: (1, 22, 0) of "1.22.0rc1"."""
+    found = []
+    for part in version.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        found.append(int(digits))
+    return tuple(found)

@@ -47,6 +47,24 @@ def _import_engine() -> tuple[Any, str]:
         ) from error
 
 
+def engine_version() -> str:
+    """Return the version of the engine here.
+
+    Raises:
+        BackendError: It is not installed, or does not work here.
+    """
+    return _import_engine()[1]
+
+
+def check_provider(providers: Sequence[str]) -> None:
+    """Check that the first of the providers is one that the engine has.
+
+    Raises:
+        ProviderError: It is not.
+    """
+    check_providers("tflite", providers, True)
+
+
 def open_session(
     path: Path, *, providers: Sequence[str] = (CPU_PROVIDER,), threads: int = 0, strict: bool = True
 ) -> InterpreterSession:

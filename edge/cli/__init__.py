@@ -22,12 +22,13 @@ from edge.errors import EdgeError, EngineMissing
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-TOOLCHAIN_COMMANDS = ("quantize", "compare")
+TOOLCHAIN_COMMANDS = ("build", "quantize", "compare")
 """Commands that the toolchain registers; named here so that their absence can be explained."""
 
 GROUPS = (
     ("to begin", ("demo", "doctor")),
     ("to swap", ("consent", "enroll", "identity", "detect", "swap")),
+    ("bundles", ("inspect", "run", "bundle")),
     ("afterwards", ("verify", "ledger", "trust", "keys")),
 )
 """What the help lists first, in the order of use; all other commands stand below it."""

@@ -129,6 +129,8 @@ def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:
             f"{model['backend']} {model['engine_version']} {model['provider']}, "
             f"sha256 {model['sha256']}",
         )
+    if claims.bundle is not None:
+        yield "bundle", claims.bundle
     if claims.consent is not None:
         consent = claims.consent
         yield (

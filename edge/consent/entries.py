@@ -13,6 +13,7 @@ from edge.provenance.watermark.identifier import watermark_id
 from edge.records import ModelUse, SwapRecord
 
 Event = Literal[
+    "bundle",  # built or renewed
     "enrol",
     "erase",
     "revoke",

@@ -72,6 +72,20 @@ def register_derivative(commitment: str, path: Path) -> None:
     write_private(folder / f"{name}.json", json.dumps(note).encode(), overwrite=True)
 
 
+def forget_derivatives(commitment: str, folder: Path) -> None:
+    """Drop the notes on what was made in a folder and is not there any more.
+
+    Args:
+        commitment: The identity's commitment, hex.
+        folder: Where it was made; it may be gone too.
+    """
+    gone = os.path.abspath(folder)
+    for path, _, note in list(_notes(commitment)):
+        inside = os.path.abspath(path) == gone or os.path.abspath(path).startswith(gone + os.sep)
+        if inside and not os.path.lexists(path):
+            note.unlink(missing_ok=True)
+
+
 def derivatives_of(commitment: str) -> list[Path]:
     """Return what was made from an identity on this device and may still be there."""
     return [path for path, _, _ in _notes(commitment)]

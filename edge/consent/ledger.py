@@ -60,6 +60,7 @@ from edge.consent.inflight import Inflight, read_mark, write_mark
 from edge.consent.shown import Entry, entries_of, open_outputs
 from edge.consent.storage import make_private_dir, reason, sync_folder, write_private
 from edge.errors import (
+    BundleError,
     ConsentError,
     FaceCountError,
     LabelError,
@@ -73,9 +74,17 @@ from edge.records import SwapRecord
 
 __all__ = ["REFUSALS", "Entry", "Ledger", "default_ledger_path", "recording_refusals"]
 
-REFUSALS = (ConsentError, PolicyError, NoFaceError, FaceCountError, PhotoError, LabelError)
+REFUSALS = (
+    BundleError,
+    ConsentError,
+    FaceCountError,
+    LabelError,
+    NoFaceError,
+    PhotoError,
+    PolicyError,
+)
 """Errors that are refusals, and get a line: no leave, a photo that will not do, no room for the
-label. Others (a broken file, a full disk) are mishaps."""
+label, a bundle that was changed or is not trusted. Others (a full disk) are mishaps."""
 
 
 def default_ledger_path() -> Path:

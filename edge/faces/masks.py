@@ -19,7 +19,6 @@ from edge.contracts import Card
 from edge.errors import BackendError, CardError, ModelError
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import ModelUse
-from edge.registry import find_file
 from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_tensor
 
@@ -142,7 +141,7 @@ def masker_named(name: str, shelf: Shelf = INSTALLED) -> str:
     begin = [each for each in cards if each.startswith(f"{name}_")]
     if name in cards or not begin:
         return name  # opening it says what is wrong with it
-    here = [each for each in begin if find_file(cards[each]) is not None]
+    here = [each for each in begin if shelf.file_of(cards[each]) is not None]
     return (here or begin)[0]
 
 

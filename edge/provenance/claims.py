@@ -67,6 +67,7 @@ def claims_of(store: Mapping[str, Any]) -> Claims:
         output_id=_text(swap.get("outputId")),
         watermark=_watermark(_assertion(active, ours.SOFT_BINDING)),
         implicit_label=_implicit(_assertion(active, ours.IMPLICIT)),
+        bundle=_text(swap.get("bundle")),
     )
 
 

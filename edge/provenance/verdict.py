@@ -135,6 +135,7 @@ class Claims:
         output_id: Our own assertion: the output's id.
         implicit_label: Our own assertion: the seven fields that the file's implicit label has.
         watermark: Id of the watermark that the soft binding names, where it is of our algorithm.
+        bundle: Our own assertion: id of the bundle that the models are of.
     """
 
     generator: str | None
@@ -148,6 +149,7 @@ class Claims:
     output_id: str | None
     implicit_label: dict[str, str] | None = None
     watermark: str | None = None
+    bundle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ class Verdict:
             "time": claims.get("time"),
             "generator": claims.get("generator"),
             "output_id": claims.get("output_id"),
+            "bundle": claims.get("bundle"),
             "ingredients": claims.get("ingredients", ()),
             "actions": claims.get("actions", ()),
             "models": claims.get("models", ()),

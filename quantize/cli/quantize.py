@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     from quantize.conversion import as_json
     from quantize.convert import convert
 
-    with _bars(quiet=arguments.json) as progress:
+    with bars(quiet=arguments.json) as progress:
         done = convert(
             arguments.model,
             arguments.output,
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _bars(*, quiet: bool) -> Iterator[Progress]:
+def bars(*, quiet: bool) -> Iterator[Progress]:
     """Show one bar per stage on standard error; nothing where that is no terminal."""
     from quantize.settings import silent
 

@@ -1,4 +1,4 @@
-"""`import quantize` is cheap, and its two functions are there however it was imported."""
+"""`import quantize` is cheap, and its functions are there however it was imported."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ ROOT = Path(quantize.__file__).parent.parent
 
 
 def test_what_is_public() -> None:
-    assert quantize.__all__ == dir(quantize) == ["compare", "convert"]
+    assert quantize.__all__ == dir(quantize) == ["build", "compare", "convert"]
     assert callable(quantize.convert)
     assert callable(quantize.compare)
+    assert callable(quantize.build)
     with pytest.raises(AttributeError, match="no attribute 'anything'"):
         _ = quantize.anything
 
@@ -30,7 +31,8 @@ def test_what_is_public() -> None:
         "from quantize.convert import convert; import quantize; assert quantize.convert is convert",
         "import quantize; quantize.compare; assert callable(quantize.convert)",
         "import quantize, sys; assert not {'numpy', 'onnx', 'onnxruntime'} & set(sys.modules)",
-        "import quantize.cli.quantize, quantize.cli.compare, sys;"
+        "import quantize.build; assert callable(quantize.build)",
+        "import quantize.cli.build, quantize.cli.quantize, quantize.cli.compare, sys;"
         "assert not {'numpy', 'onnx', 'onnxruntime', 'rich'} & set(sys.modules)",
     ],
 )

@@ -183,10 +183,10 @@ def test_a_file_name_cannot_draw_on_the_terminal(
 
 def test_the_bar_shows_each_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with command._bars(quiet=False) as progress:
+    with command.bars(quiet=False) as progress:
         progress("calibrating [odd]", 1, 3)
         progress("timing", 0, 0)
-    with command._bars(quiet=True) as progress:
+    with command.bars(quiet=True) as progress:
         progress("anything", 1, 1)
 
 

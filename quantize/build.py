@@ -1,0 +1,498 @@
+"""Build a bundle: what is deployed to one kind of device, as docs/spec/bundle-1.md states it.
+
+A folder beside the output folder is filled, signed, opened as the device will open it, and gets its
+name when all of it is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import edge
+from edge import resources
+from edge.backends import missing_reason, open_session
+from edge.backends._onnx_outline import outline_of
+from edge.backends.base import CPU_PROVIDER
+from edge.bundle.archive import pack
+from edge.bundle.checking import cards_of, check_parts, consent_of, read_papers
+from edge.bundle.contents import CARDS, CONSENT, CONTENTS, MODELS, SEAL
+from edge.bundle.holders import FolderHolder
+from edge.bundle.seal import Seal, new_seal
+from edge.cards import all_cards, card_file, find_card, load_card
+from edge.consent.canonical import readable_json
+from edge.consent.erase import forget_derivatives, register_derivative
+from edge.consent.ledger import Ledger
+from edge.consent.operator import operator_key
+from edge.errors import CardError, ConsentError, OutputError, UsageError
+from edge.interrupts import held_back
+from edge.publish import writing_failed
+from edge.registry import locate, sha256_of
+from edge.selftest import try_model
+from edge.sources import check_baked
+from quantize.baking import identity_in_force
+from quantize.bundle_cards import (
+    card_text,
+    converted_card,
+    helper_names,
+    read_values,
+    recogniser_name,
+)
+from quantize.bundle_papers import (
+    QUALITY,
+    checker_of,
+    contents_text,
+    in_the_way,
+    licence_files,
+    parts_of,
+    quality_text,
+)
+from quantize.conversion import Conversion
+from quantize.convert import convert
+from quantize.errors import BuildError, ContractError, QuantizeError
+from quantize.recipes import recipe_file
+from quantize.settings import Precision, Progress, silent
+from quantize.targets import BackendSpec, Format, TargetProfile, load_target
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from edge.consent.identity import Identity
+
+__all__ = ["Built", "build"]
+
+_PRIVATE, _OPEN = 0o600, 0o644
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """A finished bundle.
+
+    Attributes:
+        folder: the bundle.
+        archive: the same as a .zip file, where that was asked for.
+        id: SHA-256 of its bundle.toml, hex.
+        seal: who signed it, and until when it may be used.
+        size: bytes of all its files.
+        conversions: facts of the conversions, by format; with what their reports leave out: time.
+        left_out: why a format is not there, or a way to run it, by the name of either.
+        private: whether somebody is baked in.
+    """
+
+    folder: Path
+    archive: Path | None
+    id: str
+    seal: Seal
+    size: int
+    conversions: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    left_out: Mapping[str, str]
+    private: bool
+
+
+def build(
+    model: Path | str,
+    output: Path | str,
+    *,
+    target: str,
+    identity: Path | str | None,
+    precision: Precision = "int8",
+    card: Path | str | None = None,
+    recipe: str | None = None,
+    budget: str | None = None,
+    source_picture: Path | str | None = None,
+    calibration: Path | str | None = None,
+    count: int = 32,
+    threads: int | None = None,
+    detector: str = "ref_detector",
+    masks: tuple[str, ...] = (),
+    key: Ed25519PrivateKey | None = None,
+    archive: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Built:
+    """Build a bundle for a target.
+
+    Args:
+        model: .onnx file of a swap model; never written to.
+        output: the bundle's folder; it may not exist yet.
+        target: name of a target.
+        identity: identity file whose person is baked in; None for a bundle that takes identities.
+        precision: fp32, fp16, int8 or w8.
+        card: the model's card, as a TOML file or by its name; by default the one that means this
+            very file.
+        recipe: name of the recipe for int8; the target's own by default.
+        budget: what the worst picture must keep, as `quantize.convert` takes it.
+        source_picture: picture of that person, for a model that takes one; the consent names it.
+        calibration: folder of crops, pictures or videos; faces of nobody by default.
+        count: samples to calibrate with.
+        threads: of the engines here; by default all cores, at most 4.
+        detector: card name of the face detector that goes along.
+        masks: card names of maskers that go along.
+        key: who signs; this device's own key by default.
+        archive: .zip file to write too.
+        overwrite: whether an earlier bundle is replaced.
+        progress: told of each step.
+
+    Returns:
+        Where the bundle is, and what is in it.
+
+    Raises:
+        ConsentError: the identity's consent is not in force.
+        QuantizeError: the model cannot be converted, or breaks a rule of the target.
+        CardError: there is no card for it.
+        OutputError: something is in the way, or cannot be written.
+    """
+    wanted = _Wanted(
+        model=Path(model),
+        output=Path(output),
+        profile=load_target(target),
+        identity=None if identity is None else Path(identity),
+        precision=precision,
+        card=_card_path(card, Path(model)),
+        recipe=recipe,
+        detector=detector,
+        masks=masks,
+        key=operator_key() if key is None else key,
+        archive=archive,
+        overwrite=overwrite,
+    )
+    given: dict[str, Any] = {
+        "recipe": recipe,
+        "budget": budget,
+        "source_picture": source_picture,
+        "calibration": calibration,
+        "count": count,
+        "threads": threads,
+    }
+    _check_outputs(wanted)
+    with _staging(wanted.output) as staging:
+        return _Build(wanted, staging, partial(_converted, wanted, given, progress)).run()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """What was asked for; see `build`."""
+
+    model: Path
+    output: Path
+    profile: TargetProfile
+    identity: Path | None
+    precision: Precision
+    card: Path
+    recipe: str | None
+    detector: str
+    masks: tuple[str, ...]
+    key: Ed25519PrivateKey
+    archive: Path | None
+    overwrite: bool
+
+
+def _card_path(given: Path | str | None, model: Path) -> Path:
+    """Return the file of the model's card: without one nobody knows what the model takes."""
+    if given is not None:
+        named = isinstance(given, str) and Path(given).suffix != ".toml"
+        return card_file(str(given)) if named else Path(given)
+    if not model.is_file():
+        raise UsageError(f"{model}: no such file; check the path")
+    digest = sha256_of(model)
+    for card in all_cards().values():
+        if card.sha256 == digest:
+            return card_file(card.name)
+    raise CardError(f"{model}: no card means this file; name its card with --card")
+
+
+def _check_outputs(wanted: _Wanted) -> None:
+    """Refuse an output before any work is done for it."""
+    output = wanted.output
+    if os.path.lexists(output):
+        empty = output.is_dir() and not output.is_symlink() and not any(output.iterdir())
+        ours = output.is_dir() and (output / CONTENTS).is_file() and not output.is_symlink()
+        if not empty and not (ours and wanted.overwrite):
+            more = "; give --overwrite to replace it" if ours else " and is no bundle"
+            raise OutputError(f"{output}: exists already{more}, or choose another name with -o")
+    given = [path for path in (wanted.model, wanted.card, wanted.identity) if path is not None]
+    inside = [path for path in given if path.resolve().is_relative_to(output.resolve())]
+    if inside:
+        raise UsageError(f"{output}: the input {inside[0]} lies in it; choose another name with -o")
+    if wanted.archive is not None and os.path.lexists(wanted.archive) and not wanted.overwrite:
+        raise OutputError(f"{wanted.archive}: exists already; give --overwrite to replace it")
+
+
+@contextlib.contextmanager
+def _staging(output: Path) -> Iterator[Path]:
+    """Make a folder beside the output; whatever ends the block, it is gone then."""
+    place = output.absolute()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:60]}.", suffix=".part")
+    except OSError as error:
+        raise writing_failed(output, error) from error
+    try:
+        yield Path(made)
+    except OSError as error:
+        raise writing_failed(output, error) from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _converted(
+    wanted: _Wanted,
+    given: Mapping[str, Any],
+    progress: Progress,
+    form: Format,
+    bake: Path | None,
+    folder: Path,
+) -> Conversion:
+    def told(stage: str, done: int, total: int) -> None:
+        progress(f"{form}: {stage}", done, total)
+
+    return convert(
+        wanted.model,
+        folder,
+        card=wanted.card,
+        precision=wanted.precision,
+        format=form,
+        target=wanted.profile.name,
+        bake=bake,
+        progress=told,
+        **given,
+    )
+
+
+class _Build:
+    """One bundle on its way.
+
+    Attributes:
+        root: the folder that will be the bundle.
+    """
+
+    def __init__(self, wanted: _Wanted, staging: Path, converted: Any) -> None:
+        self.wanted = wanted
+        self.root = staging / "bundle"
+        self._work = staging / "work"
+        self._staging = staging
+        self._converted = converted
+        self.card = load_card(wanted.card)
+        self.identity = self._allowed()
+        self.made: dict[str, Mapping[str, Any]] = {}
+        self.left_out: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # of the cards of what was made, by format
+        self.ways: tuple[BackendSpec, ...] = ()
+
+    def run(self) -> Built:
+        """Build all of it."""
+        for name in (CARDS, MODELS, "recipes", "licences"):
+            (self.root / name).mkdir(parents=True)
+        if self.identity is not None:
+            # Should this process be killed, what it leaves goes with the identity all the same.
+            register_derivative(self.identity.commitment, self._staging)
+        self._convert()
+        self._helpers()
+        self._papers()
+        seal = self._sign()
+        self._try()
+        return self._publish(seal)
+
+    def _allowed(self) -> Identity | None:
+        """Return whoever is baked in, whose consent is in force."""
+        source, path = self.card.source, self.wanted.identity
+        if source is None:
+            raise ContractError(f"card {self.card.name}: a {self.card.kind} swaps nobody")
+        if path is None:
+            if source.kind == "picture":
+                raise ContractError(
+                    f"model {self.card.name} takes a picture of its source: give an identity, and "
+                    "the picture with --source-picture, to have both baked in"
+                )
+            if source.kind == "baked":
+                raise ConsentError(
+                    f"refused: somebody is in the weights of model {self.card.name}: give their "
+                    "identity with --identity"
+                )
+            return None
+        found = identity_in_force(path, {"command": "build", "model": self.card.name})
+        if source.kind == "baked":
+            check_baked(self.card, self.wanted.model, found)
+        return found
+
+    def _convert(self) -> None:
+        bake = self.wanted.identity
+        if self.card.source is not None and self.card.source.kind == "baked":
+            bake = None  # somebody is in it already
+        for form in self.wanted.profile.formats:
+            try:
+                done: Conversion = self._converted(form, bake, self._work / form)
+            except QuantizeError as error:
+                if form == "onnx" or len(self.wanted.profile.formats) == 1:
+                    raise
+                self.left_out[form] = str(error)
+                continue
+            self._take(form, done)
+
+    def _take(self, form: Format, done: Conversion) -> None:
+        """Move what a conversion made into the bundle, and write its card."""
+        emap = next((name for name in done.facts["side_files"] if name.endswith(".npy")), "")
+        unneeded = {done.report.name, emap if self.identity is not None else ""}
+        for path in list(done.model.parent.iterdir()):
+            if path.name not in unneeded:
+                shutil.move(path, self.root / MODELS / path.name)
+        outline = outline_of(self.wanted.model)
+        values = converted_card(
+            read_values(self.card, self.wanted.card),
+            done.facts,
+            names=([each.name for each in outline.inputs], [each.name for each in outline.outputs]),
+            identity="" if self.identity is None else self.identity.commitment,
+            emap="" if self.identity is not None else emap,
+        )
+        self.names[form] = str(values["name"])
+        self.made[form] = done.facts
+        self._write(f"{CARDS}/{values['name']}.toml", card_text(values))
+
+    def _helpers(self) -> None:
+        """Add detector, maskers and converter with their cards, and the recogniser's card."""
+        card = load_card(self.root / CARDS / f"{next(iter(self.names.values()))}.toml")
+        for name in helper_names(card, self.wanted.detector, self.wanted.masks):
+            helper = find_card(name)
+            shutil.copyfile(locate(helper), self.root / MODELS / helper.file)
+            self._write(f"{CARDS}/{name}.toml", card_text(read_values(helper)))
+        recogniser = recogniser_name(card)
+        if recogniser:
+            values = read_values(find_card(recogniser))
+            self._write(f"{CARDS}/{recogniser}.toml", card_text(values))
+
+    def _papers(self) -> None:
+        profile = self.wanted.profile
+        text = (resources.targets_dir() / profile.name / "profile.toml").read_text("utf-8")
+        self._write("profile.toml", text)
+        for name in sorted({facts["recipe"] for facts in self.made.values()} - {None}):
+            own = self.wanted.recipe  # a file of the user's own, perhaps
+            file = recipe_file(own if own is not None and Path(own).stem == name else name)
+            self._write(f"recipes/{name}.toml", file.read_text(encoding="utf-8"))
+        if self.identity is not None:
+            data = readable_json(self.identity.consent.to_dict())
+            self._write(CONSENT, data.decode("utf-8"))
+        cards = [load_card(path) for path in sorted((self.root / CARDS).iterdir())]
+        for name, text in licence_files(cards).items():
+            self._write(f"licences/{name}", text)
+        self.ways = self._ways()
+        report = quality_text(profile, self.wanted.precision, self.made, self.left_out)
+        self._write(QUALITY, report)
+        for folder in ("recipes",):
+            with contextlib.suppress(OSError):
+                (self.root / folder).rmdir()  # of float models there is none
+
+    def _sign(self) -> Seal:
+        who = self.identity
+        text = contents_text(
+            self.wanted.profile,
+            made_with=f"edge-swap {edge.__version__}",
+            precision=self.wanted.precision,
+            identity=None
+            if who is None
+            else {"commitment": who.commitment, "consent": who.consent.id},
+            detector=self.wanted.detector,
+            masks=self.wanted.masks,
+            cards=self.names,
+            backends=self.ways,
+            oldest=self._oldest(),
+            parts=parts_of(self.root),
+        )
+        self._write(CONTENTS, text)
+        until = None if who is None else who.consent.not_after
+        seal = new_seal(sha256_of(self.root / CONTENTS), self.wanted.key, not_after=until)
+        self._write(SEAL, seal.to_bytes().decode("utf-8"))
+        return seal
+
+    def _ways(self) -> tuple[BackendSpec, ...]:
+        """Return the ways to run it: those that the static checks have no word against.
+
+        Raises:
+            BuildError: there is none.
+        """
+        kept = []
+        for spec in self.wanted.profile.backends:
+            if spec.form not in self.made:
+                continue
+            static = self.made[spec.form]["checks"]["static"] or {"findings": ()}
+            against = [one for one in static["findings"] if one["checker"] == checker_of(spec)]
+            if against:
+                self.left_out[spec.name] = in_the_way(against)
+            else:
+                kept.append(spec)
+        if not kept:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
+            raise BuildError(f"nothing runs the model on {self.wanted.profile.name}: {reasons}")
+        return tuple(kept)
+
+    def _oldest(self) -> dict[str, str]:
+        """Return by format the oldest ONNX Runtime that reads what the one here wrote."""
+        if "ort" not in self.made:
+            return {}
+        version = str(self.made["ort"]["versions"]["onnxruntime"])
+        return {"ort": ".".join(version.split(".")[:2])}
+
+    def _try(self) -> None:
+        """Open the bundle as a device does, and run each of its models once in the engines here."""
+        holder = FolderHolder(self.root, str(self.wanted.output))
+        papers = read_papers(holder)
+        consent_of(holder, papers)
+        check_parts(holder, papers.contents)
+        cards = cards_of(self.root, papers.contents, holder.where)
+        for variant in papers.contents.variants:
+            if missing_reason(variant.engine, (CPU_PROVIDER,), variant.oldest):
+                continue  # not here; the conversion has tested the file in another engine
+            card = cards[variant.card]
+            session = open_session(
+                self.root / MODELS / card.file, backend=variant.engine, providers=(CPU_PROVIDER,)
+            )
+            try_model(card, session)
+
+    def _write(self, name: str, text: str) -> None:
+        (self.root / name).write_text(text, encoding="utf-8")
+
+    def _publish(self, seal: Seal) -> Built:
+        """Give the bundle its name, and take note of it."""
+        wanted, who = self.wanted, self.identity
+        mode = _OPEN if who is None else _PRIVATE
+        for path in (self.root, *self.root.rglob("*")):
+            path.chmod(mode | (mode & 0o444) >> 2 if path.is_dir() else mode)
+        old = self._staging / "old"
+        with held_back():
+            if os.path.lexists(wanted.output):
+                os.replace(wanted.output, old)
+            try:
+                os.replace(self.root, wanted.output)
+                if who is not None:
+                    register_derivative(who.commitment, wanted.output)
+            except BaseException:
+                if old.exists():
+                    shutil.rmtree(wanted.output, ignore_errors=True)
+                    os.replace(old, wanted.output)
+                raise
+        holder = FolderHolder(wanted.output)
+        papers = read_papers(holder)
+        if wanted.archive is not None:
+            pack(holder, papers.contents, wanted.archive, seal=seal.to_bytes(), mode=mode)
+            if who is not None:
+                register_derivative(who.commitment, wanted.archive)
+        if who is not None:
+            shutil.rmtree(self._staging, ignore_errors=True)
+            forget_derivatives(who.commitment, self._staging)
+        Ledger().event("bundle", {"step": "built", "bundle": papers.contents.id, "key": seal.key})
+        return Built(
+            folder=wanted.output,
+            archive=wanted.archive,
+            id=papers.contents.id,
+            seal=seal,
+            size=papers.contents.size,
+            conversions=self.made,
+            left_out=self.left_out,
+            private=who is not None,
+        )
