@@ -34,6 +34,7 @@ class Warmed:
         folder: of the engines; None where the way builds none.
         files: how many files lie there.
         bytes: and how large they are.
+        skipped: better ways of the target, each with the reason why it is not here.
     """
 
     card: str
@@ -45,6 +46,7 @@ class Warmed:
     folder: Path | None
     files: int
     bytes: int
+    skipped: tuple[str, ...] = ()
 
 
 def warm_up(
@@ -65,7 +67,7 @@ def warm_up(
     """
     known = find_card(card)
     path = locate(known)
-    spec = _chosen(path, target, way)
+    spec, skipped = _chosen(path, target, way)
     told(f"building for {spec.name} (minutes, the first time)")
     first, session = _timed(known, path, spec)
     told("opening it again")
@@ -82,26 +84,27 @@ def warm_up(
         folder=folder,
         files=len(files),
         bytes=sum(one.stat().st_size for one in files),
+        skipped=skipped,
     )
 
 
-def _chosen(path: Path, target: str, way: str | None) -> BackendSpec:
-    """Return the way that was asked for, or the best whose provider is here."""
+def _chosen(path: Path, target: str, way: str | None) -> tuple[BackendSpec, tuple[str, ...]]:
+    """Return the way that was asked for, or the best whose provider is here, and better ones."""
     form = path.suffix[1:]
     ways = [spec for spec in ways_of(target) if spec.form == form]
     if way is not None:
         for spec in ways:
             if spec.name == way:
-                return spec
+                return spec, ()
         known = ", ".join(spec.name for spec in ways) or "none"
         raise UsageError(f"target {target} has no way '{way}' for .{form} files; known: {known}")
     if not ways:
         raise UsageError(f"target {target} runs no .{form} files")
-    reasons = []
+    reasons: list[str] = []
     for spec in ways:
         reason = _why_not(spec)
         if not reason:
-            return spec
+            return spec, tuple(reasons)
         reasons.append(f"{spec.name}: {reason}")
     raise BackendError(f"nothing of target {target} is here: {'; '.join(reasons)}")
 

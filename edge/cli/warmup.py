@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             warmed = warm_up(name, arguments.target, way=arguments.way, told=told)
         done.append(warmed)
         if not arguments.json:
-            sys.stdout.write(_as_line(warmed) + "\n")
+            sys.stdout.write("\n".join([_as_line(warmed), *_skipped(warmed)]) + "\n")
     if arguments.json:
         sys.stdout.write(json.dumps([_as_json(one) for one in done], indent=2) + "\n")
     return 0
@@ -74,6 +74,12 @@ def _as_line(warmed: Warmed) -> str:
     if warmed.folder is not None:
         line += f"; {warmed.files} files, {warmed.bytes / 1e6:.1f} MB in {warmed.folder}"
     return one_line(line)
+
+
+def _skipped(warmed: Warmed) -> list[str]:
+    from edge.cli import one_line
+
+    return [f"  not {one_line(reason)}" for reason in warmed.skipped]
 
 
 def _as_json(warmed: Warmed) -> dict[str, object]:

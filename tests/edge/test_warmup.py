@@ -81,6 +81,17 @@ def test_the_command_tells(orin: None, capsys: pytest.CaptureFixture[str]) -> No
 def test_without_the_provider_the_next_way_is_taken(edge_home: Path) -> None:
     done = warm_up("ref_landmarker", "jetson")
     assert (done.way, done.provider, done.folder) == ("cpu", "CPUExecutionProvider", None)
+    assert [reason.split(":")[0] for reason in done.skipped] == ["tensorrt", "cuda"]
+
+
+def test_ways_that_are_not_here_are_told(
+    edge_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["warmup", "ref_landmarker", "--target", "jetson"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("ref_landmarker: ready on CPUExecutionProvider (cpu")
+    assert lines[1].startswith("  not tensorrt: provider TensorrtExecutionProvider is not in")
+    assert len(lines) == 3
 
 
 def test_what_cannot_be_done_is_one_line(
