@@ -17,8 +17,10 @@ HELP = "build a target's engines ahead (TensorRT), and try the models in them"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("models", nargs="+", metavar="CARD", help="names of cards: edge models")
-    parser.add_argument("--target", required=True, metavar="NAME", help="what this is: jetson, ...")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="bundles, or names of cards (edge models)"
+    )
+    parser.add_argument("--target", metavar="NAME", help="what this is, for cards: jetson, ...")
     parser.add_argument(
         "--way", metavar="NAME", help="of the target's profile: tensorrt, cuda (default: the best)"
     )
@@ -33,10 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     for number, name in enumerate(arguments.models, start=1):
         title = f"{name} ({number} of {len(arguments.models)})"
         with _waiting(title, quiet=arguments.json) as told:
-            warmed = warm_up(name, arguments.target, way=arguments.way, told=told)
-        done.append(warmed)
-        if not arguments.json:
-            sys.stdout.write("\n".join([_as_line(warmed), *_skipped(warmed)]) + "\n")
+            for warmed in warm_up(name, arguments.target, way=arguments.way, told=told):
+                done.append(warmed)
+                if not arguments.json:
+                    sys.stdout.write("\n".join([_as_line(warmed), *_skipped(warmed)]) + "\n")
     if arguments.json:
         sys.stdout.write(json.dumps([_as_json(one) for one in done], indent=2) + "\n")
     return 0
