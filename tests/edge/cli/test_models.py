@@ -50,11 +50,12 @@ def test_the_list_as_json(edge_home: Path, capsys: pytest.CaptureFixture[str]) -
     assert models["yunet"]["licence"] == "Apache-2.0"
 
 
-def test_a_card_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_card_is_shown(edge_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "show", "tiny_swapper"]) == 0
     text = capsys.readouterr().out
     assert "template: arcface_128" in text
     assert "recogniser: tiny_embedder" in text
+    assert f"card: {edge_home / 'data/cards/tiny_swapper.toml'}" in text
     assert main(["models", "show", "tiny_swapper", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["crop"]["size"] == 128
 
