@@ -88,7 +88,7 @@ def test_what_was_recognised_is_said(
     assert "  licence: OpenRAIL-MS; commercial use: unknown\n" in out
     assert "  as the card says: names and shapes, precision\n" in out
     assert "  not as the card says: " in out
-    assert "  not checked: size, operators\n" in out
+    assert "  not checked: size, operators, shapes of weights\n" in out
     assert "  recorded: SHA-256 " in out
     assert main(["models", "add", str(given), "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
