@@ -211,8 +211,9 @@ def _variant(spec: BackendSpec, card: str, oldest: str) -> dict[str, Any]:
         "name": spec.name,
         "card": card,
         "engine": spec.engine,
-        "providers": list(spec.providers),
+        "providers": [str(provider) for provider in spec.providers],
         "oldest": oldest,
         "cpu": list(spec.cpu),
         "threads": spec.threads,
+        **({} if spec.api is None else {"api": list(spec.api)}),
     }

@@ -80,6 +80,7 @@ class Variant:
         oldest: Oldest version of the engine that will do.
         cpu: Features that the processor must have, as /proc/cpuinfo spells them.
         threads: Of the engine; 0 leaves it to the engine.
+        api: The oldest and the newest Android API level for it; None where that says nothing.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Variant:
     oldest: str
     cpu: tuple[str, ...]
     threads: int
+    api: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +219,21 @@ def _variant(table: Table) -> Variant:
         oldest=_matching(table, "oldest", _VERSION),
         cpu=table.texts("cpu", default=()),
         threads=table.whole("threads", low=0, default=0),
+        api=_api(table),
     )
     table.end()
     if not variant.providers:
         raise table.error("'providers' must not be empty")
     return variant
+
+
+def _api(table: Table) -> tuple[int, int] | None:
+    if not table.has("api"):
+        return None
+    levels = table.wholes("api", low=1)
+    if len(levels) != 2 or levels[0] > levels[1]:
+        raise table.error(f"'api' must be [oldest, newest], not {list(levels)}")
+    return levels[0], levels[1]
 
 
 def _part(table: Table) -> Part:

@@ -117,21 +117,6 @@ class Bundle:
     threads: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
-    @property
-    def shelf(self) -> BundledModels:
-        """Where its models come from."""
-        return BundledModels(
-            str(self.path), self.folder / MODELS, self.cards, self.seal, self.contents.id
-        )
-
-    def providers(self, fit: Fit) -> tuple[str, ...]:
-        """Return the providers of a way, with the options of this device's own target profile.
-
-        Names are the bundle's; what they are opened with is not a stranger's to say.
-        """
-        variant = fit.variant
-        return with_options(self.contents.target, variant.name, variant.providers)
-
     def swapper(
         self,
         *,
@@ -176,7 +161,9 @@ class Bundle:
         from edge.swap import Swapper
 
         who = self._who(identity)
-        shelf = self.shelf
+        shelf = BundledModels(
+            str(self.path), self.folder / MODELS, self.cards, self.seal, self.contents.id
+        )
         fits = list(self.fits)
         for place, fit in enumerate(fits):
             if fit.reason:
@@ -226,7 +213,7 @@ class Bundle:
             model=variant.card,
             detector=self.contents.detector,
             backend=variant.engine,
-            providers=self.providers(fit),
+            providers=with_options(self.contents.target, variant.name, variant.providers),
             threads=min(stated, this_machine().cores) if threads is None else threads,
             masks=self.contents.masks,
         )
