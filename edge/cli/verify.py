@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from edge.cli import one_line
 
 if TYPE_CHECKING:
+    from edge.consent.ledger import Ledger
+    from edge.evidence.lookup import LedgerFinding
     from edge.provenance.verdict import Ingredient, SigningTime, Verdict
 
 HELP = "say what a file's manifest and labels tell, and whether they still hold"
@@ -65,32 +67,84 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fetch a manifest that a file only names by URL: its server learns of you",
     )
+    parser.add_argument(
+        "--ledger",
+        nargs="?",
+        const="device",
+        metavar="LEDGER",
+        help="look for the file's entry, by hash, id or watermark, in this device's ledger or in "
+        "the file LEDGER; put it after the files",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="PAGE",
+        help="write what was found about one file for people to read: .html, or .pdf (which a "
+        "Chromium on this machine prints)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify the files; return the worst exit status."""
+    from edge.errors import UsageError
+    from edge.evidence.lookup import open_ledger
+    from edge.evidence.write import check_destination
     from edge.provenance.verdict import worst
     from edge.provenance.verify import verify_file
 
+    if arguments.report is not None:
+        if len(arguments.files) > 1:
+            raise UsageError("a report is about one file: name one, or leave --report out")
+        check_destination(arguments.report, arguments.files[0])
+    ledger = None if arguments.ledger is None else open_ledger(arguments.ledger)
     verdicts = [verify_file(path, fetch_remote=arguments.fetch_remote) for path in arguments.files]
+    findings = [None if ledger is None else _look_up(ledger, verdict) for verdict in verdicts]
     status = worst(verdict.exit_status for verdict in verdicts)
+    if arguments.report is not None:
+        _report(arguments, verdicts[0], findings[0])
     if arguments.json:
         content = [verdict.to_dict() for verdict in verdicts]
+        if ledger is not None:
+            for facts, finding in zip(content, findings, strict=True):
+                facts["ledger"] = None if finding is None else finding.to_dict()
         whole = content[0] if len(content) == 1 else {"files": content, "exit_status": status}
         # ASCII only: what a stranger wrote into a manifest must not draw on the terminal
         sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=True) + "\n")
         return status
-    for verdict in verdicts:
+    for verdict, finding in zip(verdicts, findings, strict=True):
         if verdict.media_type is None:
             sys.stderr.write(f"edge verify: {one_line(f'{verdict.file}: {verdict.problem}')}\n")
             continue
         sys.stdout.write(one_line(verdict.file) + "\n")
-        for name, value in _facts(verdict):
+        for name, value in _facts(verdict, finding):
             sys.stdout.write(f"  {name:<11} {one_line(value)}\n")
+    if arguments.report is not None:
+        sys.stdout.write(f"report: {one_line(str(arguments.report))}\n")
     return status
 
 
-def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
+def _look_up(ledger: Ledger, verdict: Verdict) -> LedgerFinding | None:
+    """Return what the ledger says, or None where there is no such file to ask about."""
+    from edge.evidence.gather import digest_of
+    from edge.evidence.lookup import look_up
+
+    if verdict.media_type is None:
+        return None
+    return look_up(ledger, verdict, digest_of(Path(verdict.file)))
+
+
+def _report(arguments: argparse.Namespace, verdict: Verdict, finding: LedgerFinding | None) -> None:
+    from edge.errors import UsageError
+    from edge.evidence.gather import digest_of, gather
+    from edge.evidence.write import write_report
+
+    if verdict.media_type is None:
+        raise UsageError(f"{verdict.file}: {verdict.problem}; there is nothing to report on")
+    path = Path(verdict.file)
+    write_report(gather(path, verdict, digest_of(path), finding), arguments.report)
+
+
+def _facts(verdict: Verdict, finding: LedgerFinding | None) -> Iterator[tuple[str, str]]:
     """Yield (fact, value); the values are untrusted text."""
     container = f", broken: {verdict.problem}" if verdict.problem else ""
     yield "file", f"{verdict.media_type}{container}"
@@ -107,9 +161,36 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield from _claims(verdict)
     yield "implicit", _implicit(verdict)
     yield "watermark", _watermark(verdict)
+    if finding is not None:
+        yield from _entries(finding)
     for note in verdict.notes:
         yield "note", note
     yield "result", f"{verdict.exit_status}: {_MEANING[verdict.exit_status]}"
+
+
+_WAYS = {
+    "file": "the file's hash",
+    "manifest": "the id in the manifest",
+    "implicit label": "the id in the implicit label, which is not signed",
+    "watermark": "the watermark",
+}
+
+
+def _entries(finding: LedgerFinding) -> Iterator[tuple[str, str]]:
+    for match in finding.matches:
+        fields = match.entry.fields
+        by = ", ".join(_WAYS[way] for way in match.ways)
+        now = "this very file" if "file" in match.ways else "other bytes than now"
+        yield (
+            "ledger",
+            f"entry {match.entry.seq} of {match.entry.time}, found by {by}: output "
+            f"{fields.get('output_id')}, consent {fields.get('consent_id')}, purpose "
+            f"{fields.get('purpose')}; entered was {now}",
+        )
+    if not finding.matches:
+        yield "ledger", f"none of {finding.entries} entries speaks of this file ({finding.path})"
+    for fault in finding.faults:
+        yield "ledger", f"BROKEN: {fault}"
 
 
 def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:

@@ -110,6 +110,24 @@ def plan_label(
     Raises:
         LabelError: The frame is too small for a legible label.
     """
+    places = label_places(width, height, language, style)
+    return min(places, key=lambda place: sum(_overlap(place.region, face) for face in face_regions))
+
+
+def label_places(
+    width: int, height: int, language: LabelLanguage, style: LabelStyle = "words"
+) -> tuple[LabelPlace, ...]:
+    """Return the places where a label of this kind can stand in frames of one size, best first.
+
+    Args:
+        width: Frame width, pixels.
+        height: Frame height, pixels.
+        language: Words to draw.
+        style: How to draw them.
+
+    Raises:
+        LabelError: The frame is too small for a legible label.
+    """
     text = text_of(language, style)
     shorter = min(width, height)
     margin = max(2, round(shorter * _MARGIN_SHARE))
@@ -123,16 +141,17 @@ def plan_label(
     if not fits or size[0] * size[1] > width * height * MAX_COVER:
         raise LabelError(_too_small(width, height, text))
     places = _places(width, height, size, margin)
-    corner = min(_CORNERS, key=lambda c: sum(_overlap(places[c], face) for face in face_regions))
-    region = places[corner]
     x, y, w, h = drawn.ink
-    return LabelPlace(
-        text=text,
-        language=language,
-        corner=corner,
-        region=region,
-        ink=Region(region.x + x, region.y + y, w, h),
-        style=style,
+    return tuple(
+        LabelPlace(
+            text=text,
+            language=language,
+            corner=corner,
+            region=places[corner],
+            ink=Region(places[corner].x + x, places[corner].y + y, w, h),
+            style=style,
+        )
+        for corner in _CORNERS
     )
 
 

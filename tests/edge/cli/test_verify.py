@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from edge.cli import main
+from edge.jobs.file import swap_file
 from edge.provenance import implicit, manifest
 from edge.provenance.label import plan_label
 from edge.records import ModelUse, Permit, SwapRecord
+from tests import tampering
+from tests.scene import stage
 
 pytest.importorskip("c2pa")
 
@@ -103,6 +106,54 @@ def test_what_is_no_media_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
+
+
+def test_the_ledger_is_asked(
+    edge_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready = stage(edge_home, tmp_path / "work")
+    output = ready.folder / "out.png"
+    swap_file(ready.swapper(), ready.picture(), output)
+    assert main(["verify", str(output), "--ledger"]) == 0
+    assert "found by the file's hash" in capsys.readouterr().out
+    output.write_bytes(tampering.without_store(output.read_bytes(), "png"))
+    copy = tmp_path / "exported.jsonl"
+    copy.write_bytes((edge_home / "state" / "ledger.jsonl").read_bytes())
+    assert main(["verify", str(output), "--ledger", str(copy)]) == 5
+    out = capsys.readouterr().out
+    assert "found by the id in the implicit label" in out
+    assert "other bytes than now" in out
+    assert main(["verify", str(output), "--json", "--ledger"]) == 5
+    finding = json.loads(capsys.readouterr().out)["ledger"]
+    assert finding["intact"]
+    assert finding["matches"][0]["entry"]["purpose"] == "film"
+    assert main(["verify", str(ready.folder / "target.png"), "--ledger"]) == 5
+    assert "speaks of this file" in capsys.readouterr().out
+
+
+def test_no_ledger_is_one_line(signed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(signed), "--ledger", "none.jsonl"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_report(signed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.html"
+    assert main(["verify", str(signed), "--report", str(report)]) == 0
+    assert f"report: {report}" in capsys.readouterr().out
+    assert "查验报告" in report.read_text(encoding="utf-8")
+    # what was found decides the status, with a report or without
+    signed.write_bytes(signed.read_bytes() + b"x")
+    assert main(["verify", str(signed), "--report", str(report)]) == 4
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_report_is_about_one_file(
+    count: int, signed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(signed)] * count or [str(tmp_path / "none.png")]
+    assert main(["verify", *files, "--report", str(tmp_path / "report.html")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize("name", ["verify", "keys"])

@@ -1,0 +1,134 @@
+"""Find a file's entry in a ledger: by its hash, by what it says of itself, or by its watermark.
+
+So a record is recovered for a file whose metadata is gone. Only the hash says that it is the very
+file; the other ways say which output it is, or was made from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edge.consent.ledger import Entry, Ledger, default_ledger_path
+from edge.errors import LedgerError
+
+if TYPE_CHECKING:
+    from edge.provenance.verdict import Verdict
+
+THIS_DEVICE = "device"
+"""Names this device's own ledger, where a path is asked for."""
+
+Way = Literal["file", "manifest", "implicit label", "watermark"]
+"""By what an entry was found: the hash of the file; the output's id in the manifest or in the
+implicit label; the watermark in the pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An entry that speaks of this file.
+
+    Attributes:
+        entry: The ledger's entry.
+        ways: By what it was found, surest first.
+    """
+
+    entry: Entry
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFinding:
+    """What a ledger says about a file.
+
+    Attributes:
+        path: The ledger that was looked into.
+        entries: Number of its entries.
+        faults: What is wrong with its chain; empty for a whole one.
+        matches: Entries that speak of the file, the surest first.
+    """
+
+    path: Path
+    entries: int
+    faults: tuple[str, ...]
+    matches: tuple[Match, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as the JSON object that `edge verify --ledger --json` prints."""
+        return {
+            "path": str(self.path),
+            "entries": self.entries,
+            "intact": not self.faults,
+            "faults": list(self.faults),
+            "matches": [
+                {
+                    "found_by": list(match.ways),
+                    "state": match.entry.state,
+                    "entry": dict(match.entry.fields),
+                }
+                for match in self.matches
+            ],
+        }
+
+
+def open_ledger(named: str) -> Ledger:
+    """Return a ledger to look into.
+
+    Args:
+        named: `device` for this device's own, or the path of a ledger file, exported or copied.
+
+    Raises:
+        LedgerError: There is none.
+    """
+    path = default_ledger_path() if named == THIS_DEVICE else Path(named)
+    if not path.is_file():
+        hint = "nothing was made on this device" if named == THIS_DEVICE else "no such file"
+        raise LedgerError(f"{path}: there is no ledger: {hint}")
+    return Ledger(path)
+
+
+def look_up(ledger: Ledger, verdict: Verdict, sha256: str) -> LedgerFinding:
+    """Find a file's entry.
+
+    Args:
+        ledger: From `open_ledger`.
+        verdict: What verifying the file found.
+        sha256: Hex digest of the file.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    entries = ledger.entries()
+    faults = tuple(
+        f"line {problem.line}: {problem.what}" if problem.line else problem.what
+        for problem in ledger.verify()
+    )
+    if not entries:
+        raise LedgerError(f"{ledger.path}: holds no entry that can be read; is it a ledger?")
+    found = [Match(entry, _ways(entry, verdict, sha256)) for entry in entries]
+    matches = sorted(
+        (match for match in found if match.ways), key=lambda match: _WAYS.index(match.ways[0])
+    )
+    return LedgerFinding(ledger.path, len(entries), faults, tuple(matches))
+
+
+_WAYS: tuple[Way, ...] = ("file", "manifest", "implicit label", "watermark")
+
+
+def _ways(entry: Entry, verdict: Verdict, sha256: str) -> tuple[Way, ...]:
+    if entry.kind != "output":
+        return ()
+    fields = entry.fields
+    claims, label = verdict.claims, verdict.implicit_label
+    mark = verdict.to_dict()["watermark"]
+    told: dict[Way, bool] = {
+        "file": fields.get("output_sha256") == sha256,
+        "manifest": claims is not None and _same(fields.get("output_id"), claims.output_id),
+        "implicit label": label is not None and _same(fields.get("output_id"), label["ProduceID"]),
+        "watermark": mark is not None and _same(fields.get("watermark"), mark["id"]),
+    }
+    return tuple(way for way in _WAYS if told[way])
+
+
+def _same(mine: object, theirs: str | None) -> bool:
+    return bool(theirs) and mine == theirs

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edge.consent.ledger import Ledger, default_ledger_path
+from edge.errors import LedgerError
+from edge.evidence.gather import digest_of
+from edge.evidence.lookup import THIS_DEVICE, LedgerFinding, look_up, open_ledger
+from edge.provenance.verify import verify_file
+from tests import tampering
+from tests.edge.evidence.conftest import Swapped
+
+
+def _found(path: Path, ledger: Ledger | None = None) -> LedgerFinding:
+    return look_up(ledger or open_ledger(THIS_DEVICE), verify_file(path), digest_of(path))
+
+
+def test_an_output_is_found_by_all_it_has(swapped: Swapped) -> None:
+    finding = _found(swapped("png"))
+    (match,) = finding.matches
+    assert match.ways[:3] == ("file", "manifest", "implicit label")
+    assert match.entry.state == "published"
+    assert finding.faults == ()
+    json.dumps(finding.to_dict())
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_stripped_one_is_found_by_its_implicit_label(suffix: str, swapped: Swapped) -> None:
+    path = swapped(suffix)
+    bare = path.with_name(f"bare.{suffix}")
+    bare.write_bytes(tampering.without_store(path.read_bytes(), suffix))
+    (match,) = _found(bare).matches
+    assert match.ways[0] == "implicit label"
+    assert "file" not in match.ways
+
+
+def test_a_tampered_one_is_found_by_what_it_says(swapped: Swapped) -> None:
+    path = swapped("jpg")
+    content = path.read_bytes()
+    path.write_bytes(tampering.flip(-200)(content))
+    (match,) = _found(path).matches
+    assert match.ways[:2] == ("manifest", "implicit label")
+
+
+def test_a_strange_file_is_not_found(swapped: Swapped, ready: object, tmp_path: Path) -> None:
+    swapped("png")
+    from tests.scene import target, write
+
+    assert _found(write(tmp_path / "other.png", target())).matches == ()
+
+
+def test_the_hash_comes_first(swapped: Swapped, tmp_path: Path) -> None:
+    first = swapped("png")
+    second = swapped("jpg")
+    assert [_found(path).matches[0].ways[0] for path in (first, second)] == ["file", "file"]
+
+
+def test_a_copy_of_a_ledger_will_do(swapped: Swapped, tmp_path: Path) -> None:
+    path = swapped("png")
+    copy = tmp_path / "copy.jsonl"
+    shutil.copy(default_ledger_path(), copy)
+    finding = _found(path, open_ledger(str(copy)))
+    assert finding.path == copy
+    assert finding.matches[0].ways[0] == "file"
+
+
+def test_a_ledger_with_a_fault_says_so(swapped: Swapped, tmp_path: Path) -> None:
+    path = swapped("png")
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(default_ledger_path().read_bytes().replace(b'"faces":2', b'"faces":3'))
+    finding = _found(path, open_ledger(str(copy)))
+    assert finding.faults
+    assert not finding.to_dict()["intact"]
+
+
+def test_no_ledger_is_one_line(edge_home: Path, tmp_path: Path) -> None:
+    for named in (THIS_DEVICE, str(tmp_path / "none.jsonl")):
+        with pytest.raises(LedgerError, match="there is no ledger"):
+            open_ledger(named)
+
+
+def test_what_is_no_ledger_is_one_line(swapped: Swapped, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.write_bytes(b"")
+    with pytest.raises(LedgerError, match="is it a ledger"):
+        _found(swapped("png"), open_ledger(str(empty)))
