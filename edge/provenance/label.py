@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -30,6 +31,7 @@ MIN_INK = 10
 MAX_COVER = 1 / 3
 """Largest share of the frame that the label may take; a smaller frame is refused."""
 
+_REFERENCE = 160  # plate height, pixels, at which the ink's share of it is measured
 _MARGIN_SHARE = 0.02  # of the shorter side, between the label and the frame's edges
 _CORNERS: tuple[Corner, ...] = ("bottom-right", "bottom-left", "top-right", "top-left")
 
@@ -48,14 +50,13 @@ def default_language(environment: Mapping[str, str] | None = None) -> LabelLangu
     return "en"
 
 
+@lru_cache(maxsize=256)
 def _plate_height(language: LabelLanguage, style: LabelStyle, shorter: int) -> int:
     """Return the least even plate height whose ink is high enough for `shorter` pixels."""
     wanted = max(MIN_INK, -(-shorter * 5 // 100))
-    # An em is never lower than its ink.
-    height = 2 * max(2, int(wanted / em_for(language, style, 1) / 2))
-    # Ink grows with the plate: one drawing tells about where to look, the next ones exactly.
-    reach = wanted / max(stamp(language, height, style).tall, 1)
-    height = max(height, 2 * int(height * reach / 2))
+    # Ink grows with the plate: one large drawing tells about where to look, the next ones exactly.
+    share = stamp(language, _REFERENCE, style).tall / _REFERENCE
+    height = max(4, 2 * int(wanted / share / 2))
     while stamp(language, height, style).tall < wanted:
         height += 2
     while height > 4 and stamp(language, height - 2, style).tall >= wanted:
