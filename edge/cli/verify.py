@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from edge.cli import one_line
 
 if TYPE_CHECKING:
-    from edge.consent.ledger import Ledger
-    from edge.evidence.lookup import LedgerFinding
+    from edge.evidence.lookup import LedgerFinding, LedgerSource
     from edge.provenance.verdict import Ingredient, SigningTime, Verdict
 
 HELP = "say what a file's manifest and labels tell, and whether they still hold"
@@ -123,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _look_up(ledger: Ledger, verdict: Verdict) -> LedgerFinding | None:
+def _look_up(ledger: LedgerSource, verdict: Verdict) -> LedgerFinding | None:
     """Return what the ledger says, or None where there is no such file to ask about."""
     from edge.evidence.gather import digest_of
     from edge.evidence.lookup import look_up

@@ -123,11 +123,16 @@ def scan(path: Path, start: int) -> Iterator[Line]:
     """Yield the readable lines from byte `start` on; `verify_chain` tells about the others."""
     with path.open("rb") as file:
         file.seek(start)
-        for raw in file:
-            try:
-                yield _read_line(raw)
-            except FormError:
-                continue
+        yield from readable(file)
+
+
+def readable(lines: Iterable[bytes]) -> Iterator[Line]:
+    """Yield the lines that can be read, of a ledger or of an export of it."""
+    for raw in lines:
+        try:
+            yield _read_line(raw)
+        except FormError:
+            continue
 
 
 def verify_chain(path: Path, head: Head | None, purged: Sequence[bytes] = ()) -> list[Problem]:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge.consent.ledger import Entry, Ledger, default_ledger_path
+from edge.consent.canonical import FormError, parse_object
+from edge.consent.chain import readable
+from edge.consent.export import SCHEMA, problems_of, read_export
+from edge.consent.ledger import Ledger, default_ledger_path
+from edge.consent.shown import Entry, entries_of
 from edge.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 
 THIS_DEVICE = "device"
 """Names this device's own ledger, where a path is asked for."""
+
+_MAX_EXPORT = 1 << 30
+_LONGEST_LINE = 1 << 20
 
 Way = Literal["file", "manifest", "implicit label", "watermark"]
 """By what an entry was found: the hash of the file; the output's id in the manifest or in the
@@ -71,45 +78,82 @@ class LedgerFinding:
         }
 
 
-def open_ledger(named: str) -> Ledger:
-    """Return a ledger to look into.
+@dataclass(frozen=True, slots=True)
+class LedgerSource:
+    """A ledger that was read, whole.
+
+    Attributes:
+        path: Where it lies.
+        entries: Its entries, oldest first.
+        faults: What is wrong with its chain.
+    """
+
+    path: Path
+    entries: tuple[Entry, ...]
+    faults: tuple[str, ...]
+
+
+def open_ledger(named: str) -> LedgerSource:
+    """Read a ledger to look into.
 
     Args:
-        named: `device` for this device's own, or the path of a ledger file, exported or copied.
+        named: `device` for this device's own, or the path of a ledger file, copied, or written by
+            `edge ledger export`.
 
     Raises:
-        LedgerError: There is none.
+        LedgerError: There is none, or it cannot be read.
     """
     path = default_ledger_path() if named == THIS_DEVICE else Path(named)
     if not path.is_file():
         hint = "nothing was made on this device" if named == THIS_DEVICE else "no such file"
         raise LedgerError(f"{path}: there is no ledger: {hint}")
-    return Ledger(path)
+    record = _exported(path)
+    if record is None:
+        ledger = Ledger(path)
+        entries, problems = ledger.entries(), ledger.verify()
+    else:
+        try:
+            lines, _, _ = read_export(record)
+            entries, problems = entries_of(list(readable(lines))), problems_of(record)
+        except FormError as error:
+            raise LedgerError(f"{path}: {error}") from error
+    if not entries:
+        raise LedgerError(f"{path}: holds no entry that can be read; is it a ledger?")
+    faults = tuple(
+        f"line {problem.line}: {problem.what}" if problem.line else problem.what
+        for problem in problems
+    )
+    return LedgerSource(path, tuple(entries), faults)
 
 
-def look_up(ledger: Ledger, verdict: Verdict, sha256: str) -> LedgerFinding:
+def _exported(path: Path) -> dict[str, object] | None:
+    """Return the record of an exported ledger, or None for a ledger itself."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_LONGEST_LINE)
+            if b"\n" in first and b'"seq"' in first:  # a ledger has an entry in each line
+                return None
+            record = parse_object(first + file.read(_MAX_EXPORT))
+    except OSError as error:
+        raise LedgerError(f"{path}: cannot be read: {error.strerror}") from error
+    except FormError:
+        return None
+    return record if record.get("schema") == SCHEMA else None
+
+
+def look_up(source: LedgerSource, verdict: Verdict, sha256: str) -> LedgerFinding:
     """Find a file's entry.
 
     Args:
-        ledger: From `open_ledger`.
+        source: From `open_ledger`.
         verdict: What verifying the file found.
         sha256: Hex digest of the file.
-
-    Raises:
-        LedgerError: The ledger cannot be read.
     """
-    entries = ledger.entries()
-    faults = tuple(
-        f"line {problem.line}: {problem.what}" if problem.line else problem.what
-        for problem in ledger.verify()
-    )
-    if not entries:
-        raise LedgerError(f"{ledger.path}: holds no entry that can be read; is it a ledger?")
-    found = [Match(entry, _ways(entry, verdict, sha256)) for entry in entries]
+    found = [Match(entry, _ways(entry, verdict, sha256)) for entry in source.entries]
     matches = sorted(
         (match for match in found if match.ways), key=lambda match: _WAYS.index(match.ways[0])
     )
-    return LedgerFinding(ledger.path, len(entries), faults, tuple(matches))
+    return LedgerFinding(source.path, len(source.entries), source.faults, tuple(matches))
 
 
 _WAYS: tuple[Way, ...] = ("file", "manifest", "implicit label", "watermark")
@@ -122,7 +166,7 @@ def _ways(entry: Entry, verdict: Verdict, sha256: str) -> tuple[Way, ...]:
     claims, label = verdict.claims, verdict.implicit_label
     mark = verdict.to_dict()["watermark"]
     told: dict[Way, bool] = {
-        "file": fields.get("output_sha256") == sha256,
+        "file": sha256 in entry.hashes,
         "manifest": claims is not None and _same(fields.get("output_id"), claims.output_id),
         "implicit label": label is not None and _same(fields.get("output_id"), label["ProduceID"]),
         "watermark": mark is not None and _same(fields.get("watermark"), mark["id"]),

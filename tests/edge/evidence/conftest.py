@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.consent.ledger import Ledger
 from edge.evidence.gather import Evidence, digest_of, gather
-from edge.evidence.lookup import look_up
+from edge.evidence.lookup import THIS_DEVICE, look_up, open_ledger
 from edge.jobs.file import swap_file
 from edge.provenance.verify import verify_file
 from tests.scene import Stage, stage
@@ -44,6 +43,6 @@ def gathered() -> Gathered:
 
     def make(path: Path) -> Evidence:
         verdict, digest = verify_file(path), digest_of(path)
-        return gather(path, verdict, digest, look_up(Ledger(), verdict, digest))
+        return gather(path, verdict, digest, look_up(open_ledger(THIS_DEVICE), verdict, digest))
 
     return make

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from edge.consent.canonical import readable_json
+from edge.consent.export import export
 from edge.consent.ledger import Ledger, default_ledger_path
 from edge.errors import LedgerError
 from edge.evidence.gather import digest_of
-from edge.evidence.lookup import THIS_DEVICE, LedgerFinding, look_up, open_ledger
+from edge.evidence.lookup import THIS_DEVICE, LedgerFinding, LedgerSource, look_up, open_ledger
 from edge.provenance.verify import verify_file
 from tests import tampering
 from tests.edge.evidence.conftest import Swapped
 
 
-def _found(path: Path, ledger: Ledger | None = None) -> LedgerFinding:
+def _found(path: Path, ledger: LedgerSource | None = None) -> LedgerFinding:
     return look_up(ledger or open_ledger(THIS_DEVICE), verify_file(path), digest_of(path))
 
 
@@ -66,6 +68,23 @@ def test_a_copy_of_a_ledger_will_do(swapped: Swapped, tmp_path: Path) -> None:
     finding = _found(path, open_ledger(str(copy)))
     assert finding.path == copy
     assert finding.matches[0].ways[0] == "file"
+
+
+def test_an_export_will_do(swapped: Swapped, tmp_path: Path) -> None:
+    path = swapped("png")
+    exported = tmp_path / "ledger.json"
+    record = export(Ledger())
+    exported.write_bytes(readable_json(record))
+    source = open_ledger(str(exported))
+    assert source.faults == ()
+    finding = _found(path, source)
+    assert finding.matches[0].ways[0] == "file"
+    assert finding.matches[0].entry.state == "published"
+    exported.write_bytes(readable_json(record).replace(b"film", b"game"))
+    assert open_ledger(str(exported)).faults
+    exported.write_bytes(readable_json({**record, "lines": 3}))
+    with pytest.raises(LedgerError, match="lacks its lines"):
+        open_ledger(str(exported))
 
 
 def test_a_ledger_with_a_fault_says_so(swapped: Swapped, tmp_path: Path) -> None:
