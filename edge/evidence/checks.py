@@ -157,18 +157,33 @@ def _signer(evidence: Evidence) -> Check:
                 "certificate's issuer to say.",
             ),
         )
+    why = _UNTRUSTED[signer.status]
     return Check(
         title,
-        "open",
-        Both(
-            f"证书：{name}（{issuer}）。本设备不认识，或证书已过期、被吊销。",
-            f"Certificate: {name} ({issuer}). Not known here, expired or revoked: see the notes.",
-        ),
+        "fails" if signer.status == "revoked" else "open",
+        Both(f"证书：{name}（{issuer}）。{why.zh}", f"Certificate: {name} ({issuer}). {why.en}"),
         Both(
             "任何人都能自制这样的证书并签名，名称可以随意填写。",
             "Anybody can make such a certificate and sign with it, under any name.",
+        )
+        if signer.status in {"unknown", "trusted"}
+        else Both(
+            "不能再据此认定签名者：密钥可能已不在其手中。",
+            "It no longer shows the signer: the key may be in other hands.",
         ),
     )
+
+
+_UNKNOWN = Both("本设备不认识它。", "It is not known here.")
+_UNTRUSTED = {
+    "trusted": _UNKNOWN,
+    "unknown": _UNKNOWN,
+    "expired": Both(
+        "证书已过期，没有可信时间戳证明签名在过期之前。",
+        "It has expired, and no trusted time stamp shows that the signature is older.",
+    ),
+    "revoked": Both("证书已被吊销。", "It was revoked."),
+}
 
 
 def _time(evidence: Evidence) -> Check:
@@ -181,7 +196,10 @@ def _time(evidence: Evidence) -> Check:
         return Check(
             title,
             "holds",
-            Both(f"{when}，由时间戳机构确认。", f"{when}, confirmed by a time-stamping authority."),
+            Both(
+                f"{when}，由时间戳机构「{claims.time.authority or '?'}」确认。",
+                f"{when}, confirmed by the time-stamping authority {claims.time.authority or '?'}.",
+            ),
             Both(
                 "签名在该时刻已经存在。",
                 "The signature existed at that time.",

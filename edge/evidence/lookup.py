@@ -16,6 +16,7 @@ from edge.consent.export import SCHEMA, problems_of, read_export
 from edge.consent.ledger import Ledger, default_ledger_path
 from edge.consent.shown import Entry, entries_of
 from edge.errors import LedgerError
+from edge.provenance.watermark.identifier import watermark_id
 
 if TYPE_CHECKING:
     from edge.provenance.verdict import Verdict
@@ -164,12 +165,12 @@ def _ways(entry: Entry, verdict: Verdict, sha256: str) -> tuple[Way, ...]:
         return ()
     fields = entry.fields
     claims, label = verdict.claims, verdict.implicit_label
-    mark = verdict.to_dict()["watermark"]
+    mark, output = verdict.watermark, fields.get("output_id")
     told: dict[Way, bool] = {
         "file": sha256 in entry.hashes,
-        "manifest": claims is not None and _same(fields.get("output_id"), claims.output_id),
-        "implicit label": label is not None and _same(fields.get("output_id"), label["ProduceID"]),
-        "watermark": mark is not None and _same(fields.get("watermark"), mark["id"]),
+        "manifest": claims is not None and _same(output, claims.output_id),
+        "implicit label": label is not None and _same(output, label["ProduceID"]),
+        "watermark": mark is not None and watermark_id(str(output)) == mark.id,
     }
     return tuple(way for way in _WAYS if told[way])
 

@@ -90,7 +90,9 @@ def implicit(evidence: Evidence) -> Check:
 def watermark(evidence: Evidence) -> Check:
     """Whether a watermark was read, and which."""
     title = Both("含有不可见水印", "It carries the invisible watermark")
-    mark = evidence.verdict.to_dict()["watermark"]
+    mark = evidence.verdict.watermark
+    claims = evidence.verdict.claims
+    named = claims.watermark if claims is not None else None
     meaning = Both(
         "水印是公开算法，知道算法的人可以仿造或去除；只有与账本或清单的编号相符时才有意义。",
         "Its algorithm is public: whoever knows it can forge or remove the mark. It counts only "
@@ -99,23 +101,20 @@ def watermark(evidence: Evidence) -> Check:
     if mark is None:
         return Check(title, "open", Both("没有找到。", "None found."), meaning)
     found = Both(
-        f"编号 {mark['id']}，可信度 {mark['confidence']:.0%}。",
-        f"Id {mark['id']}, confidence {mark['confidence']:.0%}.",
+        f"编号 {mark.id}，相似度 {mark.confidence:.0%}；无水印的画面偶然读出的机会不超过 "
+        f"{mark.false_alarm:.0e}。",
+        f"Id {mark.id}, confidence {mark.confidence:.0%}; a picture without a mark reads like this "
+        f"with a chance of {mark.false_alarm:.0e} at most.",
     )
-    chance = mark.get("false_alarm")
-    if isinstance(chance, float):
+    if named is None:
+        return Check(title, "note", found, meaning)
+    if evidence.verdict.agreement.watermark is False:
         found += Both(
-            f"无水印的画面偶然读出的机会不超过 {chance:.0e}。",
-            f"A picture without a mark reads like this with a chance of {chance:.0e} at most.",
+            f"清单写的是另一个编号：{named}。", f"The manifest names another one: {named}."
         )
-    agrees = _agrees(evidence)
-    return Check(title, "fails" if agrees is False else "holds", found, meaning)
-
-
-def _agrees(evidence: Evidence) -> bool | None:
-    """Return whether the watermark is the one that the manifest names; None where it names none."""
-    agrees: bool | None = evidence.verdict.to_dict()["agreement"].get("watermark")
-    return agrees
+        return Check(title, "fails", found, meaning)
+    found += Both("与清单所写相同。", "It is the one that the manifest names.")
+    return Check(title, "holds", found, meaning)
 
 
 def parent(evidence: Evidence) -> Check:

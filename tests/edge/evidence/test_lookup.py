@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edge.consent.canonical import readable_json
@@ -12,9 +13,11 @@ from edge.consent.ledger import Ledger, default_ledger_path
 from edge.errors import LedgerError
 from edge.evidence.gather import digest_of
 from edge.evidence.lookup import THIS_DEVICE, LedgerFinding, LedgerSource, look_up, open_ledger
+from edge.jobs.file import swap_file
 from edge.provenance.verify import verify_file
 from tests import tampering
 from tests.edge.evidence.conftest import Swapped
+from tests.scene import Stage, target, write
 
 
 def _found(path: Path, ledger: LedgerSource | None = None) -> LedgerFinding:
@@ -40,6 +43,22 @@ def test_a_stripped_one_is_found_by_its_implicit_label(suffix: str, swapped: Swa
     assert "file" not in match.ways
 
 
+def test_a_screenshot_is_found_by_its_watermark(ready: Stage) -> None:
+    """All metadata gone, coded anew: the pixels alone lead to the entry."""
+    source = write(ready.folder / "large.png", target((720, 960), ((20, 20), (70, 40))))
+    output = ready.folder / "large-out.png"
+    swap_file(ready.swapper(), source, output)
+    frame = cv2.imread(str(output))
+    assert frame is not None
+    shot = ready.folder / "screenshot.jpg"
+    cv2.imwrite(str(shot), frame[3:, 5:], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    verdict = verify_file(shot)
+    assert (verdict.exit_status, verdict.implicit_label) == (5, None)
+    (match,) = _found(shot).matches
+    assert match.ways == ("watermark",)
+    assert match.entry.fields["path"] == str(output)
+
+
 def test_a_tampered_one_is_found_by_what_it_says(swapped: Swapped) -> None:
     path = swapped("jpg")
     content = path.read_bytes()
@@ -50,8 +69,6 @@ def test_a_tampered_one_is_found_by_what_it_says(swapped: Swapped) -> None:
 
 def test_a_strange_file_is_not_found(swapped: Swapped, ready: object, tmp_path: Path) -> None:
     swapped("png")
-    from tests.scene import target, write
-
     assert _found(write(tmp_path / "other.png", target())).matches == ()
 
 

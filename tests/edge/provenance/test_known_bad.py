@@ -17,12 +17,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge.provenance import certificates, keys, manifest
+from edge.provenance import certificates, keys, manifest, verify
 from edge.provenance.anchors import trusted_dir
 from edge.provenance.engine import context
 from edge.provenance.signer import CallbackSigner, FileKey
 from edge.provenance.verdict import Verdict
 from edge.provenance.verify import verify_file
+from edge.provenance.watermark.files import Look
 from edge.records import SwapRecord
 from tests import tampering
 from tests.tampering import MEDIA_TYPES
@@ -30,6 +31,14 @@ from tests.tampering import MEDIA_TYPES
 c2pa = pytest.importorskip("c2pa")
 
 Maker = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def _no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the search for a watermark out: no verdict here depends on it, and it takes long."""
+    monkeypatch.setattr(verify, "look_into", lambda path, media_type: Look(None))
+
+
 SUFFIXES = list(MEDIA_TYPES)
 
 # The number of a JPEG's box instance may be any, and no hash of C2PA covers it: a bit flipped there
