@@ -25,13 +25,16 @@ else:
 
 __all__ = ["BackendSpec", "parse_backends", "ways_of", "with_options"]
 
-Format = Literal["onnx", "ort", "tflite"]
+Format = Literal["onnx", "ort", "tflite", "mnn", "ncnn"]
 
-_FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite")
+_FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite", "mnn", "ncnn")
 _TAKES: Mapping[str, tuple[Format, ...]] = {
     "ort": ("onnx", "ort"),
     "litert": ("tflite",),
     "tflite": ("tflite",),
+    "mnn": ("mnn",),
+    "ncnn": ("ncnn",),
+    "openvino": ("onnx",),
 }
 _DEVICES = ("", "cuda", "cpu")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -46,7 +49,7 @@ class BackendSpec:
 
     Attributes:
         name: of this way, for people and for `edge tune`: "litert", "tensorrt".
-        engine: name of the backend: ort, litert or tflite.
+        engine: name of the backend: ort, litert, tflite, mnn, ncnn or openvino.
         form: format of the model file that it takes.
         providers: execution providers in order of preference, with their options; the first must
             be the one that runs.

@@ -199,7 +199,7 @@ def _latency(latency: Latency, profile: TargetProfile, settings: Settings) -> di
         "threads": latency.threads,
         "faster": latency.this.quicker,
         "measured_on": "this machine",
-        "is_target": _is_target(profile) and settings.form != "tflite",
+        "is_target": _is_target(profile) and settings.form in ("onnx", "ort"),
         "notes": _timing_notes(latency, profile, settings),
     }
 

@@ -16,6 +16,7 @@ edge.errors.EdgeError
     ├── BuildError            no bundle can be made of a model for a target
     ├── CheckError            what was made failed its own test
     ├── MeasureError          models cannot be measured, compared or reported on
+    ├── ConverterError        a converter of others cannot convert the model
     ├── TFLiteError           the model holds what cannot be written as TFLite
     └── PassError             a pass failed; the message names those that had already run
         ├── PreconditionError     the model lacks what the pass needs
@@ -36,6 +37,7 @@ __all__ = [
     "CalibrationError",
     "CheckError",
     "ContractError",
+    "ConverterError",
     "DriftError",
     "EngineError",
     "GraphError",
@@ -95,6 +97,10 @@ class CheckError(QuantizeError):
 
 class TFLiteError(QuantizeError):
     """The model holds what cannot be written as TFLite; the message names node and operator."""
+
+
+class ConverterError(QuantizeError):
+    """A converter of others (MNN's, pnnx) cannot convert the model; the message says why."""
 
 
 class PassError(QuantizeError):

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 TIMEOUT = 600.0
 """Seconds for loading a model and running it twice; half a gigabyte takes some ten of them."""
 
-BACKENDS = {".onnx": ("ort",), ".ort": ("ort",), ".tflite": ("litert", "tflite")}
+BACKENDS = {
+    ".onnx": ("ort",),
+    ".ort": ("ort",),
+    ".tflite": ("litert", "tflite"),
+    ".mnn": ("mnn",),
+    ".ncnn": ("ncnn",),
+}
 """Backends that run a file, by its suffix; the first one that is installed does."""
 
 _RUNS = 2  # the first one allocates, the second shows whether that was all
@@ -38,7 +44,7 @@ class Footprint:
     """What a model file did in a process of its own.
 
     Attributes:
-        backend: the engine that ran it: ort, litert, tflite; empty where none could.
+        backend: the engine that ran it: ort, litert, tflite, mnn, ncnn; empty where none could.
         engine_version: version of the engine's package.
         provider: what the engine ran it on.
         peak: most memory of the process, bytes: interpreter, engine and model.
@@ -65,7 +71,7 @@ def measure_footprint(
     """Load a model file and run it in a process of its own.
 
     Args:
-        path: .onnx, .ort or .tflite.
+        path: .onnx, .ort, .tflite, .mnn or .ncnn.
         feeds: float32 arrays by the name of the input, pictures (1, C, H, W); those that the model
             does not have are left out.
         threads: for one run.

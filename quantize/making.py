@@ -14,7 +14,7 @@ from quantize.memory import give_back
 from quantize.naming import shorten_names
 from quantize.passes import run_passes
 from quantize.prepare import Prepared, finishing_passes
-from quantize.settings import Progress, Settings
+from quantize.settings import MADE_AS, Progress, Settings
 from quantize.targets import TargetProfile
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def make(settings: Settings, material: Material, progress: Progress) -> Made:
         QuantizeError: it cannot be converted, or calibrated.
     """
     model = material.prepared.model
-    if settings.precision == "fp32":
+    if settings.precision == "fp32" or settings.form in MADE_AS:
+        # The converters of those formats store weights as they are asked to, and compute in float.
         return Made(model)
     if settings.precision == "w8":
         from quantize.w8 import to_w8

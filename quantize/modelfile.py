@@ -277,6 +277,19 @@ def write_file(path: Path, data: bytes) -> int:
     return _write_whole(path, [data])
 
 
+def write_from(source: Path, path: Path) -> int:
+    """Copy a file to its place: complete, or not there at all.
+
+    Returns:
+        Bytes written.
+
+    Raises:
+        OutputError: the disk is full, or the folder may not be written to.
+    """
+    with source.open("rb") as file:
+        return _write_whole(path, iter(lambda: file.read(1 << 20), b""))
+
+
 def _write_whole(path: Path, parts: Iterable[bytes]) -> int:
     """Write a file beside its name, sync it, and rename it."""
     part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")

@@ -9,8 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge.backends import open_session
-from edge.errors import BackendError, EngineMissing
 from quantize.engine import Engine, Kernels
+from quantize.footprint import pick_backend
 from quantize.passes._infra.feeds import Feeds
 from quantize.quality import Runs, open_engine
 
@@ -18,29 +18,20 @@ __all__ = ["Interpreted", "open_file", "runs_with"]
 
 
 class Interpreted:
-    """A .tflite file in LiteRT, or in its predecessor where that is what is installed.
+    """A file that another engine than ONNX Runtime runs: .tflite, .mnn, .ncnn.
 
     Attributes:
-        engine: name of the backend that runs it.
+        engine: name of the backend that runs it: the first one for such files that is installed.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         """Open the file.
 
         Raises:
-            EngineMissing: neither engine is installed.
+            EngineMissing: no engine for it is installed.
             ModelError: it cannot be loaded.
         """
-        try:
-            self._session = open_session(path, backend="litert", threads=threads)
-        except EngineMissing:
-            try:
-                self._session = open_session(path, backend="tflite", threads=threads)
-            except BackendError as error:
-                raise EngineMissing(
-                    "a .tflite file is checked in LiteRT, which is not installed: "
-                    "pip install 'edge-swap[litert]'"
-                ) from error
+        self._session = open_session(path, backend=pick_backend(path), threads=threads)
         self.engine = self._session.engine
 
     def run(self, feeds: Feeds) -> Mapping[str, NDArray[Any]]:
@@ -54,7 +45,7 @@ class Interpreted:
 
 
 def open_file(path: Path, *, kernels: Kernels = "default", threads: int = 1) -> Runs:
-    """Open an .onnx, .ort or .tflite file.
+    """Open an .onnx, .ort, .tflite, .mnn or .ncnn file.
 
     Args:
         path: the file.
@@ -63,10 +54,10 @@ def open_file(path: Path, *, kernels: Kernels = "default", threads: int = 1) -> 
 
     Raises:
         EngineError: ONNX Runtime cannot load it.
-        ModelError: LiteRT cannot load it.
+        ModelError: another engine cannot load it.
         EngineMissing: the engine is not installed.
     """
-    if path.suffix == ".tflite":
+    if path.suffix in (".tflite", ".mnn", ".ncnn"):
         return Interpreted(path, threads=threads)
     return open_engine(path, kernels=kernels, threads=threads)
 

@@ -21,6 +21,7 @@ from quantize.modelfile import ModelFile, name_nodes
 from quantize.passes import (
     STANDARD,
     ConvTransposeToConv,
+    DepthToSpaceCrd,
     DepthToSpaceDcr,
     EdgePad,
     InputSpec,
@@ -46,6 +47,7 @@ __all__ = ["TARGET_PASSES", "Prepared", "finishing_passes", "prepare", "target_p
 
 TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
     "convtranspose": ConvTransposeToConv,
+    "depth_to_space_crd": DepthToSpaceCrd,
     "depth_to_space_dcr": DepthToSpaceDcr,
     "edge_pad": EdgePad,
     "leaky_relu_max": LeakyReluMax,

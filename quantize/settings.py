@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,6 +19,12 @@ Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps of it are done, and how many there are."""
 
 MOST_SAMPLES = 4096
+
+MADE_AS: Mapping[Format, tuple[Precision, ...]] = {
+    "mnn": ("fp32", "fp16", "w8"),
+    "ncnn": ("fp32", "fp16"),
+}
+"""Precisions of the formats that not every precision can be written as."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -56,6 +62,12 @@ class Settings:
         ):
             if value not in known:
                 raise UsageError(f"no {what} '{value}'; known: {', '.join(known)}")
+        made = MADE_AS.get(self.form, PRECISIONS)
+        if self.precision not in made:
+            raise UsageError(
+                f"{self.form} files are made as {', '.join(made)}, not as {self.precision}: "
+                "name one with --precision"
+            )
         if self.recipe is not None and self.precision != "int8":
             raise UsageError(f"a recipe says how int8 is made: leave it out with {self.precision}")
         if self.source_picture is not None and self.bake is None:
@@ -64,6 +76,11 @@ class Settings:
             raise UsageError(f"--count must be 1 to {MOST_SAMPLES}, not {self.count}")
         if self.threads < 1:
             raise UsageError(f"--threads must be 1 or more, not {self.threads}")
+
+    @property
+    def coarse(self) -> bool:
+        """Whether writing the file makes 8 bits of a model that is float32 in memory."""
+        return self.form in MADE_AS and self.precision == "w8"
 
     def inputs(self) -> tuple[Path, ...]:
         """Return the files that are read, none of which may be written."""

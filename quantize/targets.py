@@ -34,8 +34,8 @@ __all__ = [
     "target_names",
 ]
 
-Format = Literal["onnx", "ort", "tflite"]
-FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite")
+Format = Literal["onnx", "ort", "tflite", "mnn", "ncnn"]
+FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite", "mnn", "ncnn")
 
 _PRECISIONS = ("fp32", "fp16", "int8", "w8")
 _PROFILE = "profile.toml"
@@ -46,6 +46,8 @@ _STYLES = ("fixed", "runtime")
 _HALVES = ("computed", "stored")
 _CHECKERS = ("nnapi", "tensorrt", "xnnpack")
 _MOST_BYTES = 64 * 1024
+# What a format needs whatever the device, where a profile says nothing of it.
+_USUAL_PASSES: Mapping[Format, tuple[str, ...]] = {"mnn": (), "ncnn": ("depth_to_space_crd",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ def _passes(table: Table, values: Mapping[str, Any]) -> dict[str, tuple[str, ...
         raise table.error(f"unknown key '{unknown[0]}'; known here: {', '.join(known)}")
     found: dict[str, tuple[str, ...]] = {}
     for key in (*FORMATS, *values):
-        names = values.get(key)
+        usual = _USUAL_PASSES.get(cast(Format, key))
+        names = values.get(key, None if usual is None else list(usual))
         if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
             raise table.error(f"'{key}' must be a list of names of passes")
         found[key] = tuple(names)

@@ -204,14 +204,14 @@ class Way:
             self._reference,
             self._held_out,
             self._prepared.contract,
-            integer=settings.precision == "int8",
+            integer=settings.precision == "int8" or settings.coarse,
             kernels=self._kernels,
             threads=settings.threads,
         )
 
     def _checked(self, made: Made) -> Saturation | None:
         """Compare the kernels of an 8-bit model, where ONNX Runtime will run it."""
-        if self._settings.precision != "int8" or self._settings.form == "tflite":
+        if self._settings.precision != "int8" or self._settings.form not in ("onnx", "ort"):
             return None
         self._progress("comparing kernels", 0, 1)
         few = replace(self._held_out, feeds=self._held_out.feeds[:_SATURATION_SAMPLES])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from quantize.making import Made
 from quantize.modelfile import save_model, write_file
@@ -35,7 +36,15 @@ def write_model(
 
         files = to_ort(made.model, path, style=profile.ort_style, target=profile.architecture)
         return files.notes
-    if settings.form == "tflite":
+    if settings.form == "mnn":
+        from quantize.export import mnn
+
+        mnn.to_mnn(made.model, path, weights=cast(mnn.Weights, settings.precision))
+    elif settings.form == "ncnn":
+        from quantize.export import ncnn
+
+        ncnn.to_ncnn(made.model, path, weights=cast(ncnn.Weights, settings.precision))
+    elif settings.form == "tflite":
         from quantize.export.tflite import to_tflite
 
         half = settings.precision == "fp16"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _LOCK = threading.Lock()
 _ENOUGH = 4096
@@ -23,18 +25,50 @@ def captured_stderr() -> Iterator[Callable[[], str]]:
     Yields:
         A function that returns the text taken so far, its first 4096 bytes.
     """
+    with _captured(2) as text:
+        yield text
+
+
+@contextmanager
+def captured_stdout() -> Iterator[Callable[[], str]]:
+    """Take what MNN prints on standard output, where JSON for a machine may be expected.
+
+    As `captured_stderr`, for file descriptor 1. C buffers that stream, so it is emptied before and
+    after.
+    """
+    with _captured(1) as text:
+        yield text
+
+
+@contextmanager
+def _captured(stream: int) -> Iterator[Callable[[], str]]:
     with _LOCK:
         try:
-            kept = os.dup(2)
-        except OSError:  # a daemon without standard error: nothing to keep quiet
+            kept = os.dup(stream)
+        except OSError:  # a daemon without it: nothing to keep quiet
             yield lambda: ""
             return
         try:
             with tempfile.TemporaryFile() as file:
-                os.dup2(file.fileno(), 2)
+                _flush()
+                os.dup2(file.fileno(), stream)
                 try:
-                    yield lambda: os.pread(file.fileno(), _ENOUGH, 0).decode("utf-8", "replace")
+                    yield lambda: _text(file.fileno())
                 finally:
-                    os.dup2(kept, 2)
+                    _flush()
+                    os.dup2(kept, stream)
         finally:
             os.close(kept)
+
+
+def _text(file: int) -> str:
+    _flush()
+    return os.pread(file, _ENOUGH, 0).decode("utf-8", "replace")
+
+
+def _flush() -> None:
+    """Empty the buffers of Python's and of C's streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # None, closed, or a broken pipe
+            stream.flush()
+    ctypes.CDLL(None).fflush(None)

@@ -19,6 +19,7 @@ from quantize.passes.clean import Clean
 from quantize.passes.convtranspose import ConvTransposeToConv
 from quantize.passes.dead_weights import DeadWeights
 from quantize.passes.debris import Debris
+from quantize.passes.depth_to_space_crd import DepthToSpaceCrd
 from quantize.passes.depth_to_space_dcr import DepthToSpaceDcr
 from quantize.passes.edge_pad import EdgePad
 from quantize.passes.explicit_roi import ExplicitRoi
@@ -41,6 +42,7 @@ __all__ = [
     "ConvTransposeToConv",
     "DeadWeights",
     "Debris",
+    "DepthToSpaceCrd",
     "DepthToSpaceDcr",
     "EdgePad",
     "ExplicitRoi",

@@ -12,7 +12,7 @@ from edge.errors import BackendError, EdgeError
 
 
 def test_the_names_are_those_of_the_files() -> None:
-    assert backend_names() == ["litert", "ort", "tflite"]
+    assert backend_names() == ["litert", "mnn", "ncnn", "openvino", "ort", "tflite"]
 
 
 @pytest.mark.parametrize("name", backend_names())
@@ -21,7 +21,9 @@ def test_every_backend_opens_sessions(name: str) -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match="no backend 'tpu'; known: litert, ort, tflite"):
+    with pytest.raises(
+        BackendError, match="no backend 'tpu'; known: litert, mnn, ncnn, openvino, ort, tflite"
+    ):
         open_session(tmp_path / "x.onnx", backend="tpu")
 
 

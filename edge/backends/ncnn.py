@@ -1,0 +1,162 @@
+"""ncnn, for .ncnn models: small, quick on ARM, exact in float32.
+
+A model of ncnn is two files and knows no names. Ours is one file: a ZIP archive without
+compression that holds both (`model.param`, `model.bin`), and `names.json` with the names and
+shapes of inputs and outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.backends._interpreter import check_providers
+from edge.backends.base import CPU_PROVIDER, first_line
+from edge.errors import BackendError, EngineMissing, ModelError
+from edge.media.quiet import captured_stderr
+
+PARAM, BINARY, NAMES = "model.param", "model.bin", "names.json"
+"""What is in the archive."""
+
+_MOST_TEXT = 4_000_000  # bytes of names or of the layers' table
+_MOST_THREADS = 4
+"""Threads where the engine is to choose: it would take all cores, and more gain little."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """An input or output: its name in the contract and in ncnn, and its shape with the batch."""
+
+    name: str
+    blob: str
+    shape: tuple[int, ...]
+
+
+def _import_engine() -> tuple[Any, str]:
+    try:
+        import ncnn
+
+        return ncnn, version("ncnn")
+    except (ImportError, PackageNotFoundError) as error:
+        raise EngineMissing("ncnn is not installed: pip install 'edge-swap[ncnn]'") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NcnnSession:
+    """A model opened in ncnn; see `edge.backends.base.Session`."""
+
+    path: Path
+    engine: str
+    engine_version: str
+    provider: str
+    _ncnn: Any
+    _net: Any
+    _inputs: tuple[_Port, ...]
+    _outputs: tuple[_Port, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return tuple(port.name for port in self._inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(port.name for port in self._outputs)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the model once; see `edge.backends.base.Session.run`."""
+        if set(feeds) != set(self.inputs):
+            raise BackendError(
+                f"{self.path.name}: inputs are {', '.join(self.inputs)}, not {', '.join(feeds)}"
+            )
+        run = self._net.create_extractor()
+        for port in self._inputs:
+            array = np.ascontiguousarray(feeds[port.name], np.float32)
+            if array.shape != port.shape:
+                raise BackendError(
+                    f"{self.path.name}: input {port.name} has shape {port.shape}, not {array.shape}"
+                )
+            # A copy of the engine's own: it writes over its inputs, and reads past their end.
+            if run.input(port.blob, self._ncnn.Mat(array[0]).clone()) != 0:
+                raise BackendError(f"{self.path.name}: ncnn takes no input {port.name}")
+        return [self._fetch(run, port) for port in self._outputs]
+
+    def _fetch(self, run: Any, port: _Port) -> NDArray[Any]:
+        status, mat = run.extract(port.blob)
+        if status != 0:
+            raise BackendError(
+                f"{self.path.name}: ncnn failed: no output {port.name} (status {status})"
+            )
+        return np.array(mat, np.float32).reshape(port.shape)
+
+
+def open_session(
+    path: Path, *, providers: Sequence[str] = (CPU_PROVIDER,), threads: int = 0, strict: bool = True
+) -> NcnnSession:
+    """Open a .ncnn file; see `edge.backends.open_session`."""
+    check_providers("ncnn", providers, strict)
+    if path.suffix != ".ncnn":
+        raise ModelError(
+            f"{path}: not a .ncnn model; ncnn runs no other kind: convert it with "
+            "edge quantize --format ncnn"
+        )
+    ncnn, release = _import_engine()
+    net = ncnn.Net()
+    net.opt.num_threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+    net.opt.use_vulkan_compute = False
+    # Half precision is the file's business: without these it is float32 that is computed.
+    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
+        setattr(net.opt, option, False)
+    inputs, outputs = _load(net, path)
+    return NcnnSession(path, "ncnn", release, CPU_PROVIDER, ncnn, net, inputs, outputs)
+
+
+def _load(net: Any, path: Path) -> tuple[tuple[_Port, ...], tuple[_Port, ...]]:
+    """Load both files of the archive; return inputs and outputs.
+
+    Raises:
+        ModelError: It is no such archive, or ncnn does not take what is in it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as name:
+            ports = json.loads(_text(archive, NAMES))
+            inputs, outputs = _ports(ports["inputs"]), _ports(ports["outputs"])
+            param = _text(archive, PARAM)
+            if archive.getinfo(BINARY).compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{BINARY} is compressed")
+            weights = Path(archive.extract(BINARY, name))
+            with captured_stderr() as said:
+                if net.load_param_mem(param) != 0 or net.load_model(str(weights)) != 0:
+                    lines = said().strip().splitlines()
+                    raise ValueError(lines[-1] if lines else "its layers or weights are damaged")
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path}: ncnn cannot load it: {first_line(error)}") from error
+    blobs = {*net.input_names(), *net.output_names()}
+    missing = [port.name for port in (*inputs, *outputs) if port.blob not in blobs]
+    if missing:
+        raise ModelError(f"{path}: ncnn cannot load it: it has no '{missing[0]}'")
+    return inputs, outputs
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> str:
+    if archive.getinfo(name).file_size > _MOST_TEXT:
+        raise ValueError(f"{name} is too large")
+    return archive.read(name).decode("utf-8")
+
+
+def _ports(found: Sequence[Mapping[str, Any]]) -> tuple[_Port, ...]:
+    return tuple(
+        _Port(str(each["name"]), str(each["blob"]), tuple(int(side) for side in each["shape"]))
+        for each in found
+    )
