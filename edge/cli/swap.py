@@ -79,7 +79,10 @@ def _configure_engines(parser: argparse.ArgumentParser) -> None:
         help="maskers: what they take for no face is not replaced, e.g. xseg,bisenet",
     )
     engine.add_argument(
-        "--backend", default="ort", metavar="NAME", help="ort (default), litert, tflite"
+        "--backend",
+        default="ort",
+        metavar="NAME",
+        help="ort (default), litert, mnn, ncnn, openvino, tflite",
     )
     engine.add_argument(
         "--provider",

@@ -8,7 +8,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -35,8 +35,8 @@ from quantize.errors import (
 from quantize.passes import draw_feeds
 from quantize.quality import psnr
 from quantize.saturation import Saturation
-from quantize.settings import PRECISIONS
-from quantize.targets import FORMATS, target_names
+from quantize.settings import MADE_AS, PRECISIONS
+from quantize.targets import FORMATS, Format, target_names
 from tests import tiny
 from tests.quantize.cards import save, write_card
 from tests.quantize.graphs import TOPOLOGIES, reference_like
@@ -128,6 +128,11 @@ def test_what_the_json_says(bench: Bench) -> None:
 def test_every_precision_in_every_format(precision: str, form: str, bench: Bench) -> None:
     if form == "tflite" and not LITERT:
         pytest.skip("ai-edge-litert is not installed")
+    if precision not in MADE_AS.get(cast("Format", form), PRECISIONS):
+        pytest.skip(f"{form} files are not made as {precision}")
+    needed = {"mnn": ("MNN",), "ncnn": ("ncnn", "pnnx")}.get(form, ())
+    if not all(importlib.util.find_spec(name) for name in needed):
+        pytest.skip(f"{' and '.join(needed)} are not installed")
     done = bench.convert(precision=precision, format=form)
     assert done.model.suffix == f".{form}"
     least = {"fp32": 80, "fp16": 55, "int8": 20, "w8": 35}[precision]

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from edge.errors import EngineMissing
-from quantize import opened
+from quantize import footprint
 from quantize.engine import Engine
 from quantize.opened import Interpreted, open_file, runs_with
 from quantize.passes import draw_feeds
@@ -58,12 +58,14 @@ def test_a_tflite_file_takes_and_gives_the_same(tmp_path: Path) -> None:
 def test_without_an_engine_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(*_: Any, **__: Any) -> None:
-        raise EngineMissing("not here")
+    def missing(name: str) -> None:
+        raise EngineMissing(f"{name} is not here")
 
-    monkeypatch.setattr(opened, "open_session", missing)
-    with pytest.raises(EngineMissing, match=r"edge-swap\[litert\]"):
+    monkeypatch.setattr(footprint, "_import_engine", missing)
+    with pytest.raises(EngineMissing, match="litert is not here"):
         open_file(tmp_path / "m.tflite")
+    with pytest.raises(EngineMissing, match="mnn is not here"):
+        open_file(tmp_path / "m.mnn")
 
 
 def test_what_is_not_ours_has_no_kernels() -> None:

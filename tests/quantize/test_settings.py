@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge.errors import UsageError
-from quantize.settings import PRECISIONS, Settings, silent
+from quantize.settings import MADE_AS, PRECISIONS, Settings, silent
 from quantize.targets import FORMATS
 
 
@@ -19,14 +19,25 @@ def settings(**values: Any) -> Settings:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_goes_together(precision: Any, form: Any) -> None:
-    settings(precision=precision, form=form).check()
+    asked = settings(precision=precision, form=form)
+    if precision in MADE_AS.get(form, PRECISIONS):
+        asked.check()
+        return
+    with pytest.raises(UsageError, match=f"{form} files are made as fp32, fp16"):
+        asked.check()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_8_bits_come_while_writing_where_a_converter_makes_them(form: Any) -> None:
+    assert settings(precision="w8", form=form).coarse == (form in MADE_AS)
+    assert not settings(precision="fp32", form=form).coarse
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"precision": "int4"}, "no precision 'int4'; known: fp32, fp16, int8, w8"),
-        ({"form": "ncnn"}, "no format 'ncnn'; known: onnx, ort, tflite"),
+        ({"form": "gguf"}, "no format 'gguf'; known: onnx, ort, tflite"),
         ({"precision": "fp16", "recipe": "x86_cpu"}, "a recipe says how int8 is made"),
         ({"count": 0}, "--count must be"),
         ({"count": 10**9}, "--count must be"),
