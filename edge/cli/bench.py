@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--rounds", 30, int, "N", "rounds that count (default 30)"),
         ("--model", "ref_swapper", str, "NAME", "swap model (default ref_swapper)"),
         ("--detector", "ref_detector", str, "NAME", "face detector (default ref_detector)"),
-        ("--backend", "ort", str, "NAME", "ort (default), litert, tflite"),
+        ("--backend", "ort", str, "NAME", "ort (default), litert, mnn, ncnn, openvino, tflite"),
         ("--threads", 0, int, "N", "threads per engine (0: its choice)"),
     ):
         parser.add_argument(option, default=default, type=kind, metavar=metavar, help=text)
