@@ -63,7 +63,8 @@ def test_other_files_and_providers_are_refused(tmp_path: Path) -> None:
         open_session(tmp_path / "m.onnx", backend="openvino", providers=["CUDAExecutionProvider"])
 
 
-def test_a_module_is_missing_for_a_moment_only() -> None:
+def test_a_module_is_missing_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     with openvino._missing("colorsys"), pytest.raises(ImportError):
         __import__("colorsys")
     __import__("colorsys")
