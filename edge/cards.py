@@ -260,15 +260,6 @@ def all_cards() -> dict[str, Card]:
     return recorded.complete(_read_cards()[0])
 
 
-def card_path(name: str) -> Path | None:
-    """Return the file of the card named `name`, or None.
-
-    Raises:
-        CardError: A card is malformed.
-    """
-    return next((path for path in _card_files() if load_card(path).name == name), None)
-
-
 def card_names() -> list[str]:
     """Return the names of all cards, sorted."""
     return list(all_cards())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from edge.contracts import GateSpec, GraphSpec
@@ -11,6 +12,7 @@ ACTIVATIONS = ("none", "softmax", "sigmoid")
 GATE_FITS = ("stretch", "pad")
 
 _MOST_CLASSES = 4096
+_WEIGHTS = re.compile(r"[1-9]\d{0,5} \* [1-9]\d{0,8}(x[1-9]\d{0,8}){0,7}")
 
 
 def read_gate(table: Table) -> GateSpec:
@@ -36,8 +38,12 @@ def read_graph(table: Table) -> GraphSpec:
     spec = GraphSpec(
         parameters=table.whole("parameters", low=0, default=0),
         operators=table.texts("operators", default=()),
+        weights=table.texts("weights", default=()),
     )
     table.end()
+    for text in spec.weights:
+        if not _WEIGHTS.fullmatch(text):
+            raise table.error(f"'weights' are written as '12 * 1024x1024x3x3', not '{text}'")
     return spec
 
 

@@ -130,10 +130,13 @@ class GraphSpec:
     Attributes:
         parameters: Numbers in its weights, to a few per cent; 0: unknown.
         operators: Operators that it holds, whatever wrote it.
+        weights: Shapes of weights that mark its topology, and how many it has of each at least, as
+            "12 * 1024x1024x3x3".
     """
 
     parameters: int = 0
     operators: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ import re
 from pathlib import Path
 
 from edge.backends._onnx_outline import Outline
-from edge.cards import Card, all_cards, card_path
+from edge.cards import Card, all_cards, card_file
 from edge.cards_swap import IN_MODEL
-from edge.errors import CardError
 from edge.loading import named
 from edge.recognise import same_topology
 from edge.registry import sha256_of
@@ -42,10 +41,8 @@ def card_after(like: Card, outline: Outline, source: Path) -> str:
     Raises:
         CardError: The other card has gone.
     """
-    path = card_path(like.name)
-    if path is None:
-        raise CardError(f"the card of {like.name} has gone")
-    tables = _tables(path.read_text(encoding="utf-8").split(f"\n{NOTES}\n")[0])
+    text = card_file(like.name).read_text(encoding="utf-8")
+    tables = _tables(text.split(f"\n{NOTES}\n")[0])
     tables[""] = [line for line in tables[""] if not _OWN.match(line) and line[:1] != "#"]
     graph = like.graph
     if graph is not None and graph.parameters and not same_topology(graph, outline):

@@ -116,6 +116,12 @@ def same_topology(graph: GraphSpec, outline: Outline) -> bool:
     return abs(outline.parameters - graph.parameters) <= _TOLERANCE * graph.parameters
 
 
+def _holds(outline: Outline, text: str) -> bool:
+    """Return whether a graph has as many weights of a shape as "12 * 1024x1024x3x3" says."""
+    count, _, shape = text.partition(" * ")
+    return outline.shapes.get(shape, 0) >= int(count)
+
+
 def matched(card: Card, outline: Outline, size: int) -> Match | None:
     """Return what speaks for a card and against it; None where inputs or outputs do not fit."""
     if not fits(card, outline):
@@ -152,5 +158,10 @@ def matched(card: Card, outline: Outline, size: int) -> Match | None:
         weigh("operators", not missing, f"no operator {', '.join(missing)}")
     else:
         unchecked.append("operators")
+    if graph is not None and graph.weights:
+        lacking = [text for text in graph.weights if not _holds(outline, text)]
+        weigh("shapes of weights", not lacking, f"no {', '.join(lacking)} among its weights")
+    else:
+        unchecked.append("shapes of weights")
     only_size = len(against) == int(bool(card.size) and card.size != size)
     return Match(card, tuple(evidence), tuple(against), tuple(unchecked), only_size)

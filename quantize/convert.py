@@ -53,7 +53,7 @@ def convert(
             very file, if there is one. Without a card, names and shapes are the graph's.
         precision: fp32, fp16, int8 or w8 (8-bit weights, computed in float).
         format: onnx, ort or tflite.
-        target: name of a target: jetson, raspberry_pi, android_nnapi or x86_cpu.
+        target: name of a target, a folder in targets/: jetson, raspberry_pi, android_nnapi, ...
         recipe: name of the recipe for int8; the target's own by default.
         budget: what the worst picture must keep: "psnr:45", "ssim:0.99", "identity:0.98".
         bake: identity file whose person becomes part of the model; needs a consent in force.

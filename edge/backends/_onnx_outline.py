@@ -70,6 +70,7 @@ class Outline:
         operators: How often each operator occurs.
         parameters: Numbers in all weights.
         kinds: Numbers in the weights of each type.
+        shapes: How many weights there are of each shape, written as "1024x1024x3x3".
         fingerprint: SHA-256, hex, of the operators in their order and of the types and shapes of
             the weights: equal for all files of one topology, whatever their names and values.
     """
@@ -81,6 +82,7 @@ class Outline:
     operators: Mapping[str, int]
     parameters: int
     kinds: Mapping[str, int]
+    shapes: Mapping[str, int]
     fingerprint: str
 
     @property
@@ -128,6 +130,7 @@ def _outline(data: mmap.mmap) -> Outline:
 def _graph(data: mmap.mmap, start: int, stop: int, producer: str, opset: int) -> Outline:
     operators: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
+    shapes: Counter[str] = Counter()
     weights: list[str] = []
     stored: set[str] = set()
     inputs: list[Port] = []
@@ -146,6 +149,7 @@ def _graph(data: mmap.mmap, start: int, stop: int, producer: str, opset: int) ->
             name, kind, dims = _weight(data, at, end)
             stored.add(name)
             kinds[kind] += math.prod(dims)
+            shapes["x".join(map(str, dims))] += 1
             weights.append(f"{kind} {dims}")
         elif number in (_INPUT, _OUTPUT):
             (inputs if number == _INPUT else outputs).append(_port(data, at, end))
@@ -158,6 +162,7 @@ def _graph(data: mmap.mmap, start: int, stop: int, producer: str, opset: int) ->
         operators=dict(operators),
         parameters=sum(kinds.values()),
         kinds=dict(kinds),
+        shapes=dict(shapes),
         fingerprint=topology.hexdigest(),
     )
 

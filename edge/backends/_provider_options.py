@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ __all__ = ["ENGINES", "builds_engines", "device_of", "has_static_shapes", "ready
 
 ENGINES = "{engines}"
 """Stands in an option for the folder of the engines that are built of this very model here."""
+
+HALF, INT8 = "{half}", "{int8}"
+"""Stand in an option for 1 where a model holds half-precision weights, or Q and DQ; else for 0."""
 
 
 def has_static_shapes(path: Path) -> bool:
@@ -29,7 +32,9 @@ def ready(path: Path, providers: Sequence[str]) -> list[Any]:
 
     1. Options of a provider that its profile states are passed on.
     2. Those for fixed sizes alone (CUDA graphs) are left out where the model has open ones.
-    3. `{engines}` becomes the folder of this model's engines, which is made, its owner's alone.
+    3. `{half}` and `{int8}` become 1 or 0, by what the model holds: a builder that may choose half
+       precision would choose it for norms too.
+    4. `{engines}` becomes the folder of this model's engines, which is made, its owner's alone.
 
     Args:
         path: the model file.
@@ -45,11 +50,21 @@ def ready(path: Path, providers: Sequence[str]) -> list[Any]:
         fixed = dict(getattr(provider, "static_options", {}))
         if fixed and has_static_shapes(path):
             options.update(fixed)
+        options = _by_precision(path, options)
         if builds_engines([provider]):
             folder = _engines(path)
             options = {key: value.replace(ENGINES, folder) for key, value in options.items()}
         made.append((str(provider), options) if options else str(provider))
     return made
+
+
+def _by_precision(path: Path, options: Mapping[str, str]) -> dict[str, str]:
+    if not any(sign in value for value in options.values() for sign in (HALF, INT8)):
+        return dict(options)
+    outline = outline_of(path)
+    half = "1" if outline.kinds.get("float16") else "0"
+    int8 = "1" if "QuantizeLinear" in outline.operators else "0"
+    return {key: value.replace(HALF, half).replace(INT8, int8) for key, value in options.items()}
 
 
 def _engines(path: Path) -> str:

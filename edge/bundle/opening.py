@@ -117,6 +117,21 @@ class Bundle:
     threads: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
+    @property
+    def shelf(self) -> BundledModels:
+        """Where its models come from."""
+        return BundledModels(
+            str(self.path), self.folder / MODELS, self.cards, self.seal, self.contents.id
+        )
+
+    def providers(self, fit: Fit) -> tuple[str, ...]:
+        """Return the providers of a way, with the options of this device's own target profile.
+
+        Names are the bundle's; what they are opened with is not a stranger's to say.
+        """
+        variant = fit.variant
+        return with_options(self.contents.target, variant.name, variant.providers)
+
     def swapper(
         self,
         *,
@@ -161,9 +176,7 @@ class Bundle:
         from edge.swap import Swapper
 
         who = self._who(identity)
-        shelf = BundledModels(
-            str(self.path), self.folder / MODELS, self.cards, self.seal, self.contents.id
-        )
+        shelf = self.shelf
         fits = list(self.fits)
         for place, fit in enumerate(fits):
             if fit.reason:
@@ -213,7 +226,7 @@ class Bundle:
             model=variant.card,
             detector=self.contents.detector,
             backend=variant.engine,
-            providers=with_options(self.contents.target, variant.name, variant.providers),
+            providers=self.providers(fit),
             threads=min(stated, this_machine().cores) if threads is None else threads,
             masks=self.contents.masks,
         )

@@ -79,7 +79,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from edge.cards import find_card
+    from edge.cards import card_file, find_card
+    from edge.cli import one_line
 
     card = find_card(arguments.name)
     values = {key: value for key, value in asdict(card).items() if value not in (None, "")}
@@ -89,6 +90,7 @@ def _show(arguments: argparse.Namespace) -> int:
     for line in _lines(values, ""):
         sys.stdout.write(line + "\n")
     sys.stdout.write(f"path: {_where(card)}\n")
+    sys.stdout.write(f"card: {one_line(str(card_file(card.name)))}\n")
     return 0
 
 

@@ -17,8 +17,10 @@ HELP = "build a target's engines ahead (TensorRT), and try the models in them"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("models", nargs="+", metavar="CARD", help="names of cards: edge models")
-    parser.add_argument("--target", required=True, metavar="NAME", help="what this is: jetson, ...")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="bundles, or names of cards (edge models)"
+    )
+    parser.add_argument("--target", metavar="NAME", help="what this is, for cards: jetson, ...")
     parser.add_argument(
         "--way", metavar="NAME", help="of the target's profile: tensorrt, cuda (default: the best)"
     )
@@ -33,10 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     for number, name in enumerate(arguments.models, start=1):
         title = f"{name} ({number} of {len(arguments.models)})"
         with _waiting(title, quiet=arguments.json) as told:
-            warmed = warm_up(name, arguments.target, way=arguments.way, told=told)
-        done.append(warmed)
-        if not arguments.json:
-            sys.stdout.write(_as_line(warmed) + "\n")
+            for warmed in warm_up(name, arguments.target, way=arguments.way, told=told):
+                done.append(warmed)
+                if not arguments.json:
+                    sys.stdout.write("\n".join([_as_line(warmed), *_skipped(warmed)]) + "\n")
     if arguments.json:
         sys.stdout.write(json.dumps([_as_json(one) for one in done], indent=2) + "\n")
     return 0
@@ -74,6 +76,12 @@ def _as_line(warmed: Warmed) -> str:
     if warmed.folder is not None:
         line += f"; {warmed.files} files, {warmed.bytes / 1e6:.1f} MB in {warmed.folder}"
     return one_line(line)
+
+
+def _skipped(warmed: Warmed) -> list[str]:
+    from edge.cli import one_line
+
+    return [f"  not {one_line(reason)}" for reason in warmed.skipped]
 
 
 def _as_json(warmed: Warmed) -> dict[str, object]:

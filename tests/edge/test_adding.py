@@ -65,7 +65,7 @@ def test_a_file_is_recognised_recorded_and_opened(
     assert added.card.name == "mine"
     assert added.path == edge_home / "data/models/mine.onnx"
     assert added.evidence == ("names and shapes", "precision", "number of weights", "operators")
-    assert added.unchecked == ("size",)
+    assert added.unchecked == ("size", "shapes of weights")
     assert added.recorded
     digest = hashlib.sha256(data).hexdigest()
     assert (added.card.sha256, added.card.size) == (digest, len(data))

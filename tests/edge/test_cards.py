@@ -116,6 +116,12 @@ BROKEN = {
         f"[{', '.join(['[0.5, 0.5]'] * 5)}]",
         "five different points",
     ),
+    "shapes of weights": (
+        "recogniser",
+        "[input]",
+        '[graph]\nweights = ["many"]\n\n[input]',
+        "are written as '12 * 1024x1024x3x3'",
+    ),
     "crop size": ("recogniser", "size = 112", "size = 128", "does not fit the input's"),
     "switch": ("recogniser", "normalised = true", 'normalised = "yes"', "true or false"),
     "range": ("swapper", "range = [0.0, 1.0]", "range = [1.0, 0.0]", "black below white"),

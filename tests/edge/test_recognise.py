@@ -37,6 +37,7 @@ def outline(card: Card, **changes: object) -> Outline:
         operators=dict.fromkeys((*graph.operators, "Conv"), 3),
         parameters=parameters,
         kinds={kind: parameters},
+        shapes={text.split(" * ")[1]: int(text.split(" * ")[0]) for text in graph.weights},
         fingerprint="0" * 64,
     )
     return replace(found, **changes)  # type: ignore[arg-type]
@@ -93,6 +94,7 @@ def test_a_file_that_was_saved_anew_is_not_taken_for_another_model(
     [
         ({"parameters": 128_500_000 * 1.1}, "141350000"),
         ({"operators": {"Conv": 1}}, "no operator ConvTranspose"),
+        ({"shapes": {"1024x1024x3x3": 2}}, "no 3 * 1024x1024x3x3 among its weights"),
         ({"kinds": {"float16": 200_000_000}}, "weights are fp16"),
     ],
 )

@@ -92,6 +92,7 @@ def test_the_order_of_a_jetson_is_strict_and_states_its_options(
     assert folder.parent == engines_dir()
     assert options["trt_timing_cache_path"] == str(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert options["trt_fp16_enable"] == options["trt_int8_enable"] == "0"  # it is float32
     assert options["trt_cuda_graph_enable"] == "1"  # all sizes of this model are fixed
     feeds = {
         "target": np.full((1, 3, 16, 16), 0.5, np.float32),
@@ -124,6 +125,24 @@ def test_one_that_gives_up_is_still_an_error(
 def test_without_tensorrt_it_is_named(model: Path, edge_home: Path) -> None:
     with pytest.raises(ProviderError, match=r"TensorrtExecutionProvider is not in"):
         open_session(model, providers=(TENSORRT, CUDA, CPU))
+
+
+@pytest.mark.parametrize(("kind", "half", "int8"), [("float16", "1", "0"), ("Q", "0", "1")])
+def test_tensorrt_is_told_the_precision(
+    kind: str, half: str, int8: str, tmp_path: Path, orin: list[Any]
+) -> None:
+    s = Sketch()
+    x = s.input("x", 1, 3, 8, 8)
+    if kind == "Q":
+        names = s.keep(0.1), s.keep(0, kind=np.int8)
+        s.op("DequantizeLinear", s.op("QuantizeLinear", x, *names), *names, output="y")
+    else:
+        weight = s.op("Cast", s.keep(np.ones((1, 3, 1, 1)), kind=np.float16), to=1)
+        s.op("Conv", x, weight, output="y")
+    path = tmp_path / "m.onnx"
+    path.write_bytes(s.model("y").SerializeToString())
+    (_, options), *_ = ready(path, (TENSORRT,))
+    assert (options["trt_fp16_enable"], options["trt_int8_enable"]) == (half, int8)
 
 
 def test_plain_names_stay_names(model: Path) -> None:

@@ -50,11 +50,12 @@ def test_the_list_as_json(edge_home: Path, capsys: pytest.CaptureFixture[str]) -
     assert models["yunet"]["licence"] == "Apache-2.0"
 
 
-def test_a_card_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_card_is_shown(edge_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "show", "tiny_swapper"]) == 0
     text = capsys.readouterr().out
     assert "template: arcface_128" in text
     assert "recogniser: tiny_embedder" in text
+    assert f"card: {edge_home / 'data/cards/tiny_swapper.toml'}" in text
     assert main(["models", "show", "tiny_swapper", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["crop"]["size"] == 128
 
@@ -87,7 +88,7 @@ def test_what_was_recognised_is_said(
     assert "  licence: OpenRAIL-MS; commercial use: unknown\n" in out
     assert "  as the card says: names and shapes, precision\n" in out
     assert "  not as the card says: " in out
-    assert "  not checked: size, operators\n" in out
+    assert "  not checked: size, operators, shapes of weights\n" in out
     assert "  recorded: SHA-256 " in out
     assert main(["models", "add", str(given), "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
