@@ -240,9 +240,59 @@ def look_at_models() -> Iterator[Finding]:
         yield Finding("others", text, "note", "edge models list names them")
 
 
+_DAYS_BEFORE = 30
+"""Days before a certificate's end from which it is worth knowing."""
+
+
+def _look_at_certificate() -> Iterator[Finding]:
+    """Yield until when this device can sign, if it has a key already."""
+    import datetime
+
+    from edge.provenance.keys import device_keys, keys_dir
+
+    if not (keys_dir() / "claim.pem").exists():
+        return
+    try:
+        end = device_keys().leaf.not_valid_after_utc
+    except EdgeError as error:
+        yield Finding("certificate", str(error), "problem", "edge keys show")
+        return
+    days = (end - datetime.datetime.now(datetime.timezone.utc)).days
+    mend = "edge keys import --key KEY --chain CHAIN, or edge keys rotate"
+    if days < 0:
+        yield Finding("certificate", f"ended on {end:%Y-%m-%d}: nothing is signed", "problem", mend)
+    elif days < _DAYS_BEFORE:
+        yield Finding("certificate", f"ends on {end:%Y-%m-%d}: renew it ({mend})", "note")
+    else:
+        yield Finding("certificate", f"signs until {end:%Y-%m-%d}")
+
+
+def _look_at_time_stamps() -> Iterator[Finding]:
+    """Yield which authority is asked, and how many outputs wait for it."""
+    from edge.consent.ledger import Ledger
+    from edge.provenance.stamping import load_authority
+    from edge.stamping import queue
+
+    try:
+        authority = load_authority()
+        waiting = len(queue(Ledger()))
+    except EdgeError as error:
+        yield Finding("time stamps", str(error), "problem", "mend or remove that file")
+        return
+    if authority is None:
+        yield Finding("time stamps", "no authority is configured, and none is asked")
+    elif waiting:
+        text = f"{waiting} outputs wait for {authority.url}: edge ledger stamp"
+        yield Finding("time stamps", text, "note")
+    else:
+        yield Finding("time stamps", f"by {authority.url}; nothing waits")
+
+
 def look_at_safety() -> Iterator[Finding]:
-    """Yield the state of the content gate and of the ledger."""
+    """Yield the state of the content gate, of the signing certificate and of the ledger."""
     yield from _look_at_gates()
+    yield from _look_at_certificate()
+    yield from _look_at_time_stamps()
     from edge.consent.ledger import Ledger, default_ledger_path
 
     path = default_ledger_path()

@@ -15,6 +15,7 @@ from edge.media.video_in import open_video
 from edge.media.video_out import VideoWriter
 from edge.provenance.implicit import implicit_json, mp4_metadata
 from edge.provenance.label import Label
+from edge.provenance.signer import ready_to_sign
 from edge.provenance.watermark.embed import watermark_for
 from edge.publish import Publication
 from edge.records import Region
@@ -52,6 +53,7 @@ def swap_video(
     """
     watch = Stopwatch()
     swapper.permit_for("video")
+    ready_to_sign()  # after an hour of frames it would be too late to find out
     with watch.stage("look ahead"):
         place = _place_label(swapper, source, progress)
         target = sha256_of(source)

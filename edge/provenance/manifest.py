@@ -18,7 +18,7 @@ from edge.provenance.container import Kind, has_c2pa, sniff
 from edge.provenance.engine import context
 from edge.provenance.findings import integrity_of
 from edge.provenance.implicit import ImplicitLabel, implicit_label, read_implicit
-from edge.provenance.signer import CallbackSigner, FileKey, SigningKey, root_pem
+from edge.provenance.signer import CallbackSigner, SigningKey, ready_to_sign, root_pem
 from edge.provenance.watermark.identifier import ALGORITHM, watermark_id
 from edge.provenance.xmp import COMPOSITE_WITH_AI
 from edge.publish import writing_failed
@@ -196,10 +196,7 @@ def sign(
     """
     import c2pa
 
-    if key is None:
-        from edge.provenance.keys import device_keys
-
-        key = FileKey(device_keys())
+    key = ready_to_sign(key)
     callback = CallbackSigner(key)
     trusted = context([root_pem(key)])
     failures: list[OSError] = []

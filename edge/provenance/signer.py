@@ -5,6 +5,7 @@ Whoever keeps a key elsewhere implements `SigningKey` and passes it to `edge.pro
 
 from __future__ import annotations
 
+import datetime
 import io
 import struct
 import zlib
@@ -103,6 +104,34 @@ def root_pem(key: SigningKey) -> str:
     """Return the last certificate of the key's chain as PEM text."""
     chain = certificates.parse_chain(key.chain_pem.encode("ascii"), "the signing chain")
     return certificates.chain_pem(chain[-1:])
+
+
+def ready_to_sign(key: SigningKey | None = None) -> SigningKey:
+    """Return the key that is to sign, once its certificate is seen to be valid now.
+
+    Args:
+        key: Signs; this device's key by default, which is made at first use.
+
+    Raises:
+        KeyStoreError: The key cannot be used, or its certificate has ended or not begun.
+    """
+    if key is None:
+        from edge.provenance.keys import device_keys
+
+        key = FileKey(device_keys())
+    leaf = certificates.parse_chain(key.chain_pem.encode("ascii"), "the signing chain")[0]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if leaf.not_valid_after_utc < now:
+        raise KeyStoreError(
+            f"the signing certificate ended on {leaf.not_valid_after_utc:%Y-%m-%d}: import its "
+            "renewal (edge keys import), or have this device make its own (edge keys rotate)"
+        )
+    if leaf.not_valid_before_utc > now:
+        raise KeyStoreError(
+            f"the signing certificate begins on {leaf.not_valid_before_utc:%Y-%m-%d}: is the clock "
+            "of this device right?"
+        )
+    return key
 
 
 def try_key(key: SigningKey) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from edge.doctor import Finding
 from edge.errors import LedgerError
 from edge.machine import Machine
 from edge.probe import Probe
+from edge.provenance import certificates, keys
 from tests import gates
 
 MODULES = ("numpy", "cv2", "c2pa", "cryptography", "av", *doctor.ENGINES)
@@ -200,6 +202,30 @@ def test_a_damaged_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text("this is no ledger\n", encoding="utf-8")
     path.chmod(0o600)
     assert any(f.topic == "ledger" for f in _problems(doctor.look_at_safety()))
+
+
+@pytest.mark.parametrize(("days", "state"), [(-1, "problem"), (12, "note"), (400, "ok")])
+def test_the_signing_certificate(monkeypatch: pytest.MonkeyPatch, days: int, state: str) -> None:
+    lifetime = datetime.timedelta(days=days + 2, hours=1)  # it begins two days ago
+    monkeypatch.setattr(certificates, "VALIDITY", lifetime)
+    assert "certificate" not in [f.topic for f in doctor.look_at_safety()]  # no key yet
+    keys.device_keys()
+    (finding,) = [f for f in doctor.look_at_safety() if f.topic == "certificate"]
+    assert finding.state == state
+
+
+def test_time_stamps(edge_home: Path) -> None:
+    def found() -> tuple[str, str]:
+        (finding,) = [f for f in doctor.look_at_safety() if f.topic == "time stamps"]
+        return finding.state, finding.text
+
+    assert found() == ("ok", "no authority is configured, and none is asked")
+    path = edge_home / "config" / "timestamp.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text('url = "http://time.example/"')
+    assert "nothing waits" in found()[1]
+    path.write_text("url = 3")
+    assert found()[0] == "problem"
 
 
 def test_a_look_that_fails_is_a_finding() -> None:

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.consent import proof as proof_module
 from edge.consent.canonical import FormError
 from edge.consent.checkpoints import write_checkpoint
 from edge.consent.ledger import Ledger
 from edge.consent.proof import prove, read_proof
 from edge.errors import LedgerError
+from tests import authority as testing
 from tests.edge.consent.test_ledger import CONTENT, _publish
 
 
@@ -72,6 +76,40 @@ def test_a_broken_ledger_proves_nothing(ledger: Ledger, output: Path) -> None:
     ledger.path.write_bytes(content.replace(b"secret 1", b"secret 9", 1))
     with pytest.raises(LedgerError, match="broken"):
         prove(ledger, output)
+
+
+DOCUMENT = Path(proof_module.__file__).parents[2] / "docs" / "ledger.md"
+
+
+@pytest.mark.skipif(testing.OPENSSL is None, reason="openssl is not installed")
+def test_others_can_check_it_as_the_document_says(
+    ledger: Ledger, output: Path, tmp_path: Path
+) -> None:
+    """The document's own checker: the standard library and OpenSSL, nothing of ours."""
+    source = DOCUMENT.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    assert "import edge" not in source
+    assert "from edge" not in source
+    (tmp_path / "checker.py").write_text(source)
+    record = prove(ledger, output).to_record()
+    (tmp_path / "proof.json").write_text(json.dumps(record))
+
+    def checked() -> bool:
+        words = [sys.executable, "-I", "checker.py", "proof.json", str(output)]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True).returncode == 0
+
+    assert checked()
+    for edit in (
+        lambda r: _line(r, '"film"', '"game"'),
+        lambda r: r["checkpoints"][0]["paths"][0]["path"].reverse(),
+        lambda r: r["checkpoints"][0].update(text=r["checkpoints"][0]["text"].replace("Z", "z")),
+    ):
+        changed = copy.deepcopy(record)
+        edit(changed)
+        (tmp_path / "proof.json").write_text(json.dumps(changed))
+        assert not checked()
+    (tmp_path / "proof.json").write_text(json.dumps(record))
+    output.write_bytes(b"another")
+    assert not checked()
 
 
 Edit = Callable[[dict[str, Any]], object]

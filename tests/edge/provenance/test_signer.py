@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from edge.errors import KeyStoreError
 from edge.provenance import certificates, keys
-from edge.provenance.signer import FileKey, root_pem, try_key
+from edge.provenance.signer import FileKey, ready_to_sign, root_pem, try_key
 
 
 class ElsewhereKey:
@@ -72,3 +74,27 @@ def test_a_chain_that_is_none() -> None:
     key.chain_pem = "nonsense"
     with pytest.raises(KeyStoreError):
         try_key(key)
+
+
+@pytest.mark.parametrize(
+    ("begin", "lifetime", "what"),
+    [(-9, 8, r"ended on .*edge keys import"), (2, 9, r"begins on .* clock")],
+)
+def test_a_certificate_that_is_not_valid_now(begin: int, lifetime: int, what: str) -> None:
+    from datetime import datetime, timedelta, timezone
+
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from tests import authority as testing
+
+    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    leaf = testing.certificate(
+        "Studio",
+        key,
+        issuer=(testing.certificate("Root", root_key), root_key),
+        begin=datetime.now(timezone.utc) + timedelta(days=begin),
+        lifetime=timedelta(days=lifetime),
+    )
+    with pytest.raises(KeyStoreError, match=what):
+        ready_to_sign(FileKey(keys.DeviceKeys(key, (leaf,), Path("k.pem"))))
+    assert ready_to_sign().algorithm == "es256"

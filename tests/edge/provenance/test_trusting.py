@@ -16,6 +16,9 @@ from edge.errors import KeyStoreError, UsageError
 from edge.provenance import keys
 from edge.provenance.anchors import time_dir, trusted_dir
 from edge.provenance.certificates import CLAIM_SIGNING, chain_pem, fingerprint
+from edge.provenance.container import sniff
+from edge.provenance.signers import credentials_of
+from edge.provenance.store import read_store
 from edge.provenance.trusting import Role, add, remove, trusted
 from edge.provenance.verify import verify_file
 from tests import authority as testing
@@ -192,3 +195,13 @@ def test_revocation_lists(tmp_path: Path, encoding: serialization.Encoding) -> N
     assert (item.name, item.role, item.subject) == ("studio.crl", "revocations", "Studio Root")
     remove("studio.crl")
     assert trusted() == []
+
+
+def test_the_document_names_the_root_of_the_demo_picture() -> None:
+    """Ours is given as a fingerprint only; whoever makes the picture anew changes docs/time.md."""
+    docs = Path(keys.__file__).parents[2] / "docs"
+    path = docs / "demo-picture.jpg"
+    kind = sniff(path.read_bytes()[:64])
+    assert kind is not None
+    root = credentials_of(read_store(path, kind)).chain[-1]
+    assert fingerprint(root) in (docs / "time.md").read_text(encoding="utf-8")
