@@ -50,6 +50,17 @@ def test_a_swap_and_its_verification(ready: Stage, tmp_path: Path) -> None:
     assert connections(tmp_path, ["verify", str(output)]) == []
 
 
+def test_an_authority_for_time_is_asked_only_where_it_is_configured(
+    ready: Stage, edge_home: Path, tmp_path: Path
+) -> None:
+    swap = ["swap", "--identity", str(ready.identity_file), "--input", str(ready.picture())]
+    swap += ["--output", str(ready.folder / "out.jpg"), "--purpose", "film"]
+    (edge_home / "config" / "timestamp.toml").write_text('url = "http://127.0.0.1:9/"')
+    found = connections(tmp_path, [*swap, "--target-is", "synthetic", *ARGUMENTS])
+    assert found  # it was tried, and the output was made all the same
+    assert all("htons(9)" in line and "127.0.0.1" in line for line in found)
+
+
 def test_the_tracer_would_see_one(tmp_path: Path) -> None:
     log = tmp_path / "trace"
     reach = (

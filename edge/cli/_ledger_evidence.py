@@ -29,7 +29,15 @@ def add_actions(actions: Any) -> None:
     stamp.add_argument("files", nargs="*", type=Path, metavar="FILE", help="outputs, moved or not")
     prove = add_action(actions, "prove", "write a proof that an output stands in the ledger")
     prove.set_defaults(action=_prove)
-    prove.add_argument("output", type=Path, metavar="OUTPUT", help="a picture or video made here")
+    prove.add_argument(
+        "output", nargs="?", type=Path, metavar="OUTPUT", help="a picture or video made here"
+    )
+    prove.add_argument(
+        "--entry",
+        type=int,
+        metavar="N",
+        help="prove this entry, which edge verify --ledger finds for a stripped file, too",
+    )
     prove.add_argument(
         "-o", "--proof", type=Path, metavar="FILE", help="OUTPUT.proof.json by default"
     )
@@ -122,18 +130,25 @@ def _told(done: Iterable[Later]) -> bool:
 def _prove(arguments: argparse.Namespace) -> int:
     from edge.consent.canonical import readable_json
     from edge.consent.ledger import Ledger
-    from edge.consent.proof import prove
+    from edge.consent.proof import prove, prove_entry
     from edge.consent.storage import write_private
+    from edge.errors import UsageError
 
-    output: Path = arguments.output
-    path = arguments.proof or output.with_name(f"{output.name}.proof.json")
-    proof = prove(Ledger(), output)
+    output: Path | None = arguments.output
+    if (output is None) == (arguments.entry is None):
+        raise UsageError("name one of OUTPUT and --entry N")
+    if output is not None:
+        proof, what = prove(Ledger(), output), output.name
+        path = arguments.proof or output.with_name(f"{output.name}.proof.json")
+    else:
+        proof, what = prove_entry(Ledger(), arguments.entry), f"entry {arguments.entry}"
+        path = arguments.proof or Path(f"entry-{arguments.entry}.proof.json")
     write_private(path, readable_json(proof.to_record()), overwrite=arguments.overwrite)
-    newest = proof.signed[-1]
+    newest = proof.signed[-1].checkpoint
     _say(
-        f"{path}: {len(proof.lines)} lines about {output.name}, in the tree of "
-        f"{newest.checkpoint.size} that was signed {newest.checkpoint.time}; "
-        f"it holds the file's path and the consent's id, and nothing about other outputs"
+        f"{path}: {len(proof.lines)} lines about {what}, in the tree of {newest.size} that was "
+        f"signed {newest.time}; it holds the file's path and the consent's id, and nothing about "
+        "other outputs"
     )
     return 0
 

@@ -95,18 +95,18 @@ def prove(ledger: Ledger, output: Path) -> Proof:
         raise LedgerError(
             f"{output}: is not in the ledger {ledger.path} with the bytes that it has now"
         )
-    if ledger.verify():
-        raise LedgerError(f"the ledger {ledger.path} is broken: see 'edge ledger verify'")
     return prove_entry(ledger, entry.seq)
 
 
 def prove_entry(ledger: Ledger, seq: int) -> Proof:
-    """Prove that an entry, and what later lines say about it, stands in a whole ledger.
+    """Prove that an entry, and what later lines say about it, stands in the ledger.
 
     Raises:
-        LedgerError: There is no such entry, or a checkpoint cannot be written.
+        LedgerError: There is no such entry, the ledger is broken, or cannot be written.
         KeyStoreError: The device's key cannot be used.
     """
+    if ledger.verify():
+        raise LedgerError(f"the ledger {ledger.path} is broken: see 'edge ledger verify'")
     wanted = _about(ledger.lines(), seq)
     if not wanted:
         raise LedgerError(f"the ledger {ledger.path} has no entry {seq}")

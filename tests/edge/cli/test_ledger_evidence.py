@@ -48,6 +48,19 @@ def test_prove_and_check(output: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["ledger", "prove", str(output), "--overwrite"]) == 2
 
 
+def test_an_entry_by_its_number(
+    output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof = tmp_path / "entry.json"
+    assert main(["ledger", "prove", "--entry", "1", "-o", str(proof)]) == 0
+    assert main(["ledger", "check", str(proof), str(output)]) == 0
+    capsys.readouterr()
+    assert main(["ledger", "prove", "--entry", "99", "-o", str(tmp_path / "no.json")]) == 2
+    assert "no entry 99" in capsys.readouterr().err
+    assert main(["ledger", "prove"]) == 2
+    assert main(["ledger", "prove", str(output), "--entry", "1"]) == 2
+
+
 def test_export_check_and_compare(
     output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
