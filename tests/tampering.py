@@ -119,13 +119,17 @@ def regions(content: bytes, suffix: str) -> dict[str, int]:
     store = store_span(content, suffix)
     found = {
         "implicit label": content.index(b"ContentProducer") + 20,
-        "store: frame": store.start + 6,
+        "store: frame": store.start + {"jpg": 4, "png": 6, "webp": 6, "mp4": 26}[suffix],
         "store: superbox": content.index(b"jumdc2pa", store.start) - 5,
         "store: type": content.index(b"jumdc2pa", store.start) + 6,
         "claim": content.rindex(b"c2pa.claim.v2\0") + 60,
         "claim: generator": content.rindex(b"claim_generator_info") + 30,
         "signature: protected header": content.rindex(b"cbor\xd2\x84") + 12,
         "signature: certificate": content.rindex(b"cbor\xd2\x84") + 200,
+        "signature: certificate's version": content.index(
+            b"\xa0\x03\x02\x01\x02", content.rindex(b"cbor\xd2\x84")
+        )
+        + 4,
         "signature: padding": content.rindex(b"\x63pad\x59") + 2000,
         "signature: value": _signature_value(content),
         "binding": content.rindex(b"hash", store.start, store.end) + 12,
@@ -134,6 +138,18 @@ def regions(content: bytes, suffix: str) -> dict[str, int]:
         "end": len(content) - 2,
     }
     return found | {f"assertion {label}": _cbor_after(content, label) for label in ASSERTIONS}
+
+
+def free(content: bytes, suffix: str) -> range:
+    """Return the bytes that C2PA covers by no hash, and in which any value is right.
+
+    They are the instance number of a JPEG's box, and the brands of an MP4.
+    """
+    store = store_span(content, suffix)
+    none = range(0)
+    return {"jpg": range(store.start + 6, store.start + 8), "mp4": range(8, store.start)}.get(
+        suffix, none
+    )
 
 
 def everywhere(content: bytes, count: int) -> Iterator[int]:

@@ -127,7 +127,9 @@ def _parsed(start: int, raw: bytes) -> Signature:
         end = _skip(raw, value)
         headers.append((_key(raw, at), raw[value:end]))
         at = end
-    at = _skip(raw, at)  # the payload, which is detached
+    if raw[at : at + 1] != _NIL:
+        raise ValueError("the payload is not detached")
+    at += 1
     major, length, begin = _head(raw, at)
     if major != _BYTES or begin + length > len(raw):
         raise ValueError("no signature in it")

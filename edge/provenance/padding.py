@@ -14,6 +14,8 @@ from edge.provenance.container import Kind
 from edge.provenance.cose import EXPECTED, find_signature
 from edge.provenance.store import read_store
 
+_BYTES = 2  # CBOR's major type
+
 
 def something_in_padding(path: Path, kind: Kind) -> bool:
     """Return whether anything stands beside the active signature that has no business there.
@@ -46,6 +48,11 @@ def foreign_content(store: bytes) -> bool:
     if signature is None:
         return False
     return any(any(padding) for padding in signature.paddings()) or any(
-        not name.startswith("pad") and name not in EXPECTED and not name.isdigit()
-        for name, _ in signature.headers
+        _is_foreign(name, value) for name, value in signature.headers
     )
+
+
+def _is_foreign(name: str, value: bytes) -> bool:
+    if name.startswith("pad"):
+        return value[0] >> 5 != _BYTES  # zeros, but called a text
+    return name not in EXPECTED and not name.isdigit()

@@ -61,7 +61,7 @@ def credentials_of(store: bytes) -> Credentials:
             byte_strings(header) if (header := signature.header(name)) is not None else []
             for name in (STAMP, "rVals")
         )
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, x509.InvalidVersion):
         return Credentials()
     return Credentials(chain, tokens[0] if tokens else None, tuple(answers))
 

@@ -16,6 +16,7 @@ from edge.provenance.claims import active_signature, claims_of, optional_text
 from edge.provenance.container import Kind, problem, sniff
 from edge.provenance.decoding import undecodable
 from edge.provenance.findings import Integrity, failure_codes, integrity_of, other_codes
+from edge.provenance.framing import foreign_frame
 from edge.provenance.implicit import differences, flaws, read_implicit
 from edge.provenance.padding import something_in_padding
 from edge.provenance.reading import Reading, anchor_of, manifest_store, read_manifest
@@ -40,6 +41,9 @@ __all__ = ["Verdict", "verify_file"]
 
 PADDING = "edge-swap.signature.padding"
 """Our own failure code, among those of C2PA: the signature's padding is not empty."""
+
+FRAMING = "edge-swap.store.framing"
+"""Another one: the boxes around the manifest are not as C2PA has them."""
 
 
 def verify_file(path: Path | str, *, fetch_remote: bool = False) -> Verdict:
@@ -102,6 +106,10 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
         integrity = "tampered" if integrity == "intact" else integrity
         failures += (PADDING,)
         findings.append("something was written into the space beside the signature")
+    if reading.source == "embedded" and (oddity := foreign_frame(path, kind)) is not None:
+        integrity = "invalid" if integrity == "intact" else integrity
+        failures += (FRAMING,)
+        findings.append(oddity)
     signer = _signer(path, kind, reading, known, clocks, fetch_remote)
     stamp = claims.time.stamp if claims.time.time_stamped else None
     signer = with_status(signer, beside, failures, known, stamp)
