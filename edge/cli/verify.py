@@ -170,7 +170,7 @@ def _facts(verdict: Verdict, finding: LedgerFinding | None) -> Iterator[tuple[st
 _WAYS = {
     "file": "the file's hash",
     "manifest": "the id in the manifest",
-    "implicit label": "the id in the implicit label, which is not signed",
+    "implicit label": "the id in the implicit label",
     "watermark": "the watermark",
 }
 

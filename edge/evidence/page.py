@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import edge
 from edge.cli import one_line
+from edge.evidence.both import Both
 from edge.evidence.check import Check, State
 from edge.evidence.checks import checks_of
 from edge.evidence.story import NOT_SHOWN, repeat_steps, story_of, verdict_words
@@ -22,7 +23,6 @@ from edge.provenance.manifest import timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge.evidence.both import Both
     from edge.evidence.gather import Evidence, Shot
 
 GENERATOR = '<meta name="generator" content="edge-swap evidence">'
@@ -34,7 +34,7 @@ _RESULTS: dict[State, tuple[str, str, str]] = {
     "holds": ("✓", "成立", "holds"),
     "fails": ("✗", "不成立", "does not hold"),
     "open": ("–", "无从判断", "cannot be told"),
-    "note": ("!", "成立，有保留", "holds, with a reserve"),
+    "note": ("!", "成立，有保留", "holds, with a reservation"),
 }
 
 _TONES = {0: "holds", 3: "note", 4: "fails", 5: "open", 2: "open"}
@@ -49,10 +49,23 @@ _LABEL_FIELDS = {
     "ReservedCode2": "预留 2 · reserved",
 }
 
-_ENTRY_FIELDS = (
-    "time", "output_id", "output_sha256", "target_sha256", "consent_id", "assurance", "purpose",
-    "medium", "target_statement", "faces", "frames", "generator", "watermark", "hash", "prev",
-)  # fmt: skip
+_ENTRY_FIELDS = {
+    "time": "登记时间 · entered",
+    "output_id": "输出编号 · id of the output",
+    "output_sha256": "输出文件 SHA-256 · of the output",
+    "target_sha256": "原文件 SHA-256 · of the target",
+    "consent_id": "同意书 · consent",
+    "assurance": "同意书的可信程度 · what its origin is worth",
+    "purpose": "用途 · purpose",
+    "medium": "形式 · medium",
+    "target_statement": "关于原画面中的人 · person in the target",
+    "faces": "替换的面孔数 · faces",
+    "frames": "帧数 · frames",
+    "generator": "软件 · software",
+    "watermark": "水印编号 · watermark",
+    "hash": "本条的摘要 · hash of the entry",
+    "prev": "上一条的摘要 · hash of the one before",
+}
 
 
 def as_html(evidence: Evidence) -> str:
@@ -112,8 +125,22 @@ def _head(evidence: Evidence) -> str:
     return (
         '<header><h1>查验报告 <span lang="en">Verification report</span></h1>'
         f'<p class="name">{shown(evidence.name)}</p>'
-        f'<div class="result {_TONES[verdict.exit_status]}">{_both(words)}'
+        f'<div class="result {_TONES[verdict.exit_status]}">{_both(words)}{_recovered(evidence)}'
         f'<p class="quiet">edge verify: {verdict.exit_status}</p></div></header>'
+    )
+
+
+def _recovered(evidence: Evidence) -> str:
+    """Return that a ledger knows the file, where the file itself does not say so any more."""
+    finding = evidence.ledger
+    if finding is None or not finding.matches or evidence.verdict.integrity == "intact":
+        return ""
+    entry = finding.matches[0].entry
+    return _both(
+        Both(
+            f"但所查账本的第 {entry.seq} 条（{entry.time}）与之相符，见第 11 项。",
+            f"Yet entry {entry.seq} of the ledger ({entry.time}) speaks of it: see check 11.",
+        )
     )
 
 
@@ -203,7 +230,11 @@ def _entry(evidence: Evidence) -> str:
     if finding is None or not finding.matches:
         return ""
     fields = finding.matches[0].entry.fields
-    rows = [(name, shown(fields[name])) for name in _ENTRY_FIELDS if fields.get(name) is not None]
+    rows = [
+        (words, shown(fields[name]))
+        for name, words in _ENTRY_FIELDS.items()
+        if fields.get(name) is not None
+    ]
     return (
         f'{_heading("账本记录", "Ledger entry")}<p class="quiet">{shown(finding.path.name)}</p>'
         f'<dl class="fields">{_rows(rows)}</dl>'
@@ -215,7 +246,7 @@ def _notes(evidence: Evidence) -> str:
     if not notes:
         return ""
     items = "".join(f'<li lang="en">{shown(note)}</li>' for note in notes)
-    return f'{_heading("附注", "Notes")}<ul class="story">{items}</ul>'
+    return f'{_heading("附注（英文）", "Notes")}<ul class="story">{items}</ul>'
 
 
 def _limits() -> str:

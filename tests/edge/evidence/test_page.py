@@ -116,6 +116,8 @@ def test_without_a_manifest_nothing_is_told_of_it(swapped: Swapped, gathered: Ga
     assert "does not make it genuine" in text
     assert "What the manifest says" not in text
     assert "entered had other bytes" in text
+    assert "of the ledger" in text
+    assert "见第 11 项" in text
 
 
 def test_a_tampered_manifest_is_told_with_a_caution(swapped: Swapped, gathered: Gathered) -> None:
