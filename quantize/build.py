@@ -58,7 +58,7 @@ from quantize.conversion import Conversion
 from quantize.convert import convert
 from quantize.errors import BuildError, ContractError, QuantizeError
 from quantize.recipes import recipe_file
-from quantize.settings import Precision, Progress, silent
+from quantize.settings import Precision, Progress, nearest_precision, silent
 from quantize.targets import BackendSpec, Format, TargetProfile, load_target
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def build(
     threads: int | None = None,
     detector: str = "ref_detector",
     masks: tuple[str, ...] = (),
+    engines: tuple[str, ...] = (),
     key: Ed25519PrivateKey | None = None,
     archive: Path | None = None,
     overwrite: bool = False,
@@ -135,6 +136,8 @@ def build(
         threads: of the engines here; by default all cores, at most 4.
         detector: card name of the face detector that goes along.
         masks: card names of maskers that go along.
+        engines: beside the target's own: mnn, ncnn, openvino. Their files are of the nearest
+            precision that they are made as.
         key: who signs; this device's own key by default.
         archive: .zip file to write too.
         overwrite: whether an earlier bundle is replaced.
@@ -152,7 +155,7 @@ def build(
     wanted = _Wanted(
         model=Path(model),
         output=Path(output),
-        profile=load_target(target),
+        profile=load_target(target).also_with(engines),
         identity=None if identity is None else Path(identity),
         precision=precision,
         card=_card_path(card, Path(model)),
@@ -253,11 +256,14 @@ def _converted(
     def told(stage: str, done: int, total: int) -> None:
         progress(f"{form}: {stage}", done, total)
 
+    precision = nearest_precision(form, wanted.precision)
+    if precision != "int8":
+        given = {**given, "recipe": None}
     return convert(
         wanted.model,
         folder,
         card=wanted.card,
-        precision=wanted.precision,
+        precision=precision,
         format=form,
         target=wanted.profile.name,
         bake=bake,

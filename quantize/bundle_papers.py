@@ -18,7 +18,7 @@ from edge.bundle.contents import SCHEMA
 from edge.contracts import Card
 from edge.machine import this_machine
 from edge.registry import sha256_of
-from quantize.targets import BackendSpec, TargetProfile
+from quantize.targets import EXTRA_ENGINES, BackendSpec, TargetProfile
 
 __all__ = [
     "QUALITY",
@@ -100,6 +100,8 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def checker_of(spec: BackendSpec) -> str:
     """Return which static check a way to run a model depends on; empty: none."""
+    if spec.engine in EXTRA_ENGINES:
+        return ""
     if spec.engine != "ort":
         return "xnnpack"
     return _CHECKERS.get(spec.providers[0], "")

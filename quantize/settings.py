@@ -27,6 +27,12 @@ MADE_AS: Mapping[Format, tuple[Precision, ...]] = {
 """Precisions of the formats that not every precision can be written as."""
 
 
+def nearest_precision(form: Format, precision: Precision) -> Precision:
+    """Return the precision in which a format comes nearest in size to the one that is wanted."""
+    made = MADE_AS.get(form, PRECISIONS)
+    return precision if precision in made else made[-1]
+
+
 def silent(stage: str, done: int, total: int) -> None:
     """Show no progress."""
 

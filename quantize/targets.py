@@ -6,12 +6,13 @@ They lie in `targets/<name>/profile.toml`. The list of folders is the list of ta
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edge import resources
+from edge.errors import UsageError
 from edge.tables import Table
 from edge.targets import BackendSpec, parse_backends
 from quantize.errors import TargetError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from quantize.engine import Kernels
 
 __all__ = [
+    "EXTRA_ENGINES",
     "FORMATS",
     "BackendSpec",
     "Format",
@@ -36,6 +38,13 @@ __all__ = [
 
 Format = Literal["onnx", "ort", "tflite", "mnn", "ncnn"]
 FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite", "mnn", "ncnn")
+
+EXTRA_ENGINES: Mapping[str, tuple[Format, str]] = {
+    "mnn": ("mnn", "3.0"),
+    "ncnn": ("ncnn", "1.0"),
+    "openvino": ("onnx", "2025.0"),
+}
+"""Engines that a bundle can hold a way for beside its target's own: format and oldest version."""
 
 _PRECISIONS = ("fp32", "fp16", "int8", "w8")
 _PROFILE = "profile.toml"
@@ -106,6 +115,23 @@ class TargetProfile:
     def formats(self) -> tuple[Format, ...]:
         """The formats that its backends take, in the order of the backends."""
         return tuple(dict.fromkeys(each.form for each in self.backends))
+
+    def also_with(self, engines: Sequence[str]) -> TargetProfile:
+        """Return the profile with a way more for each of these engines, behind its own.
+
+        Raises:
+            UsageError: one is none of `EXTRA_ENGINES`.
+        """
+        unknown = [name for name in engines if name not in EXTRA_ENGINES]
+        if unknown:
+            raise UsageError(f"no engine '{unknown[0]}' to add; known: {', '.join(EXTRA_ENGINES)}")
+        have = {each.name for each in self.backends}
+        more = [
+            BackendSpec(name, name, form, ("CPUExecutionProvider",), oldest)
+            for name, (form, oldest) in EXTRA_ENGINES.items()
+            if name in engines and name not in have
+        ]
+        return replace(self, backends=(*self.backends, *more))
 
     def checkers(self, form: Format) -> tuple[str, ...]:
         """Return the names of the static checks for a format."""

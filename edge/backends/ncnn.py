@@ -101,6 +101,24 @@ class NcnnSession:
         return np.array(mat, np.float32).reshape(port.shape)
 
 
+def engine_version() -> str:
+    """Return the version of the engine here.
+
+    Raises:
+        EngineMissing: It is not installed.
+    """
+    return _import_engine()[1]
+
+
+def check_provider(providers: Sequence[str]) -> None:
+    """Check that the first of the providers is one that the engine has.
+
+    Raises:
+        ProviderError: It is not.
+    """
+    check_providers("ncnn", providers, True)
+
+
 def open_session(
     path: Path, *, providers: Sequence[str] = (CPU_PROVIDER,), threads: int = 0, strict: bool = True
 ) -> NcnnSession:

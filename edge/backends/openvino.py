@@ -78,6 +78,24 @@ class OpenvinoSession:
             raise BackendError(f"{self.path.name}: openvino failed: {first_line(error)}") from error
 
 
+def engine_version() -> str:
+    """Return the version of the engine here.
+
+    Raises:
+        EngineMissing: It is not installed.
+    """
+    return _import_engine()[1]
+
+
+def check_provider(providers: Sequence[str]) -> None:
+    """Check that the first of the providers is one that the engine has.
+
+    Raises:
+        ProviderError: It is not.
+    """
+    check_providers("openvino", providers, True)
+
+
 def open_session(
     path: Path, *, providers: Sequence[str] = (CPU_PROVIDER,), threads: int = 0, strict: bool = True
 ) -> OpenvinoSession:

@@ -49,7 +49,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,2}")
 _ARCHITECTURES = ("x86_64", "aarch64")
-_ENGINES = ("ort", "litert", "tflite")
+_ENGINES = ("ort", "litert", "tflite", "mnn", "ncnn", "openvino")
 _PRECISIONS = ("fp32", "fp16", "int8", "w8")
 
 
@@ -75,7 +75,7 @@ class Variant:
     Attributes:
         name: Of this way: litert, tensorrt.
         card: Card name of the swap model in the form that this way takes.
-        engine: Backend: ort, litert or tflite.
+        engine: Backend: ort, litert, tflite, mnn, ncnn or openvino.
         providers: Execution providers, best first; the first one must be the one that runs.
         oldest: Oldest version of the engine that will do.
         cpu: Features that the processor must have, as /proc/cpuinfo spells them.

@@ -18,7 +18,7 @@ HELP = "build a bundle for a device: models, identity, consent, signed (edge run
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     from quantize.settings import PRECISIONS
-    from quantize.targets import target_names
+    from quantize.targets import EXTRA_ENGINES, target_names
 
     parser.add_argument(
         "--model", required=True, metavar="MODEL", help="an .onnx file, or a card's name"
@@ -74,6 +74,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--mask", action="append", default=[], metavar="NAME", help="card of a masker; repeatable"
     )
     parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="engines",
+        metavar="ENGINE",
+        help=f"also for this engine: {', '.join(EXTRA_ENGINES)}; repeatable (edge tune compares)",
+    )
+    parser.add_argument(
         "--key", type=Path, metavar="PEM", help="a builder's Ed25519 key (default: this device's)"
     )
     parser.add_argument(
@@ -108,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
             threads=arguments.threads,
             detector=arguments.detector,
             masks=tuple(arguments.mask),
+            engines=tuple(arguments.engines),
             key=None if arguments.key is None else load_private_key(arguments.key),
             archive=archive,
             overwrite=arguments.overwrite,

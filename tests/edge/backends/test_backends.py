@@ -17,7 +17,9 @@ def test_the_names_are_those_of_the_files() -> None:
 
 @pytest.mark.parametrize("name", backend_names())
 def test_every_backend_opens_sessions(name: str) -> None:
-    assert callable(import_module(f"edge.backends.{name}").open_session)
+    module = import_module(f"edge.backends.{name}")
+    for function in ("open_session", "engine_version", "check_provider"):
+        assert callable(getattr(module, function))
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path: Path) -> None:
