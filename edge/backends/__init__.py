@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from edge.backends.base import Session
 from edge.errors import BackendError, EdgeError
 
-__all__ = ["Session", "backend_names", "missing_reason", "open_session"]
+__all__ = ["Session", "backend_names", "installed_version", "missing_reason", "open_session"]
 
 _NOT_ENGINES = {"__init__", "base"}
 
@@ -67,6 +67,17 @@ def open_session(
         raise BackendError(f"threads must be 0 or more, not {threads}")
     module = cast(_Backend, import_module(f"edge.backends.{backend}"))
     return module.open_session(path, providers=tuple(providers), threads=threads, strict=strict)
+
+
+def installed_version(backend: str) -> str:
+    """Return the version of an engine here; empty where it is not installed or does not work."""
+    if backend not in backend_names():
+        return ""
+    module = cast(_Backend, import_module(f"edge.backends.{backend}"))
+    try:
+        return module.engine_version()
+    except EdgeError:
+        return ""
 
 
 def missing_reason(backend: str, providers: Sequence[str], oldest: str) -> str:

@@ -11,7 +11,9 @@ alice-pi/  alice-pi.tuning.json        or   alice-pi.zip  alice-pi.zip.tuning.js
   "bundle": "<id of the bundle, 64 hex digits>",
   "machine": "<machine_key() of the machine that it was measured on>",
   "order": ["ort", "litert"],           names of variants, the quickest first
-  "threads": {"ort": 4, "litert": 4}    by name of a variant; may be left out
+  "threads": {"ort": 4, "litert": 4},   by name of a variant; may be left out
+  "engines": {"ort": "ort 1.32.0"},     engines and versions then, by variant; may be left out
+  "trials": [{"way": "ort", ...}]       what was measured, for people; may be left out
 }
 ```
 """
@@ -23,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.backends import installed_version
 from edge.bundle.contents import Contents
 from edge.consent.canonical import FormError, parse_object, readable_json
 from edge.consent.fields import Fields
@@ -45,12 +48,14 @@ class Tuning:
         machine: Key of the machine; see `machine_key`.
         order: Names of variants, the quickest first; others come after them.
         threads: Threads by the name of a variant.
+        engines: Backend and version ("ort 1.32.0") by the name of a variant.
     """
 
     bundle: str
     machine: str
     order: tuple[str, ...]
     threads: Mapping[str, int] = field(default_factory=dict)
+    engines: Mapping[str, str] = field(default_factory=dict)
 
 
 def tuning_path(bundle: Path) -> Path:
@@ -91,7 +96,21 @@ def load_tuning(bundle: Path, contents: Contents) -> tuple[Tuning | None, str]:
         return None, f"{path.name} is of another bundle, so it is left out: run 'edge tune' again"
     if tuning.machine != machine_key():
         return None, f"{path.name} is of another machine, so it is left out: run 'edge tune' again"
+    for name, engine in tuning.engines.items():
+        now = _engine_now(engine)
+        if now != engine:
+            return None, (
+                f"{path.name} was measured with {engine} for {name}, and here is "
+                f"{now or 'none'}, so it is left out: run 'edge tune' again"
+            )
     return tuning, ""
+
+
+def _engine_now(engine: str) -> str:
+    """Return backend and version as they are here now; empty where it is not installed."""
+    name = engine.partition(" ")[0]
+    version = installed_version(name)
+    return f"{name} {version}" if version else ""
 
 
 def _parse(data: bytes) -> Tuning:
@@ -99,11 +118,16 @@ def _parse(data: bytes) -> Tuning:
     fields.choice("schema", (SCHEMA,))
     threads = fields.mapping("threads") if fields.has("threads") else {}
     numbers = Fields(threads, "threads")
+    engines = fields.mapping("engines") if fields.has("engines") else {}
+    names = Fields(engines, "engines")
+    if fields.has("trials"):
+        fields.mappings("trials")
     tuning = Tuning(
         bundle=fields.hex("bundle", 64),
         machine=fields.hex("machine", 16),
         order=fields.texts("order"),
         threads={name: numbers.number(name) for name in threads},
+        engines={name: names.text(name) for name in engines},
     )
     fields.done()
     if not all(0 <= number <= _MOST_THREADS for number in tuning.threads.values()):
@@ -112,7 +136,13 @@ def _parse(data: bytes) -> Tuning:
 
 
 def save_tuning(
-    bundle: Path, contents: Contents, order: Sequence[str], threads: Mapping[str, int]
+    bundle: Path,
+    contents: Contents,
+    order: Sequence[str],
+    threads: Mapping[str, int],
+    *,
+    engines: Mapping[str, str] | None = None,
+    trials: Sequence[Mapping[str, object]] = (),
 ) -> Path:
     """Write the tuning of a bundle for this machine; return the file.
 
@@ -121,6 +151,8 @@ def save_tuning(
         contents: What it holds.
         order: Names of variants, the quickest first.
         threads: Threads by the name of a variant.
+        engines: Backend and version by the name of a variant: with others it does not count.
+        trials: What was measured.
 
     Raises:
         BundleError: A name is none of the bundle's.
@@ -137,6 +169,10 @@ def save_tuning(
         "order": list(order),
         "threads": dict(threads),
     }
+    if engines:
+        record["engines"] = dict(engines)
+    if trials:
+        record["trials"] = [dict(trial) for trial in trials]
     path = tuning_path(bundle)
     write_private(path, readable_json(record), overwrite=True)
     return path

@@ -111,6 +111,13 @@ class Fields:
             raise FormError(f"'{self._name(key)}' is not an object")
         return value
 
+    def mappings(self, key: str) -> list[dict[str, object]]:
+        """Take a list of objects as they are."""
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise FormError(f"'{self._name(key)}' is not a list of objects")
+        return value
+
     def done(self) -> None:
         """Check that no field is left over.
 

@@ -1,0 +1,173 @@
+"""Tuning: the quickest way that shows what it should, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge import tune
+from edge.bundle.opening import Bundle, BundledModels, open_bundle
+from edge.bundle.tuning import tuning_path
+from edge.cli import main
+from edge.errors import BackendError, BundleError, UsageError
+from edge.faces.detect import open_detector
+from edge.throttle import ThrottleState
+from edge.tune import expected_psnr, psnr, tune_bundle
+from tests import tiny
+from tests.bundles import VARIANT, Made, baked_card, bundle
+from tests.scene import target
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+QUICK = {**VARIANT, "name": "quick"}
+FUTURE = {**VARIANT, "name": "future", "oldest": "99.0"}
+
+
+@pytest.fixture
+def made(edge_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Return a bundle whose detector, which knows no real face, is shown what it knows."""
+
+    def sample(opened: Bundle, shelf: BundledModels) -> Any:
+        detector = open_detector(opened.contents.detector, shelf=shelf)
+        frame = target()
+        return frame, detector.detect(frame)[:2], detector
+
+    monkeypatch.setattr(tune, "_sample", sample)
+    return bundle(edge_home, tmp_path)
+
+
+def _quality(made: Made, **worst: float) -> None:
+    formats = {form: {"quality": {"worst": {"psnr": value}}} for form, value in worst.items()}
+    (made.folder / "quality.json").write_text(json.dumps({"formats": formats}), encoding="utf-8")
+
+
+def _other(made: Made) -> dict[str, Any]:
+    """Add a model that shows somebody else; return the way that runs it."""
+    data = (made.folder / "models" / "tiny_baked.onnx").read_bytes()
+    model = onnx.load_from_string(data)
+    colour = next(each for each in model.graph.initializer if each.name == "colour")
+    colour.CopyFrom(tiny._constant("colour", np.array([0.1, 0.9, 0.1]).reshape(1, 3, 1, 1)))
+    changed = model.SerializeToString()
+    (made.folder / "models" / "tiny_other.onnx").write_bytes(changed)
+    card = baked_card(made.stage.identity.commitment, changed, "tiny_other")
+    (made.folder / "cards" / "tiny_other.toml").write_text(card, encoding="utf-8")
+    return {**VARIANT, "name": "other", "card": "tiny_other"}
+
+
+def test_the_order_is_written_and_taken(made: Made) -> None:
+    made.seal(variants=[VARIANT, QUICK, FUTURE])
+    rounds: list[tuple[int, int]] = []
+    tuned = tune_bundle(
+        made.folder, threads=[1], rounds=3, told=lambda done, total: rounds.append((done, total))
+    )
+    assert set(tuned.order) == {"ort", "quick"}
+    assert tuned.threads == {"ort": 1, "quick": 1}
+    assert rounds[-1] == (6, 3)  # the first ones are thrown away
+    last = tuned.trials[-1]
+    assert (last.way, last.timing) == ("future", None)
+    assert "needs 99.0 or newer" in last.trouble
+    record = json.loads(tuning_path(made.folder).read_text(encoding="utf-8"))
+    assert record["order"] == list(tuned.order)
+    assert record["engines"]["ort"].startswith("ort 1.")
+    assert {trial["psnr"] for trial in record["trials"] if "psnr" in trial} == {"99.0"}
+    opened = open_bundle(made.folder)
+    assert tuple(fit.variant.name for fit in opened.fits)[:2] == tuned.order
+    assert opened.notes == ()
+
+
+def test_another_version_of_an_engine_asks_for_it_again(made: Made) -> None:
+    tune_bundle(made.folder, threads=[1], rounds=1)
+    path = tuning_path(made.folder)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["engines"]["ort"] = "ort 1.2.3"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    opened = open_bundle(made.folder)
+    assert opened.threads == {}
+    assert "was measured with ort 1.2.3 for ort, and here is ort" in opened.notes[0]
+
+
+def test_a_way_that_shows_something_else_is_left_out(made: Made) -> None:
+    other = _other(made)
+    _quality(made, onnx=60.0)
+    made.seal(variants=[VARIANT, other])
+    tuned = tune_bundle(made.folder, threads=[1], rounds=1)
+    assert tuned.order == ("ort",)
+    (trial,) = (trial for trial in tuned.trials if trial.way == "other")
+    assert "dB from those of ort, where" in trial.trouble
+    assert trial.decibels is not None
+    assert trial.decibels < 30
+
+
+@pytest.mark.parametrize(("budget", "kept"), [(39.0, True), (41.0, False)])
+def test_a_budget_is_about_what_the_report_says(budget: float, kept: bool, made: Made) -> None:
+    _quality(made, onnx=40.0)
+    made.seal()
+    if kept:
+        assert tune_bundle(made.folder, threads=[1], rounds=1, budget=budget).order == ("ort",)
+        return
+    with pytest.raises(BundleError, match=r"its worst picture had 40\.0 dB when it was built"):
+        tune_bundle(made.folder, threads=[1], rounds=1, budget=budget)
+    assert not tuning_path(made.folder).exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"formats": {"onnx": {}}}', '{"formats": {"onnx": {"quality": 3}}}']
+)
+def test_a_report_that_says_nothing_is_none(text: str, made: Made) -> None:
+    (made.folder / "quality.json").write_text(text, encoding="utf-8")
+    made.seal()
+    assert tune.quality_of(open_bundle(made.folder)) == {}
+
+
+def test_a_board_that_is_slowed_down_is_not_believed(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "read_state", lambda: ThrottleState(0x4))
+    with pytest.raises(BackendError, match=r"throttled; mend that, and run edge tune again"):
+        tune_bundle(made.folder, threads=[1], rounds=1)
+    assert not tuning_path(made.folder).exists()
+
+
+@pytest.mark.parametrize("threads", [[0], [-1], [10_000]])
+def test_threads_that_are_not_there(threads: list[int], made: Made) -> None:
+    with pytest.raises(UsageError, match="threads must lie between 1 and the"):
+        tune_bundle(made.folder, threads=threads)
+    with pytest.raises(UsageError, match="rounds must be 1 or more"):
+        tune_bundle(made.folder, rounds=0)
+
+
+def test_the_command(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    made.seal(variants=[VARIANT, FUTURE])
+    arguments = ["tune", str(made.folder), "--threads", "1", "--rounds", "1"]
+    assert main(arguments) == 0
+    page = capsys.readouterr().out
+    assert "quickest here: ort with 1 threads" in page
+    assert "future       left out: ort is" in page
+    assert main([*arguments, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["order"] == ["ort"]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--budget", "psnr:high"])
+    assert ended.value.code == 2
+    assert "'psnr:high' is no budget: write psnr:45" in capsys.readouterr().err
+
+
+@given(st.floats(10, 99), st.floats(10, 99))
+def test_two_files_are_never_nearer_than_the_worse_one(first: float, second: float) -> None:
+    found = expected_psnr(first, second)
+    assert found < min(first, second)
+    assert found == pytest.approx(expected_psnr(second, first))
+
+
+def test_psnr() -> None:
+    picture = np.full((4, 4, 3), 100, np.uint8)
+    assert psnr(picture, picture) == 99
+    assert psnr(picture, picture + np.uint8(1)) == pytest.approx(48.13, abs=0.01)
+    assert psnr(picture, np.zeros_like(picture)) == pytest.approx(8.13, abs=0.01)
