@@ -26,12 +26,12 @@ from edge.bundle.checking import cards_of, check_parts, consent_of, read_papers
 from edge.bundle.contents import CARDS, CONSENT, CONTENTS, MODELS, SEAL
 from edge.bundle.holders import FolderHolder
 from edge.bundle.seal import Seal, new_seal
-from edge.cards import all_cards, card_file, find_card, load_card
+from edge.cards import find_card, load_card
 from edge.consent.canonical import readable_json
 from edge.consent.erase import forget_derivatives, register_derivative
 from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_key
-from edge.errors import CardError, ConsentError, OutputError, UsageError
+from edge.errors import ConsentError, OutputError, UsageError
 from edge.interrupts import held_back
 from edge.publish import writing_failed
 from edge.registry import locate, sha256_of
@@ -39,6 +39,7 @@ from edge.selftest import try_model
 from edge.sources import check_baked
 from quantize.baking import identity_in_force
 from quantize.bundle_cards import (
+    card_path,
     card_text,
     converted_card,
     helper_names,
@@ -158,7 +159,7 @@ def build(
         profile=load_target(target).also_with(engines),
         identity=None if identity is None else Path(identity),
         precision=precision,
-        card=_card_path(card, Path(model)),
+        card=card_path(card, Path(model)),
         recipe=recipe,
         detector=detector,
         masks=masks,
@@ -195,20 +196,6 @@ class _Wanted:
     key: Ed25519PrivateKey
     archive: Path | None
     overwrite: bool
-
-
-def _card_path(given: Path | str | None, model: Path) -> Path:
-    """Return the file of the model's card: without one nobody knows what the model takes."""
-    if given is not None:
-        named = isinstance(given, str) and Path(given).suffix != ".toml"
-        return card_file(str(given)) if named else Path(given)
-    if not model.is_file():
-        raise UsageError(f"{model}: no such file; check the path")
-    digest = sha256_of(model)
-    for card in all_cards().values():
-        if card.sha256 == digest:
-            return card_file(card.name)
-    raise CardError(f"{model}: no card means this file; name its card with --card")
 
 
 def _check_outputs(wanted: _Wanted) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import tomli_w
 
-from edge.cards import Card, card_file, find_card, load_card
-from edge.errors import CardError
+from edge.cards import Card, all_cards, card_file, find_card, load_card
+from edge.errors import CardError, UsageError
 from edge.loading import named
+from edge.registry import sha256_of
 from quantize.errors import ContractError
 
 if sys.version_info >= (3, 11):
@@ -19,7 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["card_text", "converted_card", "helper_names", "read_values"]
+__all__ = ["card_path", "card_text", "converted_card", "helper_names", "read_values"]
 
 _OF_ITS_FILE = ("graph", "url")
 """What a card says of the file that was converted, and not of what was made of it."""
@@ -134,3 +135,26 @@ def recogniser_name(card: Card) -> str:
             "editions apart: edge models add FILE"
         )
     return found.name
+
+
+def card_path(given: Path | str | None, model: Path) -> Path:
+    """Return the file of a model's card: without one nobody knows what the model takes.
+
+    Args:
+        given: a file, or the name of a card; None looks for the one that means the model.
+        model: the model's file.
+
+    Raises:
+        CardError: no card means the file.
+        UsageError: there is no such file.
+    """
+    if given is not None:
+        named = isinstance(given, str) and Path(given).suffix != ".toml"
+        return card_file(str(given)) if named else Path(given)
+    if not model.is_file():
+        raise UsageError(f"{model}: no such file; check the path")
+    digest = sha256_of(model)
+    for card in all_cards().values():
+        if card.sha256 == digest:
+            return card_file(card.name)
+    raise CardError(f"{model}: no card means this file; name its card with --card")
