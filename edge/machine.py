@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,30 @@ def this_machine(root: Path = Path("/")) -> Machine:
         system=_system(root),
         kernel=platform.release(),
     )
+
+
+def is_emulated(root: Path = Path("/")) -> bool:
+    """Tell whether an emulator runs this program, as far as that shows: its times mean nothing.
+
+    Under qemu's user mode a program is of another architecture than the system's own first
+    process, and than the process that started it.
+
+    Args:
+        root: Where the kernel's files hang; another one only in tests.
+    """
+    own = _elf_machine(root / "proc/self/exe") or _elf_machine(Path(sys.executable))
+    others = (_elf_machine(root / f"proc/{process}/exe") for process in (os.getppid(), 1))
+    return own is not None and any(other not in (None, own) for other in others)
+
+
+def _elf_machine(path: Path) -> bytes | None:
+    """Return the field of an ELF file's header that names the architecture."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(20)
+    except OSError:
+        return None
+    return header[18:20] if header[:4] == b"\x7fELF" else None
 
 
 def _read(path: Path) -> str:

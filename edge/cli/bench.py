@@ -6,7 +6,10 @@ import argparse
 import json
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edge.errors import UsageError
 
 if TYPE_CHECKING:
     from edge.bench import Report
@@ -35,14 +38,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--model", "ref_swapper", str, "NAME", "swap model (default ref_swapper)"),
         ("--detector", "ref_detector", str, "NAME", "face detector (default ref_detector)"),
         ("--backend", "ort", str, "NAME", "ort (default), litert, mnn, ncnn, openvino, tflite"),
+        ("--faces", 1, int, "N", "people in the frame, 1 to 3 (default 1)"),
         ("--threads", 0, int, "N", "threads per engine (0: its choice)"),
     ):
         parser.add_argument(option, default=default, type=kind, metavar=metavar, help=text)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    compare = parser.add_argument_group("figures of several devices")
+    compare.add_argument(
+        "--compare",
+        nargs="+",
+        type=Path,
+        metavar="JSON",
+        help="measure nothing: put what devices wrote with --json beside each other",
+    )
+    compare.add_argument(
+        "--report", type=Path, metavar="HTML", help="with --compare: write a page with plots"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and print."""
+    """Measure and print, or compare."""
+    if arguments.compare:
+        return _compare(arguments)
+    if arguments.report is not None:
+        raise UsageError("--report goes with --compare: name the files of the devices")
     from edge.bench import WARM_UP, run_bench
     from edge.progress import bar
     from edge.swap import Engines
@@ -64,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = run_bench(
             engines,
             frame_size=arguments.frame_size,
+            faces=arguments.faces,
             rounds=arguments.rounds,
             after_round=after_round,
         )
@@ -71,10 +91,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    from edge.bench_report import as_markdown, as_page, named_apart, read_device, write_page
+    from edge.cli import one_line
+
+    devices = [read_device(path) for path in arguments.compare]
+    names = named_apart(devices, arguments.compare)
+    sys.stdout.write(as_markdown(devices, names))
+    if arguments.report is not None:
+        write_page(arguments.report, as_page(devices, names))
+        sys.stdout.write(f"\nwrote {one_line(str(arguments.report))}\n")
+    return 0
+
+
 def _as_json(report: Report) -> str:
     from dataclasses import asdict
 
-    return json.dumps({"unit": "ms", **asdict(report)}, ensure_ascii=False, indent=2) + "\n"
+    from edge.bench_report import SCHEMA
+
+    head = {"schema": SCHEMA, "unit": "ms"}
+    return json.dumps({**head, **asdict(report)}, ensure_ascii=False, indent=2) + "\n"
 
 
 def _heat(report: Report) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.machine import this_machine
+import pytest
+
+from edge.machine import is_emulated, this_machine
 
 PI_4 = """\
 processor	: 0
@@ -62,3 +64,24 @@ def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
 def test_an_unknown_arm_core_keeps_its_number(tmp_path: Path) -> None:
     _write(tmp_path, "proc/cpuinfo", "CPU part\t: 0xfff\n")
     assert this_machine(tmp_path).processor == "ARM part 0xfff"
+
+
+def _elf(path: Path, machine: int) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + bytes([machine, 0])
+    (path / "exe").write_bytes(header)
+
+
+@pytest.mark.parametrize(("first", "emulated"), [(183, False), (62, True)])
+def test_an_emulator_shows(first: int, emulated: bool, tmp_path: Path) -> None:
+    _elf(tmp_path / "proc/self", 183)  # aarch64
+    _elf(tmp_path / "proc/1", first)
+    assert is_emulated(tmp_path) == emulated
+
+
+def test_what_cannot_be_read_is_no_emulator(tmp_path: Path) -> None:
+    assert not is_emulated(tmp_path)
+    _elf(tmp_path / "proc/self", 183)
+    (tmp_path / "proc/1").mkdir()
+    (tmp_path / "proc/1/exe").write_bytes(b"#!/bin/sh")
+    assert not is_emulated(tmp_path)

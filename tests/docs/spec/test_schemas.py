@@ -93,7 +93,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "its own hash": {"files": [{"path": "bundle.sig", "sha256": "0" * 64, "size": 1}]},
     "a hash in capitals": {"files": [{"path": "x", "sha256": "A" * 64, "size": 1}]},
     "a negative size": {"files": [{"path": "x", "sha256": "0" * 64, "size": -1}]},
-    "an unknown engine": {"variants": [{**VARIANT, "engine": "ncnn"}]},
+    "an unknown engine": {"variants": [{**VARIANT, "engine": "tvm"}]},
     "no provider": {"variants": [{**VARIANT, "providers": []}]},
     "half an API range": {"variants": [{**VARIANT, "api": [27]}]},
     "an unknown processor": {"architecture": "z80"},
