@@ -29,6 +29,7 @@ from edge.machine import Machine, is_emulated, this_machine
 from edge.media.image import encode_picture, read_picture
 from edge.paste import put_back
 from edge.provenance.label import Label, plan_label
+from edge.provenance.watermark.embed import watermark_for
 from edge.swap import CPU_PROVIDERS, Engines, Swapper
 from edge.swapmodel import open_swap_model
 from edge.throttle import ThrottleState, invalid_reason, read_state
@@ -274,6 +275,7 @@ def _stages(
             "swap model": lambda: model._swap_crop(crop, source),
             "paste": lambda: put_back(work, crop, picture, mask),
             "label": lambda: label.draw(work),
+            "watermark": lambda: watermark_for(swapped.record, *frame_size).draw(work),
             "encode JPEG": lambda: encode_picture(work, None, "image/jpeg"),
             "sign and verify": lambda: sign(labelled, signed, "image/jpeg", swapped.record, target),
             "whole picture": lambda: swap_file(swapper, target, output, overwrite=True),

@@ -113,7 +113,7 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
     signer = _signer(path, kind, reading, known, clocks, fetch_remote)
     stamp = claims.time.stamp if claims.time.time_stamped else None
     signer = with_status(signer, beside, failures, known, stamp)
-    look = look_into(path, kind.media_type)
+    look = look_into(path, kind.media_type).naming(claims.watermark)
     agreement = replace(_agreement(label, claims), watermark=agrees(look, claims.watermark))
     findings += _remarks(integrity, reading, broken, claims, signer)
     findings += _label_remarks(label, claims, agreement)

@@ -20,7 +20,7 @@ from edge.provenance.watermark.search import search
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIKENESS = 11.8
+LIKENESS = 11.4
 """Least likeness of the received waves to the id's own; see `false_alarm_bound`."""
 
 GUESSES = 8
@@ -29,8 +29,8 @@ GUESSES = 8
 LEAST_SCORE = 4.5
 """Guesses with less energy on the lattice are not followed up; a readable mark's has above 7."""
 
-LEAST_CLEARNESS = 4.2
-"""Beginnings that the pilots agree on less are not decoded; most unmarked pictures have none."""
+LEAST_CLEARNESS = 3.8
+"""Beginnings that the pilots agree on less are not decoded."""
 
 _LEAST_SIDE = 48  # pixels; a smaller picture cannot hold the mark
 _WAYS = 8  # a picture may be mirrored and turned by quarters
@@ -81,33 +81,41 @@ def read(*frames: NDArray[np.uint8]) -> Found | None:
 
     Args:
         frames: uint8 (H, W, 3) BGR, all of one size; several of one video are read as one.
+
+    Returns:
+        The mark that is clearest; None where there is none.
     """
+    return next(iter(read_all(*frames)), None)
+
+
+def read_all(*frames: NDArray[np.uint8]) -> tuple[Found, ...]:
+    """Look for all watermarks: what was made from a marked picture carries two; see `read`."""
     lumas = [_luma(frame) for frame in frames]
     if min(lumas[0].shape) < _LEAST_SIDE:
-        return None
+        return ()
     return _read_straight(lumas) or _read_blind(lumas)
 
 
 def read_known(*frames: NDArray[np.uint8]) -> Found | None:
-    """Look for a watermark in frames that have the scale they were marked with."""
-    return _read_straight([_luma(frame) for frame in frames])
+    """Look for a watermark in frames that have the scale they were marked with; see `read`."""
+    return next(iter(_read_straight([_luma(frame) for frame in frames])), None)
 
 
-def _read_straight(lumas: Sequence[NDArray[np.uint8]]) -> Found | None:
+def _read_straight(lumas: Sequence[NDArray[np.uint8]]) -> tuple[Found, ...]:
     tiles = [folded(flattened(halved(luma))) for luma in lumas]
     return _follow(_total(tiles), 1.0, 0.0)
 
 
-def _read_blind(lumas: Sequence[NDArray[np.uint8]]) -> Found | None:
+def _read_blind(lumas: Sequence[NDArray[np.uint8]]) -> tuple[Found, ...]:
     pictures = [luma.astype(np.float32) for luma in lumas]
-    for guess in search(pictures[0], GUESSES):
+    for guess in search(pictures, GUESSES):
         if guess.score < LEAST_SCORE:
             break
         tiles = [folded(straightened(picture, guess)) for picture in pictures]
         found = _follow(_total(tiles), guess.scale, guess.turn)
-        if found is not None:
+        if found:
             return found
-    return None
+    return ()
 
 
 def _total(tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -135,29 +143,31 @@ class _Beginning:
     spectrum: NDArray[np.complex64]
 
 
-def _follow(tile: NDArray[np.float32], scale: float, turn: float) -> Found | None:
-    """Return what a folded tile says, if anything."""
+def _follow(tile: NDArray[np.float32], scale: float, turn: float) -> tuple[Found, ...]:
+    """Return what a folded tile says, clearest first."""
     clear = (one for one in _beginnings(tile) if one.clearness >= LEAST_CLEARNESS)
     beginnings = sorted(clear, key=lambda one: -one.clearness)[:_TRIES]
     if not beginnings:
-        return None
+        return ()
     soft = np.stack([_soft(one) for one in beginnings])
+    found: dict[str, Found] = {}
     for one, values, identifier in zip(beginnings, soft, decode(soft), strict=True):
         if identifier is None:
             continue
         expected = np.sign(soft_bits(data_phases(identifier)))
         likeness = float(expected @ values / np.linalg.norm(values))
-        if likeness >= LIKENESS:
-            bound = false_alarm_bound(likeness, _TRIES * (GUESSES + 1))
-            return Found(
-                id=identifier,
-                confidence=likeness / math.sqrt(len(values)),
-                false_alarm=bound,
-                scale=scale,
-                turn=math.degrees(turn),
-                mirrored=bool(one.way & 1),
-            )
-    return None
+        if likeness < LIKENESS:
+            continue
+        mark = Found(
+            id=identifier,
+            confidence=likeness / math.sqrt(len(values)),
+            false_alarm=false_alarm_bound(likeness, _TRIES * (GUESSES + 1)),
+            scale=scale,
+            turn=math.degrees(turn),
+            mirrored=bool(one.way & 1),
+        )
+        found.setdefault(identifier, mark)
+    return tuple(sorted(found.values(), key=lambda mark: -mark.confidence))
 
 
 def _beginnings(tile: NDArray[np.float32]) -> Iterator[_Beginning]:

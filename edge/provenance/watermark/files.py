@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError
-from edge.provenance.watermark.detect import Found, read
+from edge.provenance.watermark.detect import Found, read_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +28,18 @@ class Look:
     Attributes:
         found: The mark; None where none was found, or the pixels could not be read.
         problem: Why the pixels could not be looked at; None when they were.
+        others: Further marks, as in a picture that was made from a marked one.
     """
 
     found: Found | None
     problem: str | None = None
+    others: tuple[Found, ...] = ()
+
+    def naming(self, identifier: str | None) -> Look:
+        """Return the same look, with the mark of this id, if it is there, as the one found."""
+        marks = [mark for mark in (self.found, *self.others) if mark is not None]
+        marks.sort(key=lambda mark: mark.id != identifier)
+        return Look(marks[0] if marks else None, self.problem, tuple(marks[1:]))
 
 
 def look_into(path: Path, media_type: str) -> Look:
@@ -45,21 +53,25 @@ def look_into(path: Path, media_type: str) -> Look:
         if media_type.startswith("image/"):
             from edge.media.image import read_picture
 
-            return Look(read(read_picture(path).frame))
+            return _look(read_all(read_picture(path).frame))
         if media_type.startswith("video/"):
-            return Look(_of_video(path))
+            return _look(_of_video(path))
     except EdgeError as error:
         return Look(None, str(error))
     return Look(None, f"{media_type} has no pixels to look at")
 
 
-def _of_video(path: Path) -> Found | None:
+def _look(marks: tuple[Found, ...]) -> Look:
+    return Look(marks[0] if marks else None, others=marks[1:])
+
+
+def _of_video(path: Path) -> tuple[Found, ...]:
     for spacing in SPACINGS:
         frames = _frames(path, spacing)
-        found = read(*frames)
-        if found is not None or len(frames) < FRAMES:
-            return found
-    return None
+        marks = read_all(*frames)
+        if marks or len(frames) < FRAMES:
+            return marks
+    return ()
 
 
 def _frames(path: Path, spacing: float) -> list[NDArray[np.uint8]]:

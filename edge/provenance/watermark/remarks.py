@@ -22,6 +22,14 @@ def agrees(look: Look, named: str | None) -> bool | None:
 
 def watermark_remarks(look: Look, named: str | None) -> list[str]:
     """Return sentences about what was found, and how it fits the manifest; see `agrees`."""
+    others = [
+        f"the pixels also carry the watermark {mark.id}: the picture was made from a marked one"
+        for mark in look.others
+    ]
+    return [*_about_the_mark(look, named), *others]
+
+
+def _about_the_mark(look: Look, named: str | None) -> list[str]:
     if look.problem is not None:
         return [f"no watermark could be looked for: {look.problem}"]
     if look.found is None:

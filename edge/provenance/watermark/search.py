@@ -7,7 +7,7 @@ lattice; the one with the most energy on its lines is the best guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -53,15 +53,18 @@ class Geometry:
     score: float = 0.0
 
 
-def search(luma: NDArray[np.float32], count: int) -> list[Geometry]:
+def search(lumas: Sequence[NDArray[np.float32]], count: int) -> list[Geometry]:
     """Return the best guesses, best first.
 
     Args:
-        luma: float32 (H, W).
+        lumas: float32 (H, W) each, all of one size; of many the first, the middle and the last
+            are looked at.
         count: How many.
     """
-    energy = _line_energy(luma)
-    shape = (luma.shape[0], luma.shape[1])
+    looked_at = [lumas[index] for index in sorted({0, len(lumas) // 2, len(lumas) - 1})]
+    energies = [_line_energy(luma) for luma in looked_at]
+    energy = cast("NDArray[np.float32]", np.mean(energies, axis=0, dtype=np.float32))
+    shape = (lumas[0].shape[0], lumas[0].shape[1])
     found: list[Geometry] = []
     for scale in _scales(max(shape)):
         step = _STEP / _outermost(max(shape), scale)

@@ -12,6 +12,7 @@ from edge.provenance.watermark.detect import (
     LIKENESS,
     false_alarm_bound,
     read,
+    read_all,
     read_known,
 )
 from edge.provenance.watermark.embed import Watermark
@@ -82,7 +83,7 @@ def test_the_id_is_read_after(scene: str, attack: str) -> None:
     assert found.id == ID
     assert found.mirrored == (attack == "mirrored")
     assert LIKENESS / 640**0.5 <= found.confidence <= 1
-    assert found.false_alarm < 1e-9
+    assert found.false_alarm < 1e-7
 
 
 def test_what_was_done_to_the_picture_is_told() -> None:
@@ -123,14 +124,12 @@ def test_small_pictures_are_no_error(size: tuple[int, int]) -> None:
     assert found is None or found.id == ID
 
 
-def test_a_picture_marked_twice_is_read_as_one_of_them() -> None:
+def test_a_picture_marked_twice_is_read_as_both() -> None:
     other = "fedcba9876543210"
     frame = textured(*SIZE)
     for identifier in (ID, other):
         Watermark(identifier, *SIZE).draw(frame)
-    found = read(frame)
-    assert found is not None
-    assert found.id in {ID, other}
+    assert {found.id for found in read_all(frame)} == {ID, other}
 
 
 def test_frames_that_say_too_little_alone_are_read_together() -> None:
@@ -150,7 +149,7 @@ def test_frames_that_say_too_little_alone_are_read_together() -> None:
 
 def test_the_bound_is_small_at_the_threshold_and_falls() -> None:
     at_threshold = false_alarm_bound(LIKENESS, 4 * (GUESSES + 1))
-    assert 1e-11 < at_threshold < 1e-9
+    assert 1e-9 < at_threshold < 1e-7
     assert false_alarm_bound(LIKENESS + 1, 36) < at_threshold / 1e4
     assert false_alarm_bound(3, 36) == 1
 

@@ -9,6 +9,17 @@ from edge.provenance.watermark.remarks import agrees, watermark_remarks
 FOUND = Found("0" * 16, 0.9, 1e-30, 1.0, 0.0, mirrored=False)
 
 
+def test_a_second_mark_is_the_targets() -> None:
+    target = Found("1" * 16, 0.95, 1e-40, 1.0, 0.0, mirrored=False)
+    look = Look(target, others=(FOUND,)).naming(FOUND.id)
+    assert look.found == FOUND
+    assert agrees(look, FOUND.id) is True
+    (remark,) = watermark_remarks(look, FOUND.id)
+    assert remark.startswith("the pixels also carry the watermark 1111111111111111")
+    assert Look(target).naming(None).found == target
+    assert Look(None).naming(FOUND.id) == Look(None)
+
+
 @pytest.mark.parametrize(
     ("look", "named", "same", "words"),
     [

@@ -25,7 +25,7 @@ def _changed(scale: float, turn: float) -> NDArray[np.float32]:
 @pytest.mark.parametrize("scale", [0.5, 0.77, 1.0, 1.9])
 @pytest.mark.parametrize("turn", [-3.0, 0.0, 0.9])
 def test_scale_and_turn_are_found(scale: float, turn: float) -> None:
-    guesses = search(_changed(scale, turn), 3)
+    guesses = search([_changed(scale, turn)], 3)
     # Rounding makes overtones, so a lattice four times as wide may have as many lines.
     right = [guess for guess in guesses if guess.scale == pytest.approx(scale, rel=0.004)]
     assert len(right) == 1
@@ -35,7 +35,7 @@ def test_scale_and_turn_are_found(scale: float, turn: float) -> None:
 
 def test_a_picture_without_a_mark_has_no_lattice() -> None:
     luma = cv2.cvtColor(textured(800, 600), cv2.COLOR_BGR2GRAY).astype(np.float32)
-    guesses = search(luma, 3)
+    guesses = search([luma], 3)
     assert len(guesses) == 3
     assert max(guess.score for guess in guesses) < 9
     assert [guess.score for guess in guesses] == sorted((g.score for g in guesses), reverse=True)
