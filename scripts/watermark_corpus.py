@@ -50,6 +50,7 @@ SCENES = ("brick", "chelsea", "coffee", "coins", "grass", "gravel", "rocket")
 """Photographs of things that scikit-image has in its wheel, where this version has them."""
 
 NIGHT = ("DarkestHour", "EveningGlow", "Path", "Kite", "BytheWater", "OneStandsOut", "Autumn")
+DESKTOP = (120, 90, 50)  # blue, green, red
 FACES, DRAWN, NOISE = 24, 20, 12
 
 
@@ -133,10 +134,14 @@ def _samples() -> list[Path]:
 
 
 def _read(path: Path) -> Frame:
-    frame = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if frame is None:
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if stored is None:
         raise MediaError(f"{path}: cannot be read")
-    return np.asarray(frame, np.uint8)
+    if stored.ndim == 3 and stored.shape[2] == 4 and stored.dtype == np.uint8:
+        # Wallpapers with clear parts are shown on the desktop's colour.
+        solid = stored[..., 3:].astype(np.float32) / 255
+        return np.asarray(stored[..., :3] * solid + np.array(DESKTOP) * (1 - solid), np.uint8)
+    return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), np.uint8)
 
 
 def fitted(frame: Frame) -> Frame:

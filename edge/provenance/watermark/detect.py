@@ -80,7 +80,8 @@ def read(*frames: NDArray[np.uint8]) -> Found | None:
     """Look for a watermark; first as the picture lies, then at every scale and turn.
 
     Args:
-        frames: uint8 (H, W, 3) BGR, all of one size; several of one video are read as one.
+        frames: uint8 (H, W, 3) BGR, all of one size; several of one video are read as one, and
+            where that tells nothing, the first alone.
 
     Returns:
         The mark that is clearest; None where there is none.
@@ -93,7 +94,9 @@ def read_all(*frames: NDArray[np.uint8]) -> tuple[Found, ...]:
     lumas = [_luma(frame) for frame in frames]
     if min(lumas[0].shape) < _LEAST_SIDE:
         return ()
-    return _read_straight(lumas) or _read_blind(lumas)
+    found = _read_straight(lumas) or _read_blind(lumas)
+    # Where everything moves, later frames are made of pieces of earlier ones, marks and all.
+    return found if found or len(frames) == 1 else read_all(frames[0])
 
 
 def read_known(*frames: NDArray[np.uint8]) -> Found | None:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from edge.records import SwapRecord
 
-SIMILARITY_LOSS = 0.010
-"""How much of the local structural similarity (SSIM) the mark may take."""
+PICTURE_LOSS = 0.010
+"""How much of the structural similarity (SSIM) the mark may take in calm parts of a picture."""
+
+VIDEO_LOSS = 0.016
+"""The same for frames of a video: its encoder takes more of the mark than that of a picture."""
 
 ERROR = 3.75
 """Mean squared error that the mark may make, levels squared: 42.4 dB PSNR."""
@@ -26,6 +29,7 @@ NOMINAL = 1080
 
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # constants of SSIM (Wang et al. 2004)
 _AS_MEAN = 0.6  # share of the mark that an SSIM window of 7 to 11 pixels sees as a change of mean
+_LIVELY = 50.0  # variance from which on a block hides more than SSIM tells
 _BLOCK = 8
 _BAND = 160  # rows that are looked at together, so that little memory is used; a multiple of 8
 _WAVE_UNITS = 24  # of the pattern's whole numbers; its largest value, 4 or so, fits into 8 bits
@@ -44,10 +48,14 @@ class Watermark:
         identifier: 16 hex digits.
         width: Of the frames, pixels.
         height: Of the frames, pixels.
+        loss: `PICTURE_LOSS` or `VIDEO_LOSS`.
     """
 
-    def __init__(self, identifier: str, width: int, height: int) -> None:
+    def __init__(
+        self, identifier: str, width: int, height: int, loss: float = PICTURE_LOSS
+    ) -> None:
         self.identifier = identifier
+        self._loss = loss
         tile = np.round(tile_of(identifier, pixel_of(width, height)) * _WAVE_UNITS)
         self._rows = len(tile)
         # One row of tiles is enough: the picture is marked in bands that are as high.
@@ -62,7 +70,7 @@ class Watermark:
             frame: uint8 (H, W, 3) BGR, a private copy of ours and never the caller's array; as wide
                 as was said.
         """
-        gains = np.round(strengths(frame) * _GAIN_UNITS).clip(0, 255).astype(np.uint8)
+        gains = np.round(strengths(frame, self._loss) * _GAIN_UNITS).clip(0, 255).astype(np.uint8)
         gains = np.pad(gains, ((1, 1), (0, 0)), "edge")
         scale = 1 / (_GAIN_UNITS * _WAVE_UNITS)
         for top in range(0, frame.shape[0], self._rows):
@@ -86,25 +94,29 @@ def _enlarged(gains: NDArray[np.uint8], top: int, rows: int) -> NDArray[np.uint8
 
 def watermark_for(record: SwapRecord, width: int, height: int) -> Watermark:
     """Return the watermark of an output, for frames of `width` x `height` pixels."""
-    return Watermark(watermark_id(record.output_id), width, height)
+    loss = VIDEO_LOSS if record.permit.medium == "video" else PICTURE_LOSS
+    return Watermark(watermark_id(record.output_id), width, height, loss)
 
 
-def strengths(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+def strengths(frame: NDArray[np.uint8], loss: float = PICTURE_LOSS) -> NDArray[np.float32]:
     """Return the standard deviation that the mark may have, per block of 8 x 8 pixels, levels.
 
     A mark of variance m in an area of mean u and variance v takes about m / (2 v + C2) of SSIM
     and, as its longer waves move the means, 0.6 m / (2 u^2 + C1), which counts near black. What
-    that allows is cut off at a level which keeps the mean squared error within `ERROR`.
+    that allows is cut off at a level which keeps the mean squared error within `ERROR`. In white
+    only the mark's dark half can be, so that it may be stronger.
 
     Args:
         frame: uint8 (H, W, 3) BGR.
+        loss: Of SSIM in calm parts; in lively ones, which hide more, twice that.
     """
     bands = range(0, frame.shape[0], _BAND)
     moments = [_moments(frame[top : top + _BAND]) for top in bands]
     mean, square = (np.concatenate(part) for part in zip(*moments, strict=True))
     variance = np.maximum(square - mean * mean, 0)
     calm = cv2.erode(variance, np.ones((3, 3), np.uint8))  # the flat side of an edge is flat
-    power = SIMILARITY_LOSS / (1 / (2 * calm + _C2) + _AS_MEAN / (2 * mean * mean + _C1))
+    loss_here = loss * (1 + calm / (calm + _LIVELY)) * (1 + np.clip((mean - 250) / 5, 0, 1))
+    power = loss_here / (1 / (2 * calm + _C2) + _AS_MEAN / (2 * mean * mean + _C1))
     return cast("NDArray[np.float32]", np.sqrt(np.minimum(power, _ceiling(power))))
 
 
