@@ -24,7 +24,7 @@ from quantize.passes._infra.engine import LARGEST_IN_MEMORY
 from quantize.passes._infra.feeds import Feeds
 from quantize.passes._infra.shapes import model_bytes
 
-__all__ = ["Engine", "Feeds", "Kernels"]
+__all__ = ["Engine", "Feeds", "Kernels", "Memory"]
 
 Kernels = Literal["default", "precise", "reference"]
 """With which kernels a model is run.
@@ -34,6 +34,13 @@ Kernels = Literal["default", "precise", "reference"]
   what an ARM processor computes.
 * reference: the graph as it is written, one node after the other; of a quantized model that is
   fake quantization in float32.
+"""
+
+Memory = Literal["kept", "returned"]
+"""What becomes of the memory that a run worked in.
+
+* kept: it stays with the engine for the next run, which is quickest.
+* returned: it goes back after each run, for many engines side by side.
 """
 
 _CPU = "CPUExecutionProvider"
@@ -52,8 +59,9 @@ def _import_engine() -> Any:
     return onnxruntime
 
 
-def _options(ort: Any, kernels: Kernels, threads: int) -> Any:
+def _options(ort: Any, kernels: Kernels, threads: int, memory: Memory) -> Any:
     options = ort.SessionOptions()
+    options.enable_cpu_mem_arena = memory == "kept"
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
@@ -95,6 +103,7 @@ class Engine:
         kernels: Kernels = "default",
         threads: int = 1,
         outputs: Sequence[str] | None = None,
+        memory: Memory = "kept",
     ) -> None:
         """Load a model on this machine's processor.
 
@@ -104,6 +113,7 @@ class Engine:
             kernels: see `Kernels`.
             threads: for one run; 0 leaves it to the engine.
             outputs: what is computed; all of the model's outputs by default.
+            memory: see `Memory`.
 
         Raises:
             EngineError: ONNX Runtime cannot load it, or has no such output.
@@ -113,7 +123,8 @@ class Engine:
         self.kernels: Kernels = kernels
         self._model = model
         self._threads = threads
-        self._session = self._open(_options(_import_engine(), kernels, threads))
+        self._memory: Memory = memory
+        self._session = self._open(_options(_import_engine(), kernels, threads, memory))
         self.inputs = tuple(str(value.name) for value in self._session.get_inputs())
         have = tuple(str(value.name) for value in self._session.get_outputs())
         self.outputs = have if outputs is None else tuple(outputs)
@@ -193,7 +204,7 @@ class Engine:
         """
         if isinstance(self._model, Path) and self._model == Path():
             raise EngineError("a model that has been forgotten cannot be profiled: open it again")
-        options = _options(_import_engine(), self.kernels, self._threads)
+        options = _options(_import_engine(), self.kernels, self._threads, self._memory)
         with tempfile.TemporaryDirectory(prefix="edge-swap-") as folder:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(folder) / "profile")

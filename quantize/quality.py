@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from quantize.engine import Engine, Kernels
+from quantize.engine import Engine, Kernels, Memory
 from quantize.errors import KernelsUnavailable, MeasureError
 from quantize.passes._infra.feeds import Feeds
 
@@ -308,7 +308,11 @@ def _cosines(
 
 
 def open_engine(
-    model: onnx.ModelProto | Path, *, kernels: Kernels = "default", threads: int = 1
+    model: onnx.ModelProto | Path,
+    *,
+    kernels: Kernels = "default",
+    threads: int = 1,
+    memory: Memory = "kept",
 ) -> Engine:
     """Open a model with certain kernels, or as it is written where those do not take it.
 
@@ -316,14 +320,15 @@ def open_engine(
         model: the model, or its file.
         kernels: the wanted ones; the engine's attribute `kernels` says which it became.
         threads: for one run.
+        memory: what becomes of the memory that a run worked in.
 
     Raises:
         EngineError: ONNX Runtime cannot load it.
     """
     try:
-        return Engine(model, kernels=kernels, threads=threads)
+        return Engine(model, kernels=kernels, threads=threads, memory=memory)
     except KernelsUnavailable:
-        return Engine(model, kernels="reference", threads=threads)
+        return Engine(model, kernels="reference", threads=threads, memory=memory)
 
 
 def evaluate(

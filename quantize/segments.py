@@ -140,7 +140,8 @@ class Chain:
         self._plain: list[Engine] = []
         self._exchanged: dict[str, Engine] = {}
         for index in range(len(segments)):
-            engine = Engine(form(segments.build(index)), threads=threads)
+            part = form(segments.build(index))
+            engine = Engine(part, threads=threads, memory="returned")
             engine.forget_model()  # or the weights would be held twice
             self._plain.append(engine)
 

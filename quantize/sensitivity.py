@@ -106,7 +106,8 @@ def quantizable_chain(
         others = set(quantizable(part, alone)) - {layer}
         made = to_int8(part, ranges, alone, float_layers=others)
         if layer in made.quantized:
-            chain.exchange(layer, open_engine(made.model, kernels=kernels, threads=threads))
+            engine = open_engine(made.model, kernels=kernels, threads=threads, memory="returned")
+            chain.exchange(layer, engine)
         progress("quantizing each layer", len(chain.exchangeable), len(names))
     return chain
 

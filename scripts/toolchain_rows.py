@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from quantize.engine import Engine
 from quantize.modelfile import load_model
 from quantize.passes._infra.shapes import infer_types
 from quantize.prepare import prepare
-from quantize.quality import run_all
+from quantize.quality import Outputs, run_all
 from quantize.recipes import load_recipe
-from quantize.samples import calibration_samples
+from quantize.samples import Samples, calibration_samples
 from quantize.search import search
 from quantize.targets import load_target
 from quantize.truth import score_truth
@@ -223,6 +223,26 @@ def against_truth(bench: Bench, name: str) -> Measured:
     ]
 
 
+def _from_double(
+    bench: Bench,
+    name: str,
+    samples: Samples,
+    outputs: Sequence[Outputs],
+    reference: Sequence[Outputs],
+) -> tuple[float, str]:
+    """Who of the two is off? Float64 tells, on the sample where they are furthest apart.
+
+    Returns:
+        How far the outputs are from float64 there, and a note of how far ONNX Runtime is.
+    """
+    gaps = [largest_difference([a], [b]) for a, b in zip(outputs, reference, strict=True)]
+    worst = max(range(len(gaps)), key=gaps.__getitem__)
+    true = in_double(load_model(bench.model(name)).model, samples.feeds[worst])
+    own = largest_difference([reference[worst]], [true])
+    note = f"{gaps[worst]:.2g} from ONNX Runtime, which is {own:.2g} from float64; judged by that"
+    return largest_difference([outputs[worst]], [true]), note
+
+
 def tflite_float(bench: Bench, name: str) -> Measured:
     """TFLite in float32, in LiteRT."""
     made = bench.converted(name, precision="fp32", format="tflite", target="raspberry_pi")
@@ -230,15 +250,8 @@ def tflite_float(bench: Bench, name: str) -> Measured:
     gap = largest_difference(outputs, reference)
     notes = [f"{made.size / 1e6:.1f} MB"]
     if gap > EXACT:
-        # Who of the two is off? Float64 tells, on the sample where they are furthest apart.
-        gaps = [largest_difference([a], [b]) for a, b in zip(outputs, reference, strict=True)]
-        worst = max(range(len(gaps)), key=gaps.__getitem__)
-        true = in_double(load_model(bench.model(name)).model, bench.samples(name).feeds[worst])
-        own = largest_difference([reference[worst]], [true])
-        notes.append(
-            f"{gap:.2g} from ONNX Runtime, which is {own:.2g} from float64; judged by that"
-        )
-        gap = largest_difference([outputs[worst]], [true])
+        gap, note = _from_double(bench, name, bench.samples(name), outputs, reference)
+        notes.append(note)
     return [Check("difference", gap, EXACT, most=True)], notes
 
 
@@ -266,14 +279,19 @@ def baked(bench: Bench, name: str) -> Measured:
     samples = with_fixed_source(bench.samples(name), source, bench.source(name))
     path = bench.model(name + BAKED)
     open_outputs = run_all(Engine(bench.model(name), threads=bench.threads), samples)
-    gap = largest_difference(run_all(bench.opened(path), samples), open_outputs)
+    outputs = run_all(bench.opened(path), samples)
+    gap = largest_difference(outputs, open_outputs)
     before, after = bench.size(name), path.stat().st_size
+    notes = [f"{before / 1e6:.2f} MB -> {after / 1e6:.2f} MB"]
+    if gap > EXACT:
+        gap, note = _from_double(bench, name, samples, outputs, open_outputs)
+        notes.append(note)
     checks = [Check("difference", gap, EXACT, most=True)]
     if name == "insf":
         checks.append(Check("smaller by", (before - after) / 1e6, 48, unit=" MB"))
     if name == "mob":
         checks.append(Check("smaller", before / after, 2.3, unit="x"))
-    return checks, [f"{before / 1e6:.2f} MB -> {after / 1e6:.2f} MB"]
+    return checks, notes
 
 
 def search_time(bench: Bench, name: str) -> Measured:

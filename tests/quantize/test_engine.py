@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto
 
 from quantize import engine as module
-from quantize.engine import Engine, Kernels
+from quantize.engine import Engine, Kernels, Memory
 from quantize.errors import EngineError, KernelsUnavailable
 from quantize.passes import draw_feeds
 from tests.quantize.cards import save
@@ -39,6 +39,25 @@ def test_a_quantized_model_gives_what_its_numbers_say(kernels: Kernels) -> None:
     assert (engine.inputs, engine.outputs, engine.kernels) == (("x",), ("y",), kernels)
     got = engine.run({"x": np.full((1, 2, 4, 4), 2, np.float32), "other": np.zeros(1)})
     assert np.array_equal(got["y"], np.full((1, 1, 4, 4), 12, np.float32))
+
+
+@pytest.mark.parametrize("memory", get_args(Memory))
+def test_what_becomes_of_memory_changes_no_result(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = []
+    real = module._options
+
+    def options(*arguments: Any) -> Any:
+        chosen.append(real(*arguments))
+        return chosen[-1]
+
+    monkeypatch.setattr(module, "_options", options)
+    engine = Engine(quantized(), memory=memory)
+    for _ in range(2):
+        got = engine.run({"x": np.full((1, 2, 4, 4), 2, np.float32)})
+        assert np.array_equal(got["y"], np.full((1, 1, 4, 4), 12, np.float32))
+    assert chosen[0].enable_cpu_mem_arena == (memory == "kept")
 
 
 def test_only_the_wanted_outputs_are_computed() -> None:

@@ -181,10 +181,10 @@ def test_evaluate_runs_both_models(tmp_path: Path) -> None:
 
 
 def test_kernels_that_do_not_take_a_model_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(model: Any, *, kernels: str, threads: int) -> Engine:
+    def refuse(model: Any, *, kernels: str, **more: Any) -> Engine:
         if kernels == "precise":
             raise KernelsUnavailable("not with these")
-        return Engine(model, kernels=cast(Any, kernels), threads=threads)
+        return Engine(model, kernels=cast(Any, kernels), **more)
 
     monkeypatch.setattr(quality, "Engine", refuse)
     assert quality.open_engine(shifted(0.0), kernels="precise").kernels == "reference"
