@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SEARCH_SAMPLES = 12
 """Samples that a search tries sets of float layers on."""
 _FEWEST = 4
+_FLOAT_GEMM = (
+    "the weights of layers that are not quantized stay float: in 8 bits, they alone miss the budget"
+)
 
 __all__ = ["Made", "Material", "make"]
 
@@ -199,7 +202,9 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
             float_layers=made.left_float,
             notes=notes,
         )
-    found = _searched(settings, material, ranges, recipe, material.budget, progress)
+    found, lifted = _within(settings, material, ranges, recipe, material.budget, progress)
+    if lifted:
+        recipe, notes = found.int8.recipe, (*notes, _FLOAT_GEMM)
     shorten_names(found.int8.model)
     return Made(
         _finished(settings, material, found.int8.model),
@@ -221,6 +226,37 @@ def _finished(settings: Settings, material: Material, model: onnx.ModelProto) ->
     return run_passes(model, passes, inputs=specs, samples=1, threads=settings.threads).model
 
 
+def _within(
+    settings: Settings,
+    material: Material,
+    ranges: Ranges,
+    recipe: Recipe,
+    budget: Budget,
+    progress: Progress,
+) -> tuple[Found, bool]:
+    """Search within a budget; with float Gemm weights where no set of layers meets it with 8 bits.
+
+    Those weights are the same whichever layers are float, so no search can undo what they cost.
+
+    Returns:
+        What was found, and whether the Gemm weights stayed float for it.
+
+    Raises:
+        BudgetError: nothing meets the budget.
+    """
+    found = _searched(settings, material, ranges, recipe, budget, progress)
+    if found.met:
+        return found, False
+    if recipe.gemm_weights == "w8":
+        lighter = replace(recipe, gemm_weights="float")
+        other = _searched(settings, material, ranges, lighter, budget, progress)
+        if other.met:
+            return other, True
+        if budget.reached(other.scores) > budget.reached(found.scores):
+            found = other
+    raise BudgetError(unreached(budget, found))
+
+
 def _searched(
     settings: Settings,
     material: Material,
@@ -233,7 +269,7 @@ def _searched(
 
     contract = material.prepared.contract
     give_back()  # calibration has just let go of as much as the search will want
-    found = search(
+    return search(
         material.prepared.model,
         ranges,
         recipe,
@@ -244,9 +280,6 @@ def _searched(
         threads=settings.threads,
         progress=progress,
     )
-    if not found.met:
-        raise BudgetError(unreached(budget, found))
-    return found
 
 
 def search_samples(settings: Settings, contract: ModelContract) -> Samples:

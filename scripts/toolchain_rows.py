@@ -24,6 +24,7 @@ from quantize.truth import score_truth
 from scripts.toolchain_bench import (
     BAKED,
     Bench,
+    ConversionFailed,
     Converted,
     in_double,
     largest_difference,
@@ -170,18 +171,26 @@ def fast_choice(bench: Bench, name: str) -> Measured:
 
     Two runs of one and the same file differ by chance; that much is allowed, and no more.
     """
-    path, chosen = bench.model(name), "untouched"
+    path, chosen, notes = bench.model(name), "untouched", list[str]()
     for precision in ("int8", "fp32"):
         options = {"precision": precision, "target": TARGET}
         if precision == "int8":
             options["budget"] = f"psnr:{BALANCED}"
-        made = bench.converted(name, **options)
+        try:
+            made = bench.converted(name, **options)
+        except ConversionFailed as error:  # its budget cannot be met: no choice then
+            notes.append(f"{precision}: {error}")
+            continue
         if made.record["latency"]["faster"]:
             path, chosen = made.path, precision
             break
     speed = bench.speed(name, path, rounds=max(20, bench.rounds))
     least = 1 - max(0.01, speed.noise) if chosen == "untouched" else 1.0
-    return [Check("speed", speed.ratio, least, unit="x")], [f"choice: {chosen}", str(speed)]
+    return [Check("speed", speed.ratio, least, unit="x")], [
+        f"choice: {chosen}",
+        str(speed),
+        *notes,
+    ]
 
 
 def mobile(bench: Bench, name: str) -> Measured:

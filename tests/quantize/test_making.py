@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edge import resources
+from quantize import search as search_module
 from quantize.budget import parse_budget
 from quantize.contract import contract_of
 from quantize.errors import BudgetError, SamplesError, TargetError
@@ -97,6 +98,32 @@ def test_a_budget_is_searched_for(material: Material) -> None:
     assert made.found is not None
     assert made.found.met
     assert budget.met(made.found.scores)
+
+
+@pytest.mark.parametrize("cured", [True, False])
+def test_gemm_weights_stay_float_where_they_alone_miss_the_budget(
+    cured: bool, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search is told that 8-bit Gemm weights miss it, and tries float ones."""
+    real, tried = search_module.search, []
+
+    def searched(*arguments: Any, **more: Any) -> search_module.Found:
+        recipe = arguments[2]
+        tried.append(recipe.gemm_weights)
+        found = real(*arguments, **more)
+        return replace(found, met=cured and recipe.gemm_weights == "float")
+
+    monkeypatch.setattr(search_module, "search", searched)
+    wanted = replace(material, budget=parse_budget("psnr:5"))
+    if cured:
+        made = make(asked(precision="int8"), wanted, silent)
+        assert made.recipe is not None
+        assert made.recipe.gemm_weights == "float"
+        assert any("stay float" in note for note in made.notes)
+    else:
+        with pytest.raises(BudgetError, match="cannot be met: the nearest is psnr"):
+            make(asked(precision="int8"), wanted, silent)
+    assert tried == ["w8", "float"]
 
 
 @pytest.mark.parametrize(("count", "most", "shared"), [(3, 12, 0), (60, 4, 0), (64, 12, 12)])
