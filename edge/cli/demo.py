@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import shlex
 import sys
 import time
@@ -27,6 +28,10 @@ MODEL = "ref_swapper"
 CONVERSIONS = (("fp16", ()), ("int8", ("--budget", "psnr:45")))
 REPORT = "report.html"
 """What the toolchain adds, where it is installed: smaller models in `models/`, and the report."""
+BUNDLE, FROM_BUNDLE = "bundle", "from-bundle.jpg"
+"""And a bundle with the identity baked in, and what `edge run` makes with it."""
+TARGETS = {"x86_64": "x86_cpu", "aarch64": "raspberry_pi"}
+"""The target that a machine like this one is, by its architecture."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     status, seconds["verify"] = _verify(folder)
     made = [*MADE, *_quantize(folder)]
+    if made[-1] == REPORT:  # the toolchain is here
+        made += _bundle(folder, samples / PICTURE)
     _print_times(seconds, done)
     _print_made(folder, made, time.perf_counter() - start)
     return status
@@ -168,6 +175,22 @@ def _quantize(folder: Path) -> list[str]:
     return [*names, REPORT]
 
 
+def _bundle(folder: Path, picture: Path) -> list[str]:
+    """Build a bundle for a machine like this one and swap with it; return what was written."""
+    target = TARGETS.get(platform.machine())
+    if target is None:
+        _say(f"no target is a machine like this one ({platform.machine()}): no bundle is built\n")
+        return []
+    bundle, output = str(folder / BUNDLE), str(folder / FROM_BUNDLE)
+    who = ["--identity", str(folder / "demo.identity")]
+    _command(
+        ["build", "--model", MODEL, *who, "--target", target, "-o", bundle, "--overwrite"],
+    )
+    files = ["--input", str(picture), "--output", output, "--overwrite"]
+    _command(["run", bundle, *files, "--purpose", "film", "--target-is", "synthetic"])
+    return [BUNDLE, FROM_BUNDLE]
+
+
 def _print_times(seconds: dict[str, float], done: list[Done]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -193,7 +216,8 @@ def _print_made(folder: Path, made: Sequence[str], seconds: float) -> None:
     _say(f"\nmade in {seconds:.1f} s:")
     for name in made:
         path = folder / name
-        _say(f"  {path}  {path.stat().st_size / 1000:.0f} kB")
+        files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+        _say(f"  {path}  {sum(each.stat().st_size for each in files) / 1000:.0f} kB")
     _say(
         "\nLook at the pictures: who is shown has changed, pose and light have not; the label is\n"
         "in a corner, and 'edge verify' tells the rest. 'edge ledger show' lists what was made."

@@ -60,15 +60,27 @@ def test_the_commands_shown_are_commands(tmp_path: Path, monkeypatch: pytest.Mon
     import argparse
 
     pytest.importorskip("onnx", reason="the quantize extra is not installed")
-    from quantize.cli import compare, quantize
+    from edge.cli import _load
 
     calls: list[list[str]] = []
     monkeypatch.setattr(demo, "_command", calls.append)
     demo._quantize(tmp_path)
+    assert demo._bundle(tmp_path, tmp_path / "in.jpg") == [demo.BUNDLE, demo.FROM_BUNDLE]
+    assert [words[0] for words in calls][-2:] == ["build", "run"]
     for name, *words in calls:
         parser = argparse.ArgumentParser()
-        (quantize if name == "quantize" else compare).configure(parser)
+        command = _load(name)
+        assert command is not None
+        command.configure(parser)
         parser.parse_args(words)
+
+
+def test_a_machine_that_is_no_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    assert demo._bundle(tmp_path, tmp_path / "in.jpg") == []
+    assert "no target is a machine like this one (riscv64)" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(
