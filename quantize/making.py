@@ -45,12 +45,15 @@ class Material:
         budget: that the worst picture must keep; None where none was asked for.
         reduce_range: whether weights take 7 bits whatever the recipe says: kernels that saturate
             were found.
+        balanced: what an earlier attempt said of balancing the model's channels: that is done once,
+            in place.
     """
 
     prepared: Prepared
     profile: TargetProfile
     budget: Budget | None
     reduce_range: bool = False
+    balanced: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +69,7 @@ class Made:
         kept_float: why a node of a half-precision model stayed float32, by name.
         found: what the search for a budget came to; None without one.
         notes: what else there is to know, one sentence each.
+        balanced: which channels were balanced, one sentence; empty where none were.
     """
 
     model: onnx.ModelProto
@@ -76,6 +80,7 @@ class Made:
     kept_float: Mapping[str, str] = field(default_factory=dict)
     found: Found | None = None
     notes: tuple[str, ...] = ()
+    balanced: str = ""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -157,25 +162,25 @@ def _ranges(settings: Settings, prepared: Prepared, samples: Samples, progress: 
 
 def _equalised(
     settings: Settings,
-    prepared: Prepared,
+    material: Material,
     samples: Samples,
     ranges: Ranges,
     recipe: Recipe,
     progress: Progress,
-) -> tuple[Ranges, tuple[str, ...]]:
+) -> tuple[Ranges, str]:
     """Balance channels where the recipe wants it; return the ranges then, and a note."""
-    if not recipe.equalise:
-        return ranges, ()
+    if not recipe.equalise or material.balanced:
+        return ranges, material.balanced
     from quantize.equalise import equalise
 
     progress("equalising", 0, 1)
-    bits = 7 if recipe.reduce_range else 8
+    prepared, bits = material.prepared, 7 if recipe.reduce_range else 8
     scaled = equalise(prepared.model, ranges, per_channel=recipe.per_channel, bits=bits)
     if not scaled:
-        return ranges, ()
+        return ranges, ""
     # The values between the layers have changed.
     ranges = _ranges(settings, prepared, samples, progress)
-    return ranges, (f"the channels of {len(scaled)} layers were balanced",)
+    return ranges, f"the channels of {len(scaled)} layers were balanced"
 
 
 def _integer(settings: Settings, material: Material, progress: Progress) -> Made:
@@ -188,8 +193,8 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
         recipe = replace(recipe, reduce_range=True)
     samples = _samples(settings, prepared, progress)
     ranges = _ranges(settings, prepared, samples, progress)
-    ranges, balanced = _equalised(settings, prepared, samples, ranges, recipe, progress)
-    origin, notes = samples.origin, (*samples.notes, *balanced)
+    ranges, balanced = _equalised(settings, material, samples, ranges, recipe, progress)
+    origin, notes = samples.origin, (*samples.notes, *([balanced] if balanced else []))
     if material.budget is None:
         progress("quantizing", 0, 1)
         made = to_int8(prepared.model, ranges, recipe)
@@ -201,6 +206,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
             quantized=made.quantized,
             float_layers=made.left_float,
             notes=notes,
+            balanced=balanced,
         )
     found, lifted = _within(settings, material, ranges, recipe, material.budget, progress)
     if lifted:
@@ -214,6 +220,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
         float_layers=found.int8.left_float,
         found=found,
         notes=notes,
+        balanced=balanced,
     )
 
 

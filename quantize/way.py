@@ -156,10 +156,13 @@ class Way:
 
     def _make(self) -> None:
         """Convert, write and judge; again where kernels saturate, or a file misses its budget."""
-        goal, seven_bits = self._budget, False
+        goal, seven_bits, balanced = self._budget, False, ""
         for left in reversed(range(_TRIES)):
-            material = Material(self._prepared, self._profile, goal, reduce_range=seven_bits)
+            material = Material(
+                self._prepared, self._profile, goal, reduce_range=seven_bits, balanced=balanced
+            )
             made = self._attempt(material)
+            balanced = made.balanced
             self._judged = self._written(made)
             self._saturation = self._checked(made)
             self._made = replace(made, model=onnx.ModelProto())

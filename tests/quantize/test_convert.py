@@ -20,6 +20,7 @@ from edge.consent.erase import derivatives_of, erase_identity
 from edge.consent.ledger import Ledger
 from edge.errors import ConsentError, EdgeError, OutputError, UsageError
 from edge.registry import sha256_of
+from quantize import equalise as equalising
 from quantize import making, measuring, way
 from quantize.budget import Budget, parse_budget
 from quantize.conversion import Conversion
@@ -259,6 +260,32 @@ def test_a_file_that_falls_short_is_searched_for_again(
     assert len(goals) == 2
     assert goals[1] is not None
     assert goals[1].value > 22.1
+
+
+def test_channels_are_balanced_once_however_often_a_model_is_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Balancing edits the prepared model: again, it would be another one, to be calibrated anew."""
+    judge = measuring.judge
+    asked_of: list[int] = []
+    judged: list[float] = []
+
+    def balanced(model: Any, *_: Any, **__: Any) -> list[str]:
+        asked_of.append(id(model))
+        return ["a", "b"]
+
+    def worse(*args: Any, **more: Any) -> measuring.Judged:
+        found = judge(*args, **more)
+        judged.append(found.scores.psnr_worst)
+        worst = 18.0 if len(judged) == 1 else found.scores.psnr_worst
+        return replace(found, scores=replace(found.scores, psnr_worst=worst))
+
+    monkeypatch.setattr(equalising, "equalise", balanced)
+    monkeypatch.setattr(way, "judge", worse)
+    facts = bench.convert(precision="int8", budget="psnr:20").facts
+    assert len(judged) == 2
+    assert len(asked_of) == 1
+    assert facts["notes"].count("the channels of 2 layers were balanced") == 1
 
 
 def test_a_file_that_always_falls_short(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
