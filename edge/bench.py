@@ -28,6 +28,7 @@ from edge.faces.embed import open_embedder
 from edge.machine import Machine, is_emulated, this_machine
 from edge.media.image import encode_picture, read_picture
 from edge.paste import put_back
+from edge.power import PowerState, power_changed, read_power
 from edge.provenance.label import Label, plan_label
 from edge.provenance.watermark.embed import watermark_for
 from edge.swap import CPU_PROVIDERS, Engines, Swapper
@@ -89,6 +90,9 @@ class Report:
         before: What the board said of heat and supply before it was measured.
         after: And after it.
         invalid: Why these figures do not count; empty where nothing is known against them.
+        power_before: Power mode, temperatures and power of a Jetson before it was measured; None
+            where this is none.
+        power_after: And after it.
     """
 
     machine: Machine
@@ -103,6 +107,8 @@ class Report:
     before: ThrottleState
     after: ThrottleState
     invalid: str
+    power_before: PowerState | None = None
+    power_after: PowerState | None = None
 
 
 def measure(
@@ -175,9 +181,9 @@ def run_bench(
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, _home_in(Path(name)):
         folder = Path(name)
         stages, models, found = _stages(wanted, _sample(faces), frame_size, folder)
-        before = read_state()
+        power_before, before = read_power(), read_state()
         timings = measure(stages, rounds, after_round=after_round)
-        after = read_state()
+        after, power_after = read_state(), read_power()
     return Report(
         machine=this_machine(),
         versions=_versions(),
@@ -190,7 +196,9 @@ def run_bench(
         timings=timings,
         before=before,
         after=after,
-        invalid=_against(before, after),
+        invalid=_against(before, after) or power_changed(power_before, power_after),
+        power_before=power_before,
+        power_after=power_after,
     )
 
 

@@ -125,6 +125,7 @@ def _about(device: Device) -> list[tuple[str, str]]:
         ("features", " ".join(machine["features"])),
         ("system", f"{machine['system']}, kernel {machine['kernel']}"),
         ("governor", str(machine["governor"] or "not told")),
+        ("power mode", str((facts.get("power_after") or {}).get("mode") or "not told")),
         ("versions", ", ".join(f"{name} {text}" for name, text in facts["versions"].items())),
         ("models", models),
         ("threads", f"engine {threads['engine'] or 'its own choice'}, OpenCV {threads['opencv']}"),

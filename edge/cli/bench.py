@@ -117,14 +117,30 @@ def _heat(report: Report) -> str:
     """Say whether the board was slowed down, as far as it tells."""
     degrees = [state.celsius for state in (report.before, report.after)]
     shown = [f"{value:.0f} degrees Celsius" for value in degrees if value is not None]
+    power = report.power_after
     if report.invalid:
         verdict = f"INVALID: {report.invalid}; these figures say nothing about this board"
+    elif power is not None and power.events is not None:
+        verdict = "no over-current event"
     elif report.before.bits is None:
         verdict = "not told (no vcgencmd here)"
     else:
         verdict = "no"
     heat = f"; {' before, '.join(shown)} after" if len(shown) == 2 else ""
-    return f"slowed by heat or supply: {verdict}{heat}"
+    return f"slowed by heat or supply: {verdict}{heat}{_power(report)}"
+
+
+def _power(report: Report) -> str:
+    """Say in which power mode a Jetson was, how hot it became and what it drew."""
+    power = report.power_after
+    if power is None:
+        return ""
+    hottest = max((power.celsius or {}).items(), key=lambda each: each[1], default=None)
+    parts = [f"power mode {power.mode or 'not told'}"]
+    if hottest is not None:
+        parts.append(f"{hottest[0]} {hottest[1]:.0f} degrees Celsius after")
+    parts += [f"{rail} {value} mW" for rail, value in (power.milliwatts or {}).items()]
+    return f"\n{', '.join(parts)}"
 
 
 def _as_page(report: Report) -> str:

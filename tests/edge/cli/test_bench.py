@@ -11,6 +11,7 @@ from edge import bench
 from edge.bench import Report, Timing
 from edge.cli import main
 from edge.machine import Machine
+from edge.power import PowerState
 from edge.records import ModelUse
 from edge.throttle import ThrottleState
 
@@ -90,3 +91,19 @@ def test_a_board_that_was_slowed_down_gives_no_figures_that_count(
     monkeypatch.setattr(bench, "run_bench", lambda engines, **wishes: unknown)
     assert main(["bench"]) == 0
     assert "not told (no vcgencmd here)" in capsys.readouterr().out
+
+
+def test_a_jetson_says_its_power_mode(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    power = PowerState("15W", 0, {"cpu": 48.5, "tj": 49.6}, {"VDD_IN": 5765}, events={"oc3": 0})
+    board = replace(REPORT, before=ThrottleState(None), power_before=power, power_after=power)
+    monkeypatch.setattr(bench, "run_bench", lambda engines, **wishes: board)
+    assert main(["bench"]) == 0
+    page = capsys.readouterr().out
+    assert "power mode 15W, tj 50 degrees Celsius after, VDD_IN 5765 mW" in page
+    assert "slowed by heat or supply: no over-current event" in page
+    assert main(["bench", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["power_after"]["mode"] == "15W"
+    assert answer["power_before"]["events"] == {"oc3": 0}
