@@ -58,6 +58,7 @@ from quantize.bundle_papers import (
 from quantize.conversion import Conversion
 from quantize.convert import convert
 from quantize.errors import BuildError, ContractError, QuantizeError
+from quantize.golden import GoldenRows, write_golden
 from quantize.recipes import recipe_file
 from quantize.settings import Precision, Progress, nearest_precision, silent
 from quantize.targets import BackendSpec, Format, TargetProfile, load_target
@@ -277,6 +278,7 @@ class _Build:
         self.made: dict[str, Mapping[str, Any]] = {}
         self.left_out: dict[str, str] = {}
         self.names: dict[str, str] = {}  # of the cards of what was made, by format
+        self.golden: dict[str, GoldenRows] = {}  # by the name of a card
         self.ways: tuple[BackendSpec, ...] = ()
 
     def run(self) -> Built:
@@ -289,6 +291,7 @@ class _Build:
         self._convert()
         self._helpers()
         self._papers()
+        write_golden(self.root, self.golden)
         seal = self._sign()
         self._try()
         return self._publish(seal)
@@ -346,6 +349,8 @@ class _Build:
         )
         self.names[form] = str(values["name"])
         self.made[form] = done.facts
+        if done.golden is not None:
+            self.golden[self.names[form]] = done.golden
         self._write(f"{CARDS}/{values['name']}.toml", card_text(values))
 
     def _helpers(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import edge
 from edge.machine import this_machine
 from quantize.checks import Checked
+from quantize.golden import GoldenRows
 from quantize.making import Made
 from quantize.measuring import Judged, Latency
 from quantize.prepare import Prepared
@@ -52,6 +53,7 @@ class Conversion:
         size: bytes of the model with its weights.
         ratio: of the original's size.
         facts: all that the JSON says.
+        golden: vectors for a bundle; None for a model without a card.
     """
 
     model: Path
@@ -60,6 +62,7 @@ class Conversion:
     size: int
     ratio: float
     facts: Mapping[str, Any] = field(repr=False)
+    golden: GoldenRows | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from edge.errors import EdgeError
 from quantize.contract import ModelContract
 from quantize.engine import Engine, Kernels
 from quantize.errors import CheckError
+from quantize.golden import COUNT
 from quantize.opened import open_file, runs_with
 from quantize.quality import Outputs, Runs, Scores, open_engine, picture_of, psnr, run_all, score
 from quantize.recognition import crop_embedder
@@ -55,6 +56,7 @@ class Judged:
         agreement: dB between the written file and the model in memory that it was written from.
         providers: nodes that ran on each execution provider; empty where the engine does not tell.
         note: what else there is to know of how it was measured; empty when nothing is.
+        few: what it gave for the first samples: for the golden vectors of a bundle.
     """
 
     scores: Scores
@@ -63,6 +65,7 @@ class Judged:
     agreement: float
     providers: Mapping[str, int]
     note: str = ""
+    few: tuple[Outputs, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def judge(
         agreement=agreement,
         providers=_providers(candidate, samples.feeds[0]),
         note=note,
+        few=tuple(outputs[:COUNT]),
     )
 
 

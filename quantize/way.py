@@ -16,6 +16,7 @@ from quantize.checks import examine
 from quantize.conversion import Conversion, Findings, as_json, document
 from quantize.engine import Kernels
 from quantize.errors import BudgetError, CheckError
+from quantize.golden import golden_rows
 from quantize.making import Made, Material, make
 from quantize.measuring import (
     Judged,
@@ -327,4 +328,11 @@ class Way:
             size=facts["size"],
             ratio=facts["ratio"],
             facts=facts,
+            golden=golden_rows(
+                self._held_out,
+                self._reference,
+                self._judged.few,
+                self._prepared.contract,
+                self._judged.kernels,
+            ),
         )

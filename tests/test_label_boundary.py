@@ -1,6 +1,6 @@
 """Nothing that shows a swapped face leaves `edge` without its label.
 
-The pixels between swap model and label pass through two functions whose names begin with an
+The pixels between swap model and label pass through functions whose names begin with an
 underscore. These tests name their only callers, and see that each of those draws the label.
 """
 
@@ -31,6 +31,9 @@ CALLERS = {
     "_swap_crops": {
         "swap.py": "_swap_into pastes them into our own copy of the frame",
         "swapmodel.py": "_swap_crop is one of them",
+    },
+    "_swap_vector": {
+        "device_test.py": "turned into a hash and a sketch, and thrown away",
     },
     "_swap_into": {
         "swap.py": "labelled in Swapper.swap",

@@ -28,7 +28,7 @@ TOOLCHAIN_COMMANDS = ("build", "quantize", "compare")
 GROUPS = (
     ("to begin", ("demo", "doctor")),
     ("to swap", ("consent", "enroll", "identity", "detect", "swap")),
-    ("bundles", ("inspect", "run", "bundle")),
+    ("bundles", ("inspect", "run", "selftest", "bundle")),
     ("afterwards", ("verify", "ledger", "trust", "keys")),
 )
 """What the help lists first, in the order of use; all other commands stand below it."""

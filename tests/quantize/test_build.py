@@ -149,7 +149,7 @@ def test_the_bundle_is_whole_and_runs(bench: Bench) -> None:
     files = tree(built.folder)
     assert {name.split("/")[0] for name in files} == {
         *("bundle.toml", "bundle.sig", "consent.json", "profile.toml", "quality.json"),
-        *("cards", "models", "licences"),
+        *("cards", "models", "licences", "golden"),
     }
     for place in (built.folder, bench.out / "alice.zip"):
         opened = open_bundle(place)
