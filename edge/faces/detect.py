@@ -56,6 +56,9 @@ _FOLLOWED_SIDE = 96.0
 
 _UNCUT = 2**62  # pixels
 
+_MOST_FACES = 1000
+"""Faces from which it is not a crowd that was found but a model that its card does not mean."""
+
 
 def _fitness(found: Candidates) -> Floats:
     """Score, lowered by the octaves that a face's size is away from what is seen best."""
@@ -124,6 +127,7 @@ class Detector:
 
         Raises:
             UsageError: min_score or passes make no sense.
+            ModelError: It finds more faces than there can be.
             BackendError: The engine failed.
         """
         threshold = self._spec.score_threshold if min_score is None else min_score
@@ -135,6 +139,11 @@ class Detector:
         found = [self._look(frame, coarsest, threshold, _UNCUT)]
         found += [self._look(frame, scale, threshold, MOST_PIXELS) for scale in finer]
         faces = _faces(self._merge(found))
+        if len(faces) > _MOST_FACES:
+            raise ModelError(
+                f"model {self.card.name}: finds {len(faces)} faces in one picture, so it does not "
+                "fit its card, or --min-score is too low"
+            )
         if self._landmarker is not None:
             faces = [self._landmarker.place(frame, face) for face in faces]
         return tuple(sorted(faces, key=lambda face: -face.box[2] * face.box[3]))

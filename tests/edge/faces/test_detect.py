@@ -285,3 +285,10 @@ def test_a_face_is_found_near_where_it_is_expected() -> None:
     assert detector.near(frame, nowhere) is None
     assert detector.near(frame, outside) is None
     assert detector.near(frame, first, min_score=1.0) is None
+
+
+def test_a_model_that_finds_faces_everywhere_is_refused(detector: Detector) -> None:
+    cells = [(column, row) for column in range(4, 236, 5) for row in range(4, 131, 5)]
+    crowd = tiny.white_cells((1080, 1920), cells)
+    with pytest.raises(ModelError, match=r"finds \d{4} faces in one picture"):
+        detector.detect(crowd)
