@@ -88,7 +88,7 @@ def test_a_core_ends_with_the_last_integers(tmp_path: Path) -> None:
 def test_without_the_tools_it_is_skipped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pi_test.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     assert "mmdebstrap" in missing()
     assert main() == 0
     assert "skipped" in capsys.readouterr().out
