@@ -32,6 +32,7 @@ from edge.errors import EngineMissing
 from edge.publish import writing_failed
 from quantize.errors import CheckError, EngineError, QuantizeError, TargetError
 from quantize.export.ort_operators import required_operators
+from quantize.export.ort_order import in_order
 from quantize.passes import draw_feeds
 from quantize.passes._infra.shapes import model_bytes, tensor_bytes
 from quantize.stored import assemble, constants_of, without_constants
@@ -234,6 +235,7 @@ class _Job:
     def convert(self, style: Style, path: Path) -> Path:
         """Write the .ort file."""
         self._open(None, "save" if style == "runtime" else "", into=path)
+        path.write_bytes(in_order(path.read_bytes()))
         return path
 
     def required(self, style: Style, made: Path, name: str) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["required_operators"]
+__all__ = ["quiet", "required_operators"]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the engine's tools from setting up logging, and from warning of what they leave open."""
     root = logging.getLogger()
     before = list(root.handlers)
@@ -37,7 +37,7 @@ def required_operators(files: Iterable[Path], name: str) -> str:
         Text for `--include_ops_by_config`: "domain;opset;Operator{types},...", a line per opset.
     """
     required: dict[str, dict[int, set[str]]] = {}
-    with _quiet():
+    with quiet():
         from onnxruntime.tools import ort_format_model
 
         types = ort_format_model.OperatorTypeUsageManager()
