@@ -1,0 +1,25 @@
+package org.edgeswap.core
+
+import java.io.File
+import java.time.Instant
+
+/** `Vectors ZIP CACHE NOW ARCHITECTURE API TRUSTED REVOCATION...`: prints the step that fails, or "open". */
+object Vectors {
+    @JvmStatic
+    fun main(args: Array<String>) = args.forEach { println(one(it.split("\t"))) }
+
+    private fun one(args: List<String>): String {
+        val device = Device(
+            ed = PlatformEd25519, architecture = args[3], apiLevel = args[4].toInt(), cpuFeatures = setOf("asimd"),
+            engines = mapOf("ort" to "1.24.3"), providers = setOf("CPUExecutionProvider", "NnapiExecutionProvider", "XnnpackExecutionProvider"),
+            trustedBuilders = args[5].split(",").toSet(), revocations = { args.drop(6).map { File(it).readBytes() } },
+            now = { Instant.parse(args[2]) },
+        )
+        return try {
+            val bundle = Opening.open(File(args[0]), File(args[1]), device)
+            "open ${bundle.variants.joinToString(",") { it.name }} ${bundle.cards.size}"
+        } catch (error: BundleException) {
+            "${error.step} ${error.message}"
+        }
+    }
+}
