@@ -152,7 +152,7 @@ def kotlin() -> str:
         ("CODE_GENERATORS", f"intArrayOf({', '.join(map(str, code._GENERATORS))})"),
         ("PILOT_STRENGTH", repr(pattern.PILOT_STRENGTH)),
     ]
-    long = [
+    long: list[tuple[str, Iterable[object], int]] = [
         ("PILOTS", waves.pilots.reshape(-1), 24),
         ("PILOT_PHASES", phases.reshape(-1), 8),
         ("DATA_WAVES", waves.data.reshape(-1), 24),
@@ -213,7 +213,7 @@ def main() -> int:
     for path, text in ((KOTLIN, kotlin()), (CPP, cpp())):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        print(Path(path).name)
+        sys.stdout.write(f"{Path(path).name}\n")
     return 0
 
 

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import onnxruntime
 import pytest
-from tests.android_tools import tool
 
 from edge import resources
 from edge.records import Crop
 from edge.swapmodel import open_swap_model
+from tests.android_tools import tool
 
 NATIVE = resources.targets_dir() / "android_nnapi" / "kit" / "native"
 CROSS = Path("/usr/aarch64-linux-gnu")  # Debian's C library for arm64: all that the emulator needs
@@ -84,7 +84,7 @@ def test_same_as_python(program: list[str], tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     sample = cv2.imread(str(resources.samples_dir() / "source-1.jpg"))
     assert sample is not None
-    crop = np.ascontiguousarray(cv2.resize(sample, (128, 128), interpolation=cv2.INTER_AREA))
+    crop = np.asarray(cv2.resize(sample, (128, 128), interpolation=cv2.INTER_AREA), np.uint8)
     source = random.standard_normal(512).astype(np.float32)
     model = open_swap_model("ref_swapper", threads=1)
     picture, mask = model._swap_crop(Crop(crop, np.eye(2, 3)), source)
@@ -111,5 +111,3 @@ def test_refuses_in_one_line(program: list[str], tmp_path: Path) -> None:
         assert done.stderr.startswith("check: ")
         assert done.stderr.count("\n") == 1
     assert not (tmp_path / "picture").exists()
-
-

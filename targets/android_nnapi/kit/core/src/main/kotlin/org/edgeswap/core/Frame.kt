@@ -79,7 +79,7 @@ class Similarity(val a: Double, val b: Double, val shiftX: Double, val shiftY: D
 /** What a detector found: box in frame pixels, score in 0 to 1, five landmarks as x, y, x, y. */
 class Face(val x: Double, val y: Double, val width: Double, val height: Double, val score: Double, val landmarks: DoubleArray)
 
-object Crops {
+internal object Crops {
     /** Cuts out the square that a model sees; where it shrinks, pixels are averaged, none skipped. */
     fun cut(frame: Frame, way: Similarity, size: Int): Frame {
         val back = way.inverse()

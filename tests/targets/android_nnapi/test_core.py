@@ -1,0 +1,205 @@
+"""The kit's Kotlin core, compiled and run on a JVM: the test vectors, and what it draws."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge import resources
+from edge.faces.align import cut, similarity
+from edge.provenance.glyphs import stamp
+from edge.provenance.implicit import read_implicit
+from edge.provenance.label import Label, plan_label
+from edge.provenance.watermark.embed import Watermark
+from edge.provenance.watermark.identifier import watermark_id
+from edge.records import LabelLanguage, Region
+from tests.android_tools import tool
+
+CORE = resources.targets_dir() / "android_nnapi" / "kit" / "core"
+VECTORS = Path(__file__).parents[3] / "docs" / "spec" / "vectors"
+CASES = json.loads((VECTORS / "vectors.json").read_text("utf-8"))["cases"]
+ID = "urn:uuid:6f0a1a6e-53a4-4a44-9f07-0d6a8b1c2d3e"
+
+
+@pytest.fixture(scope="module")
+def java(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Compile the core, warnings being errors; return how its programs are started."""
+    if shutil.which("java") is None:
+        pytest.skip("needs Java 17: apt install default-jre-headless")
+    jars = tool("kotlin") / "run_kotlin_kernel" / "jars"
+    compiler = next(jars.glob("kotlin-jupyter-kernel-*-all.jar"))
+    library = next(jars.glob("kotlin-stdlib-*.jar"))
+    classes = tmp_path_factory.mktemp("classes")
+    start = ["java", "-Xss8m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]
+    how = ["-no-stdlib", "-no-reflect", "-cp", str(library), "-jvm-target", "17", "-Werror"]
+    sources = map(str, sorted(CORE.glob("src/**/*.kt")))
+    main = "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"
+    command = [*start, f"{compiler}:{library}", main, *how, "-d", str(classes), *sources]
+    subprocess.run(command, check=True)
+    return [*start, f"{classes}:{library}"]
+
+
+def _start(java: list[str], name: str, *arguments: str) -> list[str]:
+    done = subprocess.run(
+        [*java, f"org.edgeswap.core.{name}", *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def _packed(change: dict[str, dict[str, str]], output: Path) -> Path:
+    """Apply a vector's change to the bundle, and pack it again."""
+    with zipfile.ZipFile(VECTORS / "bundle.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    for name, at in change.get("flip", {}).items():
+        data = bytearray(files[name])
+        data[int(at)] ^= 1
+        files[name] = bytes(data)
+    files |= {name: text.encode() for name, text in change.get("replace", {}).items()}
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            if name not in change.get("remove", ()):
+                archive.writestr(name, content)
+    return output
+
+
+def test_vectors(java: list[str], tmp_path: Path) -> None:
+    lines, wanted = [], []
+    for number, case in enumerate(CASES):
+        bundle = _packed(case["change"], tmp_path / f"{number}.zip")
+        cache = tmp_path / f"cache-{number}"
+        revoked = [tmp_path / f"{number}-{k}.json" for k in range(len(case["revocations"]))]
+        for path, record in zip(revoked, case["revocations"], strict=True):
+            path.write_text(json.dumps(record), encoding="utf-8")
+        trusted = ",".join(case["trusted"])
+        words = [bundle, cache, case["now"], case["architecture"], "30", trusted, *revoked]
+        lines.append("\t".join(map(str, words)))
+        wanted.append("open" if case["fails_at"] is None else str(case["fails_at"]))
+    found = _start(java, "Vectors", *lines)
+    named = [(case["name"], line) for case, line in zip(CASES, found, strict=True)]
+    assert [line.split()[0] for line in found] == wanted, named
+    # Nothing of a bundle is unpacked before its seal is good, and nothing that is damaged stays.
+    for number, step in enumerate(wanted):
+        kept = list((tmp_path / f"cache-{number}").rglob("*"))
+        assert bool(kept) == (step == "open"), (CASES[number]["name"], kept)
+
+
+def test_bad_zip_files(java: list[str], tmp_path: Path) -> None:
+    good = CASES[0]
+    link = _packed({}, tmp_path / "link.zip")
+    with zipfile.ZipFile(link, "a") as archive:
+        entry = zipfile.ZipInfo("models/link")
+        entry.create_system, entry.external_attr = 3, 0o120777 << 16
+        archive.writestr(entry, "/etc/passwd")
+    comment = _packed({}, tmp_path / "comment.zip")
+    with zipfile.ZipFile(comment, "a") as archive:
+        archive.comment = b"hello"
+    (tmp_path / "none.zip").write_bytes(b"PK, but no more than that, and no list of files")
+    twice = _packed({}, tmp_path / "twice.zip")
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(twice, "a") as archive:
+        archive.writestr("consent.json", "{}")
+    bomb = tmp_path / "bomb.zip"
+    _packed({"replace": {"models/tiny_baked.onnx": "0" * 50_000_000}}, bomb)
+    rest = [tmp_path / "cache", good["now"], good["architecture"], "30", good["trusted"][0]]
+    files = [link, comment, tmp_path / "none.zip", twice, bomb]
+    found = _start(java, "Vectors", *("\t".join(map(str, [file, *rest])) for file in files))
+    assert [line.split()[0] for line in found] == ["1", "1", "1", "1", "9"], found
+    assert list((tmp_path / "cache").rglob("*")) == []
+
+
+def _frame() -> NDArray[np.uint8]:
+    sample = cv2.imread(str(resources.samples_dir() / "sample-one.jpg"))
+    assert sample is not None
+    return np.asarray(cv2.resize(sample, (641, 403), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@pytest.mark.parametrize("language", ["zh", "en", "both"])
+def test_draws_as_python_does(java: list[str], tmp_path: Path, language: LabelLanguage) -> None:
+    frame = _frame()
+    height, width = frame.shape[:2]
+    frame.tofile(tmp_path / "frame")
+    cv2.imwrite(str(tmp_path / "plain.jpg"), frame)
+    found = _start(java, "Drawing", str(tmp_path), str(width), str(height), language, ID)
+    said = dict(line.split(" ", 1) for line in found if not line.startswith("gate"))
+    assert (said["bare"], said["labelled"]) == ("false", "true")
+
+    def drawn(name: str) -> NDArray[np.uint8]:
+        return np.fromfile(tmp_path / name, np.uint8).reshape(frame.shape)
+
+    place = plan_label(width, height, [Region(0, 0, width, height // 2)], language)
+    corner, *numbers = said["place"].split()
+    x, y, columns, rows = map(int, numbers)
+    assert corner == place.corner
+    assert int(said["tall"]) >= height * 0.05
+    assert abs(rows - place.region.height) <= 2
+    ours = frame.copy()
+    if rows == place.region.height:
+        assert (x, y, columns) == (place.region.x, place.region.y, place.region.width)
+        Label(place).draw(ours)
+        # OpenCV fills the samples that an edge touches too: letters are half a sample bolder.
+        off = np.abs(drawn("labelled").astype(int) - ours)[y : y + rows, x : x + columns]
+        assert off.mean() < 6
+    else:  # the outlines' edges differ by half a sample, so that a plate may be one step higher
+        assert stamp(language, rows).keep.shape[1] == columns
+    outside = np.ones(frame.shape[:2], bool)
+    outside[y : y + rows, x : x + columns] = False
+    assert np.array_equal(drawn("labelled")[outside], frame[outside])
+
+    ours = frame.copy()
+    Watermark(watermark_id(ID), width, height).draw(ours)
+    off = np.abs(drawn("marked").astype(int) - ours)
+    assert off.max() <= 1
+    assert off.mean() < 0.02
+    assert np.abs(drawn("marked").astype(int) - frame).mean() > 0.3
+
+    points = np.array([[40, 50], [90, 45], [65, 75], [48, 98], [88, 94]], np.float64)
+    matrix = similarity(points, "arcface_128", 96)
+    a, b, right, down = map(float, said["way"].split())
+    assert np.allclose([[a, -b, right], [b, a, down]], matrix)
+    crop = np.fromfile(tmp_path / "crop", np.uint8).reshape(96, 96, 3)
+    assert np.abs(crop.astype(int) - cut(frame, matrix, 96).picture).mean() < 1.5
+
+
+def test_writes_and_releases(java: list[str], tmp_path: Path) -> None:
+    frame = _frame()
+    frame.tofile(tmp_path / "frame")
+    cv2.imwrite(str(tmp_path / "plain.jpg"), frame)
+    found = _start(java, "Drawing", str(tmp_path), "641", "403", "en", ID)
+    identifier = next(line.split()[1] for line in found if line.startswith("id "))
+    label = read_implicit(tmp_path / "implicit.jpg")
+    assert label is not None
+    assert (label.Label, label.ProduceID) == ("1", identifier)
+    plain, with_label = (cv2.imread(str(tmp_path / f"{n}.jpg")) for n in ("plain", "implicit"))
+    assert plain is not None
+    assert with_label is not None
+    assert np.array_equal(plain, with_label)
+
+    schema = json.loads((VECTORS.parent / "assertions-1.schema.json").read_text("utf-8"))
+    definition = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    data = {each["label"]: each["data"] for each in definition["assertions"]}
+    assert all(each["created"] for each in definition["assertions"])
+    ours = [name for name in schema.get("properties", {}) if name.startswith("org.edge-swap.")]
+    assert set(ours) <= set(data)
+    example = json.loads((VECTORS / "assertions.json").read_text("utf-8"))
+    for name in (name for name in example if name.startswith("org.edge-swap.")):
+        assert set(data[name]) >= set(example[name]) - {"bundle"}, name
+
+    gates = dict(line.split(" ", 2)[1:] for line in found if line.startswith("gate "))
+    assert gates.pop("good") == "released"
+    assert set(gates) == {
+        "no-label",
+        "no-implicit",
+        "no-manifest",
+        "invalid",
+        "another",
+        "gathered",
+    }
+    assert all(said.startswith("refused: the picture ") for said in gates.values()), gates
