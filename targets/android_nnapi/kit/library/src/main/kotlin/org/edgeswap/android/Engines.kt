@@ -5,6 +5,7 @@ import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtException
 import ai.onnxruntime.OrtSession
 import ai.onnxruntime.providers.NNAPIFlags
+import android.os.Build
 import android.system.Os
 import java.io.Closeable
 import java.io.File
@@ -62,7 +63,10 @@ class OrtRunner private constructor(private val session: OrtSession, val provide
         }
 
         private fun flags(wanted: Map<String, String>): EnumSet<NNAPIFlags> =
-            EnumSet.noneOf(NNAPIFlags::class.java).apply { NNAPIFlags.entries.filterTo(this) { wanted[it.name] == "1" } }
+            EnumSet.noneOf(NNAPIFlags::class.java).apply {
+                NNAPIFlags.entries.filterTo(this) { wanted[it.name] == "1" }
+                if (Build.VERSION.SDK_INT < 29) remove(NNAPIFlags.CPU_DISABLED) // from 29 on
+            }
     }
 }
 
