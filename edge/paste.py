@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edge.errors import UsageError
 from edge.faces.align import inverse, scale_of
 from edge.records import Crop, Region
+from edge.rounding import product
 
 _FADE = 1 / 14  # of the crop's side: how far from the border the mask reaches full strength
 _LEAST_FADE = 3.0  # pixels
@@ -151,9 +152,8 @@ def paste(
         borderValue=_NOTHING,
     )
     part = frame[region.y : region.y + region.height, region.x : region.x + region.width]
-    kept = cv2.cvtColor(cv2.extractChannel(layer, 3), cv2.COLOR_GRAY2BGR)
-    cv2.multiply(part, kept, dst=part, scale=1 / 255)
-    cv2.add(part, cv2.cvtColor(layer, cv2.COLOR_BGRA2BGR), dst=part)
+    kept = cast(NDArray[np.uint8], cv2.cvtColor(cv2.extractChannel(layer, 3), cv2.COLOR_GRAY2BGR))
+    cv2.add(product(part, kept, 1 / 255), cv2.cvtColor(layer, cv2.COLOR_BGRA2BGR), dst=part)
     return region
 
 
@@ -194,7 +194,8 @@ def _packed(
     A crop that will shrink by more than two is shrunk here first, by averaging.
     """
     size = picture.shape[0]
-    colour = cv2.multiply(picture, cv2.cvtColor(share, cv2.COLOR_GRAY2BGR), scale=1 / 255)
+    wide = cast(NDArray[np.uint8], cv2.cvtColor(share, cv2.COLOR_GRAY2BGR))
+    colour = product(picture, wide, 1 / 255)
     packed = cast(NDArray[np.uint8], cv2.merge([colour, cv2.bitwise_not(share)]))
     scale = scale_of(matrix)
     if scale <= 1 / _ALIASING_SCALE:

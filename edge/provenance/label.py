@@ -17,6 +17,7 @@ import cv2
 from edge.errors import LabelError
 from edge.provenance.glyphs import em_for, stamp, text_of
 from edge.records import Corner, LabelLanguage, LabelPlace, LabelStyle, Region
+from edge.rounding import product
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,5 +194,5 @@ class Label:
                 "plan it for this size"
             )
         area = frame[region.y : region.y + region.height, region.x : region.x + region.width]
-        kept = cv2.multiply(area, self._stamp.keep, scale=1 / 255)
+        kept = product(area, self._stamp.keep, 1 / 255)
         area[...] = cv2.add(kept, self._stamp.add)

@@ -9,6 +9,7 @@ import numpy as np
 
 from edge.provenance.watermark.identifier import watermark_id
 from edge.provenance.watermark.pattern import tile_of
+from edge.rounding import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,9 +78,9 @@ class Watermark:
             band = frame[top : top + self._rows]
             rows, columns = band.shape[:2]
             gain = _enlarged(gains, top, rows)[:, :columns]
-            up = cv2.multiply(gain, self._up[:rows], scale=scale)
+            up = product(gain, self._up[:rows], scale)
             cv2.add(band, cv2.cvtColor(up, cv2.COLOR_GRAY2BGR), dst=band)
-            down = cv2.multiply(gain, self._down[:rows], scale=scale)
+            down = product(gain, self._down[:rows], scale)
             cv2.subtract(band, cv2.cvtColor(down, cv2.COLOR_GRAY2BGR), dst=band)
 
 
