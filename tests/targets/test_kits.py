@@ -1,0 +1,345 @@
+"""The kits of boards: whole, with command lines that parse, confined, and doing one round here."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.cli import _load
+from edge.consent.operator import operator_key, operator_key_path
+from edge.consent.revocation import new_revocation, save_revocation
+from edge.consent.trust import load_trust
+from edge.provenance.keys import device_keys
+from edge.provenance.verify import verify_file
+from tests.bundles import Made, bundle
+from tests.scene import target
+
+ROOT = Path(__file__).parents[2]
+BOARDS = ("jetson", "raspberry_pi")
+SHARED = ("edge-swap-run", "edge-swap-admin", "edge-swap.timer", "selftest")
+OWN = ("capture.py", "edge-swap.service", "install.sh")
+FILES = {
+    "jetson": {
+        *SHARED,
+        "Dockerfile",
+        "capture.py",
+        "check-gpu.py",
+        "edge-swap.service",
+        "install.sh",
+    },
+    "raspberry_pi": {*SHARED, "capture.py", "edge-swap.service", "install.sh"},
+}
+WORST = {"jetson": 1.0, "raspberry_pi": 0.5}  # exposure by systemd 252, of 10
+
+
+def kit(board: str) -> Path:
+    return ROOT / "targets" / board / "kit"
+
+
+def scripts(board: str) -> list[Path]:
+    return [
+        kit(board) / name for name in ("install.sh", "edge-swap-run", "edge-swap-admin", "selftest")
+    ]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_kit_is_whole(board: str) -> None:
+    there = {path.name for path in kit(board).iterdir() if not path.name.startswith("__")}
+    assert there == FILES[board]
+    page = (kit(board).parent / "README.md").read_text(encoding="utf-8")
+    for name in there:
+        assert f"`{name}`" in page
+    for path in (*scripts(board), *kit(board).glob("*.py")):
+        assert os.access(path, os.X_OK), path
+    assert "Nothing here has run on a real" in page
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_the_kits_share_is_the_same(name: str) -> None:
+    assert (kit("jetson") / name).read_bytes() == (kit("raspberry_pi") / name).read_bytes()
+
+
+def _texts(board: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines of commands of a kit: its README's blocks, its scripts, its units."""
+    page = (kit(board).parent / "README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```\n(.*?)```", page, re.DOTALL):
+        yield from (("README.md", line) for line in block.splitlines())
+    yield from (("README.md", text) for text in re.findall(r"`([^`\n]*\bedge [^`\n]*)`", page))
+    for path in (*scripts(board), kit(board) / "edge-swap.service"):
+        joined = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in joined.splitlines():
+            yield path.name, line.removeprefix("ExecStart=")
+
+
+_EDGE = {"edge", "$edge", "$venv/bin/edge", "/opt/edge-swap/venv/bin/edge"}
+_STANDS_FOR = {"$EDGE_PURPOSE": "film", "$EDGE_TARGET_IS": "covered-by-consent", "$@": ""}
+
+
+def _calls(board: str) -> Iterator[tuple[str, list[str]]]:
+    for where, line in _texts(board):
+        if line.lstrip().startswith("#"):
+            continue
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue  # a part of a longer piece of shell
+        for place, word in enumerate(words):
+            if word in _EDGE and words[place + 1 : place + 2] not in ([], ["-c"]):
+                rest = [_STANDS_FOR.get(each, each) for each in words[place + 1 :]]
+                ends = [n for n, each in enumerate(rest) if each in ("||", "&&", "|", ">")]
+                yield (
+                    where,
+                    [each.rstrip(";") for each in rest[: ends[0] if ends else None] if each],
+                )
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_call_of_edge_parses(board: str) -> None:
+    seen = set()
+    for where, call in _calls(board):
+        if not re.fullmatch("[a-z]+", call[0]):
+            assert call == ["--version"] or "=" in call[0] or call[0] in ("]",), (where, call)
+            continue
+        command = _load(call[0])
+        assert command is not None, (where, call)
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        command.configure(parser)
+        if call[1:] or call[0] in ("doctor", "bench"):
+            try:
+                parser.parse_args(call[1:])
+            except SystemExit:
+                pytest.fail(f"{where}: edge {' '.join(call)} does not parse")
+        seen.add(call[0])
+    assert seen >= {"run", "build", "bundle", "inspect", "keys", "selftest", "ledger"}
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_what_a_unit_starts_is_what_is_installed(board: str) -> None:
+    unit = (kit(board) / "edge-swap.service").read_text(encoding="utf-8")
+    install = (kit(board) / "install.sh").read_text(encoding="utf-8")
+    for line in re.findall(r"^ExecStart=(\S+)", unit, re.MULTILINE):
+        assert line.startswith("/opt/edge-swap/bin/")
+        assert f'"$here/{Path(line).name}"' in install
+    for words in (
+        "DynamicUser=yes",
+        "LoadCredential=claim.pem:",
+        "MemoryMax=",
+        "ORT_DISABLE_TELEMETRY=1",
+        "PrivateNetwork=yes",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=\n",
+    ):
+        assert words in unit
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+def test_how_well_a_service_is_confined(board: str) -> None:
+    unit = kit(board) / "edge-swap.service"
+    call = ["systemd-analyze", "security", "--no-pager", "--offline=yes", str(unit)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    if done.returncode != 0 and "unrecognized option" in done.stderr:
+        pytest.skip("this systemd-analyze rates no unit offline")
+    score = re.search(r"exposure level for \S+ ([0-9.]+)", done.stdout)
+    assert score is not None, done.stderr
+    assert float(score[1]) <= WORST[board]
+    page = (kit(board).parent / "README.md").read_text(encoding="utf-8")
+    assert f"**{WORST[board]}**" in page
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_scripts_are_sound(board: str) -> None:
+    for path in scripts(board):
+        shell = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("#!")
+        assert subprocess.run([shell, "-n", path], check=False).returncode == 0
+    if shutil.which("shellcheck"):
+        done = subprocess.run(["shellcheck", *scripts(board)], capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout.decode()
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.skipif(os.uname().machine == "aarch64", reason="on a board it would install")
+def test_nothing_is_installed_elsewhere(board: str) -> None:
+    call = [str(kit(board) / "install.sh"), "keep"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(r"install\.sh: this is \S+: a .* is needed\n", done.stderr)
+
+
+class Service:
+    """The service's folders and environment, as systemd would make them."""
+
+    def __init__(self, made: Made, folder: Path, **changed: str) -> None:
+        self.folder, self.state = folder / "srv", folder / "state"
+        for name in ("in", "work", "out", "failed"):
+            (self.folder / name).mkdir(parents=True)
+        credentials, config = folder / "credentials", folder / "public"
+        for path in (self.state, credentials, config):
+            path.mkdir()
+        operator_key()
+        shutil.copy(device_keys().path, credentials / "claim.pem")
+        shutil.copy(operator_key_path(), credentials / "operator.pem")
+        anchors = device_keys().path.parent / "anchors"
+        shutil.copytree(anchors, config / "keys" / "anchors")
+        for path in credentials.iterdir():
+            path.chmod(0o400)
+        self.config = config
+        self.environment = {
+            **os.environ,
+            "EDGE_COMMAND": str(Path(sys.executable).parent / "edge"),
+            "EDGE_HOME": str(folder / "run"),
+            "EDGE_CONFIG": str(config),
+            "EDGE_BUNDLE": str(made.folder),
+            "EDGE_FOLDER": str(self.folder),
+            "EDGE_PURPOSE": "film",
+            "EDGE_TARGET_IS": "synthetic",
+            "STATE_DIRECTORY": str(self.state),
+            "CREDENTIALS_DIRECTORY": str(credentials),
+            **changed,
+        }
+
+    def put(self, name: str) -> None:
+        cv2.imwrite(str(self.folder / "in" / name), target())
+
+    def round(self) -> subprocess.CompletedProcess[str]:
+        call = [str(kit("raspberry_pi") / "edge-swap-run")]
+        shutil.rmtree(self.environment["EDGE_HOME"], ignore_errors=True)  # as systemd does
+        done = subprocess.run(
+            call, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert list((self.folder / "work").iterdir()) == []
+        return done
+
+    def found(self, kind: str) -> list[str]:
+        return sorted(path.name for path in (self.folder / kind).rglob("*.*") if path.is_file())
+
+
+@pytest.fixture
+def service(edge_home: Path, tmp_path: Path) -> Service:
+    return Service(bundle(edge_home, tmp_path), tmp_path / "service")
+
+
+def test_a_round_swaps_labels_signs_and_clears_away(service: Service) -> None:
+    assert service.round().returncode == 0  # nothing there: nothing done
+    assert not Path(service.environment["EDGE_HOME"]).exists()
+    service.put("one.png")
+    service.put("two words.png")
+    service.put(".half-written.png")
+    done = service.round()
+    assert done.returncode == 0, done.stderr
+    assert service.found("out") == ["one.png", "two words.png"]
+    assert service.found("failed") == []
+    assert service.found("in") == [".half-written.png"]
+    (output,) = service.folder.glob("out/*/one.png")
+    assert verify_file(output).exit_status == 0  # by the keys that came as credentials
+    assert (service.state / "state").is_dir()
+    keys = Path(service.environment["EDGE_HOME"]) / "config" / "keys" / "claim.pem"
+    assert keys.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_refused_is_kept_apart(service: Service) -> None:
+    service.environment["EDGE_PURPOSE"] = "game"
+    service.put("one.png")
+    done = service.round()
+    assert done.returncode == 2
+    assert "consent" in done.stderr
+    assert (service.found("out"), service.found("failed")) == ([], ["one.png"])
+
+
+def test_a_revocation_ends_it(edge_home: Path, tmp_path: Path) -> None:
+    made = bundle(edge_home, tmp_path)
+    service = Service(made, tmp_path / "service")
+    record = new_revocation(made.stage.consent, operator_key(), load_trust())
+    (service.config / "revocations").mkdir()
+    save_revocation(record, service.config / "revocations" / "alice.revocation")
+    for _ in range(2):
+        service.put("one.png")
+        done = service.round()
+        assert done.returncode == 2
+        assert "revoked" in done.stderr
+    assert service.found("out") == []
+    assert len(service.found("failed")) == 2
+
+
+def _module(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem.replace("-", "_"), path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_picture_appears_when_it_is_whole(
+    board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture = _module(kit(board) / "capture.py")
+    source, opener = ("usb", "open_usb") if board == "jetson" else ("v4l2", "open_v4l2")
+    frame = np.full((48, 64, 3), (200, 100, 50), np.uint8)
+    monkeypatch.setattr(capture, opener, lambda *wanted: lambda: frame)
+    call = [source, "--folder", str(tmp_path), "--count", "2", "--every", "0.001"]
+    assert capture.main(call) == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 2
+    read = cv2.imread(str(tmp_path / names[0]))
+    assert read is not None
+    assert np.abs(read.astype(int) - frame).max() < 6
+    assert capture.main([source, "--folder", str(tmp_path / "none")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_cameras_that_are_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jetson = _module(kit("jetson") / "capture.py")
+    assert jetson.main(["csi", "--show-pipeline", "--rate", "15"]) == 0
+    pipeline = capsys.readouterr().out
+    for words in (
+        "nvarguscamerasrc sensor-id=0 !",
+        "framerate=15/1",
+        "appsink drop=1 max-buffers=1",
+    ):
+        assert words in pipeline
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:      NO\n")
+    assert jetson.main(["csi", "--folder", str(tmp_path), "--count", "1"]) == 2
+    assert "has no GStreamer" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    pi = _module(kit("raspberry_pi") / "capture.py")
+    assert pi.main(["picamera2", "--folder", str(tmp_path), "--count", "1"]) == 2
+    assert "python3-picamera2" in capsys.readouterr().err
+
+
+def test_what_is_said_of_the_gpu() -> None:
+    check = _module(kit("jetson") / "check-gpu.py")
+    names = ["numpy", "onnxruntime_gpu", "onnxruntime", "onnxruntime-extensions", "onnxruntime.GPU"]
+    assert check.runtimes(names) == ["onnxruntime", "onnxruntime-gpu"]
+    build = "  Video I/O:\n    GStreamer:                   YES (1.20.3)\n"
+    cuda = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    every = ["TensorrtExecutionProvider", *cuda]
+    assert check.complaints(["onnxruntime-gpu"], every, build) == ([], [])
+    wrong, notes = check.complaints(
+        ["onnxruntime", "onnxruntime-gpu"], ["CPUExecutionProvider"], ""
+    )
+    assert "installed over each other" in wrong[0]
+    assert "CUDAExecutionProvider" in wrong[1]
+    assert len(notes) == 2
+    assert check.complaints([], cuda, build)[0] == [
+        "no onnxruntime: install JetPack's onnxruntime-gpu, see install.sh"
+    ]
+    assert check.complaints(["onnxruntime-gpu"], cuda, build)[1] == [
+        "TensorrtExecutionProvider is not in this onnxruntime"
+    ]
