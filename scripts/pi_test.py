@@ -8,6 +8,7 @@ is printed as CPU seconds is what this test costs here.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import resource
 import shutil
@@ -214,8 +215,10 @@ def check_device(device: Device, cache: Path, shop: Workshop) -> list[str]:
 
 
 def sites(cache: Path, system: System) -> tuple[Path, Path]:
-    """Return the folders of a system's wheels: all but LiteRT, and LiteRT."""
-    return cache / f"wheels-{system.name}", cache / f"litert-{system.name}"
+    """Return the folders of a system's wheels: all but LiteRT, and LiteRT; others for others."""
+    wanted = " ".join((*PACKAGES, *constraints(), version("ai-edge-litert")))
+    key = hashlib.sha256(wanted.encode()).hexdigest()[:8]
+    return cache / f"wheels-{system.name}-{key}", cache / f"litert-{system.name}-{key}"
 
 
 def verified(

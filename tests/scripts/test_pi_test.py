@@ -14,6 +14,7 @@ from onnx import helper
 from edge.backends import open_session
 from scripts import pi_test
 from scripts.pi_probe import Arrays, load, save, seeded, sha256
+from scripts.pi_roots import BOOKWORM
 from scripts.pi_test import Failed, compared, main, missing, verified, write_core
 from tests import tiny
 
@@ -110,3 +111,11 @@ def test_a_file_that_lacks_something_is_not_good(
     whole = "\n".join(line for line in told if lacking not in line)
     with pytest.raises(Failed, match="does not say"):
         list(verified([], {}, Path("a.jpg"), "ort", "here"))
+
+
+def test_other_versions_are_other_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pi_test, "version", lambda _: "1.0")
+    one = pi_test.sites(tmp_path, BOOKWORM)
+    assert one == pi_test.sites(tmp_path, BOOKWORM)
+    monkeypatch.setattr(pi_test, "version", lambda _: "2.0")
+    assert not {*one} & {*pi_test.sites(tmp_path, BOOKWORM)}
