@@ -16,6 +16,7 @@ DATA = {
     "models/samples": "edge/_models/samples",
     "models/samples/faces": "edge/_models/samples/faces",
     "targets/android_nnapi": "edge/_targets/android_nnapi",
+    "targets/generic_arm64": "edge/_targets/generic_arm64",
     "targets/jetson": "edge/_targets/jetson",
     "targets/raspberry_pi": "edge/_targets/raspberry_pi",
     "targets/x86_cpu": "edge/_targets/x86_cpu",

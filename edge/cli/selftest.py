@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edge.device_test import DeviceReport, WayReport
     from edge.power import PowerState
 
-HELP = "run a bundle's golden vectors here: quality, nodes per provider, latency, heat, versions"
+HELP = "run a bundle's golden vectors here: quality, providers, latency, heat"
 
 EXIT_FAILED = 3  # as of `edge verify`: something does not hold
 

@@ -29,6 +29,7 @@ def test_keys_are_stable() -> None:
         "time",
         "generator",
         "output_id",
+        "bundle",
         "ingredients",
         "actions",
         "models",
