@@ -19,6 +19,7 @@ android {
 dependencies {
     api(project(":core"))
     implementation(libs.onnxruntime)
-    implementation(libs.c2pa)
+    implementation(libs.c2pa) { exclude(group = "net.java.dev.jna", module = "jna") }
+    implementation(libs.jna) { artifact { type = "aar" } }
     implementation(libs.bouncycastle)
 }
