@@ -9,6 +9,7 @@ is printed as CPU seconds is what this test costs here.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import resource
 import shutil
@@ -207,10 +208,35 @@ def check_device(device: Device, cache: Path, shop: Workshop) -> list[str]:
         run([*edge, "run", str(shop.folder / "bundle"), *files, *leave], env)
         made.append(output)
         lines.append(f"edge run: {name}: labelled and signed")
+    words = ["selftest", str(shop.folder / "bundle"), "--rounds", "1", "--json"]
+    lines += selftested(run([*edge, *words], full))
     here = [sys.executable, "-m", "edge", "verify"]
     lines += verified(here, shop.env, made[0], "ort", "made there, verified here")
     lines += verified(here, shop.env, made[1], "litert", "made there, verified here")
     lines += verified([*edge, "verify"], lean, shop.folder / "here.jpg", "ort", "made here, there")
+    return lines
+
+
+def selftested(answer: str) -> list[str]:
+    """Check what `edge selftest --json` said on a device; return what holds, one line each.
+
+    Raises:
+        Failed: A way gives other pictures than it did here, or emulated time is called a latency.
+    """
+    facts = json.loads(answer)
+    lines = []
+    for way in facts["ways"]:
+        if way["left_out"]:
+            continue
+        what = f"edge selftest: {way['way']}"
+        if not way["holds"]:
+            raise Failed(f"{what}: {way['psnr']} dB from what the same model gave here")
+        if way["latency"] is not None or not facts["invalid"]:
+            raise Failed(f"{what}: emulated time is shown as a latency")
+        same = f"{way['identical']} of {facts['vectors']} golden pictures bit-identical"
+        lines.append(f"{what}: {same}, worst {way['psnr']:.1f} dB; no latency shown")
+    if not lines:
+        raise Failed("edge selftest: no way was run")
     return lines
 
 

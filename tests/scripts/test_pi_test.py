@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from edge.backends import open_session
 from scripts import pi_test
 from scripts.pi_probe import Arrays, load, save, seeded, sha256
 from scripts.pi_roots import BOOKWORM
-from scripts.pi_test import Failed, compared, main, missing, verified, write_core
+from scripts.pi_test import Failed, compared, main, missing, selftested, verified, write_core
 from tests import tiny
 
 
@@ -119,3 +120,31 @@ def test_other_versions_are_other_wheels(tmp_path: Path, monkeypatch: pytest.Mon
     assert one == pi_test.sites(tmp_path, BOOKWORM)
     monkeypatch.setattr(pi_test, "version", lambda _: "2.0")
     assert not {*one} & {*pi_test.sites(tmp_path, BOOKWORM)}
+
+
+def _selftest(**changed: Any) -> str:
+    way = {
+        "way": "ort",
+        "left_out": "",
+        "holds": True,
+        "psnr": 84.6,
+        "identical": 1,
+        "latency": None,
+    }
+    other = {**way, "way": "tflite", "left_out": "not here"}
+    top = {"invalid": "the processor is emulated", "vectors": 3}
+    top |= {key: value for key, value in changed.items() if key in top}
+    way |= {key: value for key, value in changed.items() if key in way}
+    return json.dumps({**top, "ways": [way, other]})
+
+
+def test_a_selftest_of_a_board_is_held_to_its_word() -> None:
+    (line,) = selftested(_selftest())
+    assert line.startswith("edge selftest: ort: 1 of 3 golden pictures bit-identical")
+    with pytest.raises(Failed, match="from what the same model gave here"):
+        selftested(_selftest(holds=False))
+    for change in ({"latency": {"p50": 1.0}}, {"invalid": ""}):
+        with pytest.raises(Failed, match="shown as a latency"):
+            selftested(_selftest(**change))
+    with pytest.raises(Failed, match="no way was run"):
+        selftested(_selftest(left_out="no engine"))
