@@ -16,15 +16,18 @@ import pytest
 from numpy.typing import NDArray
 
 from edge import resources
+from edge.cards import load_card
+from edge.consent.canonical import sha256_hex
 from edge.faces.align import cut, similarity
 from edge.faces.detect import Detector, open_detector
+from edge.golden import sketch, sketch_psnr
 from edge.provenance.glyphs import stamp
 from edge.provenance.implicit import read_implicit
 from edge.provenance.label import Label, plan_label
 from edge.provenance.watermark.embed import Watermark
 from edge.provenance.watermark.identifier import watermark_id
 from edge.records import LabelLanguage, Region
-from edge.tensors import to_tensor
+from edge.tensors import to_picture, to_tensor
 from tests.android_tools import tool
 
 CORE = resources.targets_dir() / "android_nnapi" / "kit" / "core"
@@ -241,3 +244,31 @@ def test_finds_as_python_does(java: list[str], tmp_path: Path) -> None:
         side = max(same.box[2:])
         assert np.abs(face[:4] - same.box).max() < 0.1 * side
         assert np.abs(face[5:].reshape(5, 2) - same.landmarks).max() < 0.1 * side
+
+
+def test_compares_golden_vectors_as_python_does(java: list[str], tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    card = load_card(resources.cards_dir() / "ref_swapper.toml")
+    assert card.picture is not None
+    values = random.random((1, 3, 128, 128), np.float32)
+    values.tofile(tmp_path / "values")
+    picture = np.asarray(to_picture(values, card.picture)[..., ::-1])
+    other = np.clip(picture.astype(int) + random.integers(-3, 4, picture.shape), 0, 255)
+    rows = []
+    for name, each in (("same", picture), ("near", other.astype(np.uint8))):
+        given = {"sha256": sha256_hex(each.tobytes()), "sums": sketch(each).tolist()}
+        models = {"ref_swapper": given}
+        row = {"name": name, "crop": "golden/1.png", "source": None, "float": given}
+        rows.append({**row, "models": models})
+    record = {"schema": "edge-swap/golden-1", "buckets": 1024, "kernels": {}, "vectors": rows}
+    (tmp_path / "vectors.json").write_text(json.dumps(record), encoding="utf-8")
+    files = [tmp_path / "vectors.json", resources.cards_dir() / "ref_swapper.toml"]
+    found = _start(java, "Goldens", *map(str, files), str(tmp_path / "values"))
+    said = [line.split() for line in found]
+    page = (VECTORS.parent / "golden-1.md").read_text("utf-8")
+    assert said[0][0] == "check"
+    assert said[0][1] in page
+    assert said[1] == ["same", "99.0", "true"]
+    wanted = sketch_psnr(sketch(picture), sketch(other.astype(np.uint8)), 128)
+    assert said[2][2] == "false"
+    assert abs(float(said[2][1]) - wanted) < 1e-6

@@ -34,6 +34,7 @@ class MainActivity : Activity() {
             addView(button("Import a revocation") { choose(REVOCATION, "*/*") })
             addView(button("Swap a picture of yourself") { choose(PICTURE, "image/*") })
             addView(button("Save") { save() })
+            addView(button("Self-test (JSON below; takes a minute)") { selftest() })
             addView(said)
         })
     }
@@ -42,6 +43,20 @@ class MainActivity : Activity() {
 
     private fun choose(code: Int, type: String) =
         startActivityForResult(Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(type), code)
+
+    private fun selftest() = worker.execute {
+        val text = try {
+            open().use { it.selftest(this) }
+        } catch (error: Exception) {
+            error.message ?: error.toString()
+        }
+        runOnUiThread { said.text = text; said.setTextIsSelectable(true) }
+    }
+
+    private fun open(): Swapper {
+        val zip = bundle ?: throw java.io.IOException("Choose a bundle first")
+        return Swapper.open(this, zip, Phone(this), SigningIdentity("edge-swap", File(filesDir, "chain.pem").readText()))
+    }
 
     private fun save() {
         if (done == null) { said.text = "Nothing to save: swap a picture first"; return }
@@ -69,9 +84,7 @@ class MainActivity : Activity() {
 
     private fun swap(picture: ByteArray): String {
         done = null // what was made before is not what is saved next
-        val zip = bundle ?: return "Choose a bundle first"
-        val identity = SigningIdentity("edge-swap", File(filesDir, "chain.pem").readText())
-        return Swapper.open(this, zip, Phone(this), identity).use {
+        return open().use {
             done = it.swap(picture, purpose = "avatar", targetIs = "self", language = "en")
             "Swapped, labelled and signed by ${it.way}"
         }

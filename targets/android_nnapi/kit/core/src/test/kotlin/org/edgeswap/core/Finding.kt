@@ -4,6 +4,21 @@ import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
+/** `Goldens VECTORS CARD VALUES`: the page's check, and what a model gave (float32) compared. */
+object Goldens {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        println("check ${Golden.check()}")
+        val card = Card.parse(File(args[1]).readBytes())
+        val values = ByteBuffer.wrap(File(args[2]).readBytes()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
+        val given = FloatArray(values.remaining()).also { values.get(it) }
+        for (vector in Golden.parse(File(args[0]).readBytes())) {
+            val (psnr, same) = Golden.compare(given, card, vector)
+            println("${vector.name} $psnr $same")
+        }
+    }
+}
+
 /** `Finding FOLDER WIDTH HEIGHT CARD...`: faces of FOLDER/frame, by outputs that lie there as float32. */
 object Finding {
     @JvmStatic

@@ -44,6 +44,9 @@ class Swapper private constructor(
         return ReleaseGate.release(signed, decode(signed).first, done.record, identity::verdict)
     }
 
+    /** Runs the bundle's golden vectors; see [Selftest]. */
+    fun selftest(context: Context): String = Selftest.run(context, bundle, BuildConfig.ONNXRUNTIME)
+
     override fun close() = runners.forEach { it.close() }
 
     companion object {
