@@ -91,6 +91,6 @@ cat <<NEXT
 
 Next (README.md beside this kit):
   sudo $home/bin/edge-swap-admin bundle alice-jetson/ BUILDER_KEY
-  $home/bin/selftest $home/bundle
+  $venv/bin/edge bundle trust add BUILDER_KEY && $home/bin/selftest alice-jetson/
   sudo systemctl enable --now edge-swap.timer
 NEXT
