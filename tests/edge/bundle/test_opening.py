@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -362,7 +363,15 @@ def test_built_for_another_target(made: Made, nothing_runs: None) -> None:
         ({"engine": "tflite"}, "tflite"),
     ],
 )
-def test_nothing_fits(made: Made, changed: dict[str, Any], words: str, nothing_runs: None) -> None:
+def test_nothing_fits(
+    made: Made,
+    changed: dict[str, Any],
+    words: str,
+    nothing_runs: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("tflite_runtime", "tflite_runtime.interpreter"):
+        monkeypatch.setitem(sys.modules, module, None)  # not installed, wherever this runs
     made.seal(variants=[{**VARIANT, **changed}])
     refused(made.folder, f"nothing in it runs here: .*{words}")
 
