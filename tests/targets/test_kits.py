@@ -184,7 +184,7 @@ class Service:
 
     def __init__(self, made: Made, folder: Path, **changed: str) -> None:
         self.folder, self.state = folder / "srv", folder / "state"
-        for name in ("in", "work", "out", "failed"):
+        for name in ("in", "batches", "out", "failed"):
             (self.folder / name).mkdir(parents=True)
         credentials, config = folder / "credentials", folder / "public"
         for path in (self.state, credentials, config):
@@ -220,7 +220,7 @@ class Service:
         done = subprocess.run(
             call, env=self.environment, capture_output=True, text=True, check=False
         )
-        assert list((self.folder / "work").iterdir()) == []
+        assert list((self.folder / "batches").iterdir()) == []
         return done
 
     def found(self, kind: str) -> list[str]:

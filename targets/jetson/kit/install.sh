@@ -70,7 +70,7 @@ echo "== group, folders, keys"
 getent group edge-swap >/dev/null || groupadd --system edge-swap
 install -d -m 0700 /etc/edge-swap/admin
 install -d -m 0755 /etc/edge-swap/public
-install -d -m 2770 -g edge-swap /srv/edge-swap /srv/edge-swap/in /srv/edge-swap/work \
+install -d -m 2770 -g edge-swap /srv/edge-swap /srv/edge-swap/in /srv/edge-swap/batches \
     /srv/edge-swap/out /srv/edge-swap/failed
 # The device's signing key and its operator's key are made at first use; root's alone.
 EDGE_HOME=/etc/edge-swap/admin "$venv/bin/edge" keys show
