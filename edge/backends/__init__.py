@@ -28,6 +28,10 @@ class _Backend(Protocol):
     def check_provider(self, providers: Sequence[str]) -> None: ...
 
 
+def _module(backend: str) -> _Backend:
+    return cast(_Backend, import_module(f"edge.backends.{backend}"))
+
+
 def backend_names() -> list[str]:
     """Return the names of the backends, sorted; their engines may not be installed."""
     files = Path(__file__).parent.glob("*.py")
@@ -65,7 +69,7 @@ def open_session(
         raise BackendError(f"no backend '{backend}'; known: {', '.join(backend_names())}")
     if threads < 0:
         raise BackendError(f"threads must be 0 or more, not {threads}")
-    module = cast(_Backend, import_module(f"edge.backends.{backend}"))
+    module = _module(backend)
     return module.open_session(path, providers=tuple(providers), threads=threads, strict=strict)
 
 
@@ -73,7 +77,7 @@ def installed_version(backend: str) -> str:
     """Return the version of an engine here; empty where it is not installed or does not work."""
     if backend not in backend_names():
         return ""
-    module = cast(_Backend, import_module(f"edge.backends.{backend}"))
+    module = _module(backend)
     try:
         return module.engine_version()
     except EdgeError:
@@ -90,7 +94,7 @@ def missing_reason(backend: str, providers: Sequence[str], oldest: str) -> str:
     """
     if backend not in backend_names():
         return f"no backend '{backend}'"
-    module = cast(_Backend, import_module(f"edge.backends.{backend}"))
+    module = _module(backend)
     try:
         version = module.engine_version()
         if _numbers(version) < _numbers(oldest):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.backends.base import CPU_PROVIDER, first_line
+from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError, ProviderError
 from edge.media.quiet import captured_stderr
 
@@ -96,10 +96,7 @@ class InterpreterSession:
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; see `edge.backends.base.Session.run`."""
-        if set(feeds) != set(self.inputs):
-            raise BackendError(
-                f"{self.path.name}: inputs are {', '.join(self.inputs)}, not {', '.join(feeds)}"
-            )
+        check_feeds(self.path.name, self.inputs, feeds)
         try:
             self._feed(feeds)
             self._interpreter.invoke()

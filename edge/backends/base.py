@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from edge.errors import BackendError
 from edge.providers import CPU_PROVIDER
 
-__all__ = ["CPU_PROVIDER", "Session", "first_line", "has_free_batch"]
+__all__ = ["CPU_PROVIDER", "Session", "check_feeds", "first_line", "has_free_batch"]
 
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an engine's message: what follows it is for the engine's makers."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def check_feeds(model: str, inputs: Sequence[str], feeds: Iterable[str]) -> None:
+    """Check that a model is fed what it takes, by name.
+
+    Args:
+        model: Its file, for the message.
+        inputs: Names of its inputs.
+        feeds: Names of what it is given.
+
+    Raises:
+        BackendError: One is missing, or there is one more.
+    """
+    given = tuple(feeds)
+    if set(given) != set(inputs):
+        raise BackendError(f"{model}: inputs are {', '.join(inputs)}, not {', '.join(given)}")
 
 
 def has_free_batch(session: Session) -> bool:

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
-from edge.backends.base import CPU_PROVIDER, first_line
+from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, EngineMissing, ModelError
 from edge.media.quiet import captured_stdout
 
 _MOST_THREADS = 4
 """Threads where the engine is to choose: it has no choice of its own, and more gain little."""
 
-_FAILED = 0
+_WELL = 0
 """What `runSession` returns where all is well."""
 
 
@@ -72,15 +72,12 @@ class MnnSession:
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; see `edge.backends.base.Session.run`."""
-        if set(feeds) != set(self.inputs):
-            raise BackendError(
-                f"{self.path.name}: inputs are {', '.join(self.inputs)}, not {', '.join(feeds)}"
-            )
+        check_feeds(self.path.name, self.inputs, feeds)
         try:
             held = [self._feed(tensor, feeds[tensor.name]) for tensor in self._inputs]
             status = self._interpreter.runSession(self._session)
             del held  # the engine reads the arrays until here
-            if status != _FAILED:
+            if status != _WELL:
                 raise RuntimeError(f"status {status}")
             return [self._fetch(tensor) for tensor in self._outputs]
         except Exception as error:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
-from edge.backends.base import CPU_PROVIDER, first_line
+from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, EngineMissing, ModelError
 from edge.media.quiet import captured_stderr
 
@@ -76,10 +76,7 @@ class NcnnSession:
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; see `edge.backends.base.Session.run`."""
-        if set(feeds) != set(self.inputs):
-            raise BackendError(
-                f"{self.path.name}: inputs are {', '.join(self.inputs)}, not {', '.join(feeds)}"
-            )
+        check_feeds(self.path.name, self.inputs, feeds)
         run = self._net.create_extractor()
         for port in self._inputs:
             array = np.ascontiguousarray(feeds[port.name], np.float32)

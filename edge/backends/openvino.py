@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
 from edge.backends._onnx_file import check_onnx_file
-from edge.backends.base import CPU_PROVIDER, first_line
+from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, EngineMissing, ModelError
 
 _REPORTER = "openvino_telemetry"
@@ -64,10 +64,7 @@ class OpenvinoSession:
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; see `edge.backends.base.Session.run`."""
-        if set(feeds) != set(self.inputs):
-            raise BackendError(
-                f"{self.path.name}: inputs are {', '.join(self.inputs)}, not {', '.join(feeds)}"
-            )
+        check_feeds(self.path.name, self.inputs, feeds)
         try:
             self._request.infer(dict(feeds))
             return [
