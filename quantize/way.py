@@ -83,6 +83,8 @@ class Way:
         self._budget = budget
         self._progress = progress
         self._start = time.monotonic()
+        # What lies free in the process would be used again, and not be seen in the peak.
+        give_back()
         forget_peak()
         self._memory_before = peak_bytes()
         # Of all precisions, targets differ in how they compute integers alone.

@@ -124,6 +124,16 @@ def test_what_the_json_says(bench: Bench) -> None:
     assert [step["name"] for step in facts["passes"]][:2] == ["lift_emap", "static_shapes"]
 
 
+def test_memory_that_lay_free_before_is_counted_when_it_is_used(bench: Bench) -> None:
+    blocks = [bytearray(60_000) for _ in range(4_000)]
+    last = blocks[-1]  # keeps what lies below it from going back to the system by itself
+    del blocks
+    memory = bench.convert(precision="fp32").facts["memory"]
+    assert len(last) == 60_000
+    assert memory["peak_bytes"] - memory["before_bytes"] > 2_000_000
+    assert memory["times_model"] > 0
+
+
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_precision_in_every_format(precision: str, form: str, bench: Bench) -> None:
