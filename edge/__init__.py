@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge.consent.identity import Identity, load_identity
     from edge.consent.record import Consent, load_consent
     from edge.errors import EdgeError
+    from edge.isolation.looking import read_picture_isolated, verify_isolated
     from edge.provenance.verify import Verdict, verify_file
     from edge.records import Face
     from edge.swap import Swapper
@@ -35,7 +36,9 @@ _HOME = {
     "load_consent": "edge.consent.record",
     "load_identity": "edge.consent.identity",
     "open_bundle": "edge.bundle.opening",
+    "read_picture_isolated": "edge.isolation.looking",
     "verify_file": "edge.provenance.verify",
+    "verify_isolated": "edge.isolation.looking",
 }
 
 __all__ = [
@@ -50,7 +53,9 @@ __all__ = [
     "load_consent",
     "load_identity",
     "open_bundle",
+    "read_picture_isolated",
     "verify_file",
+    "verify_isolated",
 ]
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.cli import one_line
+from edge.isolation.ready import prepared
 
 if TYPE_CHECKING:
     from edge.evidence.lookup import LedgerFinding, LedgerSource
@@ -67,6 +69,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="fetch a manifest that a file only names by URL: its server learns of you",
     )
     parser.add_argument(
+        "--isolate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="look at each file in a child process that can reach nothing else (default; edge "
+        "doctor says what holds it here)",
+    )
+    parser.add_argument(
         "--ledger",
         nargs="?",
         const="device",
@@ -89,14 +98,14 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.evidence.lookup import open_ledger
     from edge.evidence.write import check_destination
     from edge.provenance.verdict import worst
-    from edge.provenance.verify import verify_file
 
     if arguments.report is not None:
         if len(arguments.files) > 1:
             raise UsageError("a report is about one file: name one, or leave --report out")
         check_destination(arguments.report, arguments.files[0])
     ledger = None if arguments.ledger is None else open_ledger(arguments.ledger)
-    verdicts = [verify_file(path, fetch_remote=arguments.fetch_remote) for path in arguments.files]
+    verify = _verifier(arguments)
+    verdicts = [verify(path) for path in arguments.files]
     findings = [None if ledger is None else _look_up(ledger, verdict) for verdict in verdicts]
     status = worst(verdict.exit_status for verdict in verdicts)
     if arguments.report is not None:
@@ -122,6 +131,17 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
+def _verifier(arguments: argparse.Namespace) -> Callable[[Path], Verdict]:
+    """Return what looks at one file."""
+    if not arguments.isolate:
+        from edge.provenance.verify import verify_file
+
+        return partial(verify_file, fetch_remote=arguments.fetch_remote)
+    from edge.isolation.looking import verify_isolated
+
+    return partial(verify_isolated, fetch_remote=arguments.fetch_remote, start=prepared())
+
+
 def _look_up(ledger: LedgerSource, verdict: Verdict) -> LedgerFinding | None:
     """Return what the ledger says, or None where there is no such file to ask about."""
     from edge.evidence.gather import digest_of
@@ -139,8 +159,12 @@ def _report(arguments: argparse.Namespace, verdict: Verdict, finding: LedgerFind
 
     if verdict.media_type is None:
         raise UsageError(f"{verdict.file}: {verdict.problem}; there is nothing to report on")
+    from edge.evidence.shots import shots_of
+    from edge.isolation.looking import shots_isolated
+
     path = Path(verdict.file)
-    write_report(gather(path, verdict, digest_of(path), finding), arguments.report)
+    look = partial(shots_isolated, start=prepared()) if arguments.isolate else shots_of
+    write_report(gather(path, verdict, digest_of(path), finding, look), arguments.report)
 
 
 def _facts(verdict: Verdict, finding: LedgerFinding | None) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,8 @@ from edge.provenance.manifest import timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge.evidence.gather import Evidence, Shot
+    from edge.evidence.gather import Evidence
+    from edge.evidence.shots import Shot
 
 GENERATOR = '<meta name="generator" content="edge-swap evidence">'
 """Stands in every report: a file that holds it may be replaced by a new report."""

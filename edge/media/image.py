@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MediaError
+from edge.limits import device_limits
 from edge.media import exif
 from edge.media.formats import FormatError, Header, avif, bmp, jpeg, png, tiff, webp
-from edge.media.limits import DEFAULT_LIMITS, Limits
+from edge.media.limits import Limits
 from edge.media.quiet import captured_stderr
 from edge.media.sniff import sniff
 from edge.records import Region
@@ -58,7 +59,7 @@ class Picture:
     icc: bytes | None = None
 
 
-def read_picture(path: Path, limits: Limits = DEFAULT_LIMITS) -> Picture:
+def read_picture(path: Path, limits: Limits | None = None) -> Picture:
     """Read a picture file, once, and decode it upright.
 
     JPEG, PNG and WebP; BMP, TIFF (first page) and AVIF where OpenCV can. Grey, palette, 16-bit and
@@ -66,7 +67,7 @@ def read_picture(path: Path, limits: Limits = DEFAULT_LIMITS) -> Picture:
 
     Args:
         path: The file; its content counts, not its suffix.
-        limits: What is refused.
+        limits: What is refused; this device's limits by default.
 
     Returns:
         The picture. Its frame belongs to the caller.
@@ -75,6 +76,7 @@ def read_picture(path: Path, limits: Limits = DEFAULT_LIMITS) -> Picture:
         MediaError: The file is missing, empty, truncated, damaged, too small, too large, animated,
             or no picture.
     """
+    limits = limits or device_limits().picture
     data = _read_bytes(path, limits.max_bytes)
     media_type = sniff(data[:64])
     try:

@@ -1,4 +1,7 @@
-"""The greatest pictures and videos that are read; what is over is refused before it is decoded."""
+"""The greatest pictures and videos that are read; what is over is refused before it is decoded.
+
+These are the defaults; `limits.toml` can set others (edge/limits.py).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,18 @@ MAX_VIDEO_SIDE = 8_192
 
 MAX_VIDEO_PIXELS = 36_000_000
 """One frame of 8K video (7680x4320) passes."""
+
+MAX_VIDEO_SECONDS = 24 * 3600.0
+"""A day, as a file states it."""
+
+MAX_VIDEO_FRAMES = 12_000_000
+"""As they come out of the decoder: a day at 120 frames a second has 10.4 million."""
+
+MAX_FRAME_RATE = 1_000.0
+"""Frames a second; slow motion is filmed at up to 960."""
+
+MAX_STREAMS = 64
+"""Streams of a file. A film with sound and subtitles in every tongue has fewer."""
 
 MAX_JPEG_SCANS = 100
 """Cameras and tools write at most about 12; more only costs the reader's time."""
@@ -57,5 +72,32 @@ class Limits:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class VideoLimits(Limits):
+    """What is refused of a video; sizes are those of one frame.
+
+    Attributes:
+        max_seconds: Longest duration that the file may state.
+        max_frames: Most frames that are decoded.
+        max_rate: Most frames a second.
+        max_streams: Most streams of all kinds.
+    """
+
+    max_side: int = MAX_VIDEO_SIDE
+    max_pixels: int = MAX_VIDEO_PIXELS
+    max_seconds: float = MAX_VIDEO_SECONDS
+    max_frames: int = MAX_VIDEO_FRAMES
+    max_rate: float = MAX_FRAME_RATE
+    max_streams: int = MAX_STREAMS
+
+    def complaint_of_time(self, seconds: float | None, rate: float | None) -> str | None:
+        """Return what is wrong with a duration or a rate, as half a sentence, or None."""
+        if seconds is not None and not 0 <= seconds <= self.max_seconds:
+            return f"it states a length of {seconds:.4g} s: at most {self.max_seconds:g} s"
+        if rate is not None and rate > self.max_rate:
+            return f"it states {rate:.4g} frames a second: at most {self.max_rate:g}"
+        return None
+
+
 DEFAULT_LIMITS = Limits()
-VIDEO_LIMITS = Limits(max_side=MAX_VIDEO_SIDE, max_pixels=MAX_VIDEO_PIXELS)
+VIDEO_LIMITS = VideoLimits()

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import IO
 
 _LOCK = threading.Lock()
 _ENOUGH = 4096
@@ -49,7 +50,7 @@ def _captured(stream: int) -> Iterator[Callable[[], str]]:
             yield lambda: ""
             return
         try:
-            with tempfile.TemporaryFile() as file:
+            with _nameless() as file:
                 _flush()
                 os.dup2(file.fileno(), stream)
                 try:
@@ -59,6 +60,14 @@ def _captured(stream: int) -> Iterator[Callable[[], str]]:
                     os.dup2(kept, stream)
         finally:
             os.close(kept)
+
+
+def _nameless() -> IO[bytes]:
+    """Return a file without a name: in memory where the system can, so that no disk is needed."""
+    if hasattr(os, "memfd_create"):
+        with suppress(OSError):
+            return open(os.memfd_create("captured", os.MFD_CLOEXEC), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _text(file: int) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from edge.errors import MediaError
+from edge.limits import device_limits
 from edge.media import exif
-from edge.media.limits import VIDEO_LIMITS, Limits
+from edge.media.limits import VideoLimits
 from edge.media.pyav import EXACT_COLOURS, load_av, open_to_read, reason, working_matrix
 from edge.media.sniff import sniff
 from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
@@ -40,16 +41,17 @@ _TURNS = {
 _DEGREES = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
 
-def open_video(path: Path, limits: Limits = VIDEO_LIMITS) -> VideoReader:
+def open_video(path: Path, limits: VideoLimits | None = None) -> VideoReader:
     """Open a video; use it as a context manager.
 
     Args:
         path: A file: MP4, MOV, MKV, WebM, AVI, MPEG or FLV.
-        limits: What is refused by its size in pixels.
+        limits: What is refused; this device's limits by default.
 
     Raises:
         EngineMissing: PyAV is not installed.
-        MediaError: The file is missing, damaged, no video, or has no frame that can be decoded.
+        MediaError: The file is missing, damaged, no video, over a limit, or has no frame that can
+            be decoded.
     """
     return VideoReader(path, limits)
 
@@ -65,7 +67,8 @@ class VideoReader:
         broken: Packets and frames skipped so far.
     """
 
-    def __init__(self, path: Path, limits: Limits = VIDEO_LIMITS) -> None:
+    def __init__(self, path: Path, limits: VideoLimits | None = None) -> None:
+        self._limits = limits = limits or device_limits().video
         self._av = load_av()
         self._path = path
         self.broken = 0
@@ -73,9 +76,15 @@ class VideoReader:
         self._container: Any = _open(self._av, path)
         self._ended_early = _is_cut_off(path)
         try:
+            streams = len(self._container.streams)
+            if streams > limits.max_streams:
+                raise MediaError(f"{path}: has {streams} streams: at most {limits.max_streams}")
             self._stream = _video_stream(self._container, path)
             context = self._stream.codec_context
             complaint = limits.complaint(context.width, context.height)
+            if complaint is not None:
+                raise MediaError(f"{path}: is a video that cannot be used: {complaint}")
+            complaint = limits.complaint_of_time(*_stated_time(self._container, self._stream))
             if complaint is not None:
                 raise MediaError(f"{path}: is a video that cannot be used: {complaint}")
             self._stream.thread_type = "AUTO"
@@ -161,7 +170,7 @@ class VideoReader:
 
     def _decode(self) -> Generator[Any, None, None]:
         """Yield PyAV's frames; what cannot be decoded is counted, a damaged end is noted."""
-        packets = 0
+        packets = count = 0
         for packet in self._packets():
             packets += packet.size > 0
             try:
@@ -174,7 +183,12 @@ class VideoReader:
             for frame in frames:
                 if frame.is_corrupt:
                     self.broken += 1
+                elif count >= self._limits.max_frames:
+                    raise MediaError(
+                        f"{self._path}: has more than {self._limits.max_frames} frames: cut it"
+                    )
                 else:
+                    count += 1
                     self._interlaced |= bool(frame.interlaced_frame)
                     yield frame
         if packets < self._stream.frames:
@@ -303,6 +317,12 @@ def _describe(path: Path, container: Any, stream: Any, frame: Any) -> VideoInfo:
         codec=str(context.name),
         container=str(container.format.name),
     )
+
+
+def _stated_time(container: Any, stream: Any) -> tuple[float | None, float | None]:
+    """Return the duration in seconds and the frames a second that a file states."""
+    rate = stream.average_rate or stream.guessed_rate or None
+    return _seconds(container, stream), None if rate is None else float(rate)
 
 
 def _seconds(container: Any, stream: Any) -> float | None:

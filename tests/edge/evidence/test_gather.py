@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.evidence.gather import SIDE
+from edge.evidence.shots import SIDE
 from edge.jobs.file import swap_file
 from tests.edge.evidence.conftest import Gathered, Swapped
 from tests.edge.jobs.test_video import write_video

@@ -17,7 +17,7 @@ from PIL import Image
 
 from edge.errors import EngineMissing, MediaError
 from edge.media import exif
-from edge.media.limits import Limits
+from edge.media.limits import VideoLimits
 from edge.media.video_in import open_video
 
 av: Any = pytest.importorskip("av", reason="videos need PyAV")
@@ -313,7 +313,7 @@ def test_all_frames_broken(make_clip: Make) -> None:
 
 def test_size_is_limited(make_clip: Make) -> None:
     with pytest.raises(MediaError, match="96x64 is too large"):
-        open_video(make_clip(), Limits(max_side=80))
+        open_video(make_clip(), VideoLimits(max_side=80))
 
 
 def test_missing_pyav_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
