@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -26,11 +27,12 @@ from quantize.passes._infra.graph import Graph
 from quantize.recipes import Recipe
 from quantize.stored import assemble, constants_of, without_constants
 
-__all__ = ["Int8Model", "quantizable", "to_int8"]
+__all__ = ["Int8Model", "quantizable", "stored_small", "to_int8"]
 
 _PER_CHANNEL_OPSET = 13
 _STORED_SMALL = ("Gemm", "MatMul", "ConvTranspose")
 _LEAST_WEIGHTS = 1024  # numbers in a weight below which 8 bits save nothing
+_SPARED = 0.01  # of the bytes of all weights: those of the layers on which the picture hangs most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +65,40 @@ def quantizable(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
     return candidates(Graph(model), recipe)
 
 
+def stored_small(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
+    """Return the names of the layers whose weights take 8 bits even where they compute in float.
+
+    Those are the convolutions that a recipe with `float_weights` "w8" would quantize, but for the
+    smallest, which together have a hundredth of the bytes of all weights: on them the picture
+    hangs most, and they weigh next to nothing.
+
+    Args:
+        model: a float model whose nodes have names; not edited.
+        recipe: how.
+
+    Raises:
+        GraphError: nodes share a name or have none, or the model cannot be looked into.
+    """
+    if recipe.float_weights != "w8":
+        return ()
+    graph = Graph(model)
+    able = set(candidates(graph, recipe))
+    layers = [node for node in graph.nodes if node.name in able and node.op_type == "Conv"]
+    sizes = {node.name: math.prod(graph.static_shape(node.input[1]) or (0,)) for node in layers}
+    left = _SPARED * sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
+    names = sorted(sizes, key=lambda name: sizes[name])
+    while names and (sizes[names[0]] <= left or sizes[names[0]] < _LEAST_WEIGHTS):
+        left -= sizes[names.pop(0)]
+    return tuple(node.name for node in layers if node.name in names)
+
+
 def to_int8(
     model: onnx.ModelProto,
     ranges: Ranges,
     recipe: Recipe,
     *,
     float_layers: Collection[str] = (),
+    small: Collection[str] | None = None,
 ) -> Int8Model:
     """Quantize a model.
 
@@ -78,13 +108,15 @@ def to_int8(
        see `quantize.int8_choice`.
     3. Float nodes read what float nodes made, not what was rounded for others.
     4. With `Recipe.gemm_weights` "w8", the weights of float Gemm, MatMul and ConvTranspose are
-       stored in 8 bits.
+       stored in 8 bits, and with `Recipe.float_weights` those of convolutions that stay float.
 
     Args:
         model: a float model with static shapes, whose nodes have names; it stays as it is.
         ranges: what calibration saw of it.
         recipe: how.
         float_layers: names of nodes.
+        small: names of the layers whose weights take 8 bits also where they stay float; what
+            `stored_small` says of the model by default. A part of a model does not know.
 
     Raises:
         GraphError: there is no node of such a name, or the model cannot be quantized.
@@ -104,6 +136,8 @@ def to_int8(
         read_raw(bare, graph, choice)
     if recipe.gemm_weights == "w8":
         _quantize_gemm_weights(weights)
+    small = stored_small(model, recipe) if small is None else small
+    _quantize_float_weights(weights, graph, set(choice.left_float) & set(small))
     tidy(bare)
     assemble(bare, [*weights.integers, *_still_wanted(model, bare, weights.stored)])
     return Int8Model(bare, choice.layers, choice.left_float, recipe)
@@ -205,6 +239,20 @@ def _quantize_gemm_weights(weights: _Weights) -> None:
         ranks = (2,) if node.op_type != "ConvTranspose" else (3, 4, 5)
         if large and len(tensor.dims) in ranks and tensor.data_type == TensorProto.FLOAT:
             nodes.append(node)
+    for group in _grouped(nodes):
+        weight = weights.array(group[0].input[1])
+        weights.replace(group, quantize_weight(weight, channel_axis(group[0])))
+
+
+def _quantize_float_weights(weights: _Weights, graph: Graph, names: Collection[str]) -> None:
+    """Store the weights of some convolutions that compute in float in 8 bits."""
+    nodes = [
+        node
+        for node in weights.bare.graph.node
+        if node.name in names
+        # A weight that others read as it is would be stored twice.
+        and all(user.name in names for user in graph.users(node.input[1]))
+    ]
     for group in _grouped(nodes):
         weight = weights.array(group[0].input[1])
         weights.replace(group, quantize_weight(weight, channel_axis(group[0])))

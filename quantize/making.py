@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SEARCH_SAMPLES = 12
 """Samples that a search tries sets of float layers on."""
 _FEWEST = 4
-_FLOAT_GEMM = (
-    "the weights of layers that are not quantized stay float: in 8 bits, they alone miss the budget"
+_FLOAT_WEIGHTS = (
+    "the weights of layers that are not quantized stay float: in 8 bits, they miss the budget"
 )
 
 __all__ = ["Made", "Material", "make"]
@@ -191,6 +191,8 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
     recipe = load_recipe(settings.recipe or profile.recipe("int8", settings.form))
     if material.reduce_range:
         recipe = replace(recipe, reduce_range=True)
+    if settings.form == "ort":  # such a file holds what is made of them at load, which is float
+        recipe = replace(recipe, float_weights="float")
     samples = _samples(settings, prepared, progress)
     ranges = _ranges(settings, prepared, samples, progress)
     ranges, balanced = _equalised(settings, material, samples, ranges, recipe, progress)
@@ -210,7 +212,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
         )
     found, lifted = _within(settings, material, ranges, recipe, material.budget, progress)
     if lifted:
-        recipe, notes = found.int8.recipe, (*notes, _FLOAT_GEMM)
+        recipe, notes = found.int8.recipe, (*notes, _FLOAT_WEIGHTS)
     shorten_names(found.int8.model)
     return Made(
         _finished(settings, material, found.int8.model),
@@ -241,12 +243,12 @@ def _within(
     budget: Budget,
     progress: Progress,
 ) -> tuple[Found, bool]:
-    """Search within a budget; with float Gemm weights where no set of layers meets it with 8 bits.
+    """Search within a budget; where no set of layers meets it, again with float weights.
 
-    Those weights are the same whichever layers are float, so no search can undo what they cost.
+    What 8-bit weights cost that are computed with in float, no choice of float layers can undo.
 
     Returns:
-        What was found, and whether the Gemm weights stayed float for it.
+        What was found, and whether all that is not quantized kept its weights for it.
 
     Raises:
         BudgetError: nothing meets the budget.
@@ -254,8 +256,8 @@ def _within(
     found = _searched(settings, material, ranges, recipe, budget, progress)
     if found.met:
         return found, False
-    if recipe.gemm_weights == "w8":
-        lighter = replace(recipe, gemm_weights="float")
+    if "w8" in (recipe.gemm_weights, recipe.float_weights):
+        lighter = replace(recipe, gemm_weights="float", float_weights="float")
         other = _searched(settings, material, ranges, lighter, budget, progress)
         if other.met:
             return other, True

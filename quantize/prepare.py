@@ -36,6 +36,7 @@ from quantize.passes import (
     Step,
     UnevenSplit,
     UnfuseInstanceNorm,
+    WeightsAtLoad,
     bake_identity,
     run_passes,
 )
@@ -56,6 +57,7 @@ TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
     "reflect_pad": ReflectPad,
     "uneven_split": UnevenSplit,
     "unfuse_instance_norm": UnfuseInstanceNorm,
+    "weights_at_load": WeightsAtLoad,
 }
 """The rewrites that a target's profile can ask for, by name."""
 

@@ -36,6 +36,7 @@ LAST = "@last"
 
 _METHODS = ("minmax", "percentile", "entropy", "mse")
 _BITS = ("u8", "s8")
+_STORED = ("float", "w8")
 _QUANTIZED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ISLANDS = (
     "Add",
@@ -86,6 +87,9 @@ class Recipe:
         islands: operators without weights that join where both sides of them are quantized.
         gemm_weights: "w8" stores the weights of what is not quantized in 8 bits and computes in
             float: those of Gemm, MatMul and ConvTranspose, for which engines have no 8-bit kernels.
+        float_weights: "w8" stores the weights of convolutions that a search leaves float in 8 bits,
+            a scale per output; the engine makes float32 of them once, when it loads the model.
+            The smallest of a model stay as they are.
         equalise: channels between convolutions are balanced first, where the model stays the same
             (`quantize.equalise`).
         float_layers: what stays float in any case: patterns of node names (`*`, `?`, `[...]`),
@@ -109,6 +113,7 @@ class Recipe:
     operators: tuple[str, ...]
     islands: tuple[str, ...]
     gemm_weights: Literal["float", "w8"]
+    float_weights: Literal["float", "w8"]
     equalise: bool
     float_layers: tuple[str, ...]
     note: str
@@ -152,7 +157,10 @@ def _parse(table: Table, name: str) -> Recipe:
         percentile=table.number("percentile", default=99.99),
         operators=_among(table, "operators", _QUANTIZED),
         islands=_among(table, "islands", _ISLANDS),
-        gemm_weights=cast(Literal["float", "w8"], table.choice("gemm_weights", ("float", "w8"))),
+        gemm_weights=cast(Literal["float", "w8"], table.choice("gemm_weights", _STORED)),
+        float_weights=cast(
+            Literal["float", "w8"], table.choice("float_weights", _STORED, default="float")
+        ),
         equalise=table.switch("equalise", default=False),
         float_layers=table.texts("float_layers", default=()),
         note=table.text("note"),

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from quantize.budget import Budget, parse_budget
 from quantize.engine import Engine, Kernels
 from quantize.errors import BudgetError, SamplesError
-from quantize.int8 import Int8Model, to_int8
+from quantize.int8 import Int8Model, stored_small, to_int8
 from quantize.int8_choice import choose
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.shapes import model_bytes
@@ -199,6 +199,7 @@ class _Search:
         self._costs: NDArray[np.float64] = np.zeros(0)
         self._known: dict[tuple[str, ...], float] = {}
         self._graph = Graph(job.model)
+        self._small = stored_small(job.model, job.recipe)
 
     def run(self) -> Found:
         job = self._job
@@ -216,7 +217,7 @@ class _Search:
             progress=job.progress,
             enough=self._late,
         )
-        self._costs = costs_of(self._layers)
+        self._costs = costs_of(self._layers, self._small)
         self._floor = 0.0
         if not job.budget.met(first) and self._layers:
             self._narrow()
@@ -306,7 +307,7 @@ class _Search:
 
     def _narrow(self) -> None:
         goal = self._job.budget.value
-        if self._job.recipe.gemm_weights != "float":
+        if self._job.recipe.gemm_weights != "float" or self._small:
             self._floor = self._floor_of()
         for _ in range(_ROUNDS):
             floats = self._cheapest(goal)
@@ -338,7 +339,7 @@ class _Search:
             for layer in self._layers
         ]
         self._layers = tuple(sorted(layers, key=lambda layer: layer.psnr))
-        self._costs = costs_of(self._layers)
+        self._costs = costs_of(self._layers, self._small)
         self._hardest.append(sample)
         self._known.clear()
 

@@ -6,7 +6,7 @@ up: a prediction that costs nothing, to be checked on the model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,15 +28,20 @@ def errors_of(layers: Sequence[Layer]) -> Errors:
     return np.asarray([np.power(10.0, -np.asarray(layer.psnrs) / 10) for layer in layers])
 
 
-def costs_of(layers: Sequence[Layer]) -> NDArray[np.float64]:
+def costs_of(layers: Sequence[Layer], small: Collection[str] = ()) -> NDArray[np.float64]:
     """Return what it costs to leave each layer float: float64 (layers,), about 2 in all.
 
     It is the layer's share in the bytes of the weights, plus its share in the multiply-adds, plus
     a little for the seam.
+
+    Args:
+        layers: what could be quantized.
+        small: names of those whose weights take 8 bits either way.
     """
     sizes = np.asarray([layer.weight_bytes for layer in layers], np.float64)
     work = np.asarray([layer.multiply_adds for layer in layers], np.float64)
-    shares = sizes / max(sizes.sum(), 1.0) + work / max(work.sum(), 1.0)
+    saved = np.where([layer.name in small for layer in layers], 0.0, sizes)
+    shares = saved / max(sizes.sum(), 1.0) + work / max(work.sum(), 1.0)
     return np.asarray(shares + _SEAM)
 
 

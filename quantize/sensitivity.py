@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from quantize.engine import Kernels
 from quantize.errors import SamplesError
-from quantize.int8 import quantizable, to_int8
+from quantize.int8 import quantizable, stored_small, to_int8
 from quantize.passes._infra.feeds import Feeds
 from quantize.passes._infra.graph import Graph
 from quantize.quality import open_engine, picture_of, psnr
@@ -89,22 +89,24 @@ def quantizable_chain(
         QuantizeError: a layer cannot be quantized, loaded or run.
     """
     names = quantizable(model, recipe)
+    small = stored_small(model, recipe)
     # In a segment every layer is the first and the last, so what stays float goes by its name.
     alone = replace(recipe, float_layers=())
 
     def unquantized(part: onnx.ModelProto) -> onnx.ModelProto:
-        return to_int8(part, ranges, alone, float_layers=quantizable(part, alone)).model
+        others = quantizable(part, alone)
+        return to_int8(part, ranges, alone, float_layers=others, small=small).model
 
     segments = Segments(model, names)
-    # Weights of a Gemm may be stored in 8 bits whichever layers are quantized.
-    stored = {"form": unquantized} if recipe.gemm_weights != "float" else {}
+    # Weights may be stored in 8 bits whichever layers are quantized.
+    stored = {"form": unquantized} if recipe.gemm_weights != "float" or small else {}
     chain = Chain(segments, threads=threads, **stored)
     for index, layer in enumerate(segments.layers):
         if layer is None:
             continue
         part = segments.build(index)
         others = set(quantizable(part, alone)) - {layer}
-        made = to_int8(part, ranges, alone, float_layers=others)
+        made = to_int8(part, ranges, alone, float_layers=others, small=small)
         if layer in made.quantized:
             engine = open_engine(made.model, kernels=kernels, threads=threads, memory="returned")
             chain.exchange(layer, engine)

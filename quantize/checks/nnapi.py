@@ -172,7 +172,7 @@ def _alone(view: View, node: onnx.NodeProto) -> Iterator[Finding]:
         kind = TensorProto.DataType.Name(view.integers(node)).lower()
         stored = view.weight_source(node.output[0]) is not None
         fix = (
-            'store that weight as float (gemm_weights = "float" in the recipe)'
+            'store that weight as float (gemm_weights and float_weights = "float" in the recipe)'
             if stored
             else 'quantize with activations = "u8" (--target android_nnapi)'
         )

@@ -73,7 +73,8 @@ def placed(view: View, node: onnx.NodeProto) -> Iterator[Finding]:
         stored = weight or view.is_fixed(node.input[1])
         if weight and node.input[0] not in rounded:
             problem = "its weight is 8-bit and what it reads is not: it would compute in float"
-            yield finding(_PLACEMENT, node, problem, "quantize both, or neither (gemm_weights)")
+            fix = "quantize both, or neither (gemm_weights, float_weights)"
+            yield finding(_PLACEMENT, node, problem, fix)
         if stored and not weight and node.input[0] in rounded:
             problem = "what it reads is 8-bit and its weight is not"
             yield finding(_PLACEMENT, node, problem, "quantize both, or neither")

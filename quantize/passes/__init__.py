@@ -34,6 +34,7 @@ from quantize.passes.runner import Rewritten, Step, run_passes
 from quantize.passes.static_shapes import StaticShapes
 from quantize.passes.uneven_split import UnevenSplit
 from quantize.passes.unfuse_instance_norm import UnfuseInstanceNorm
+from quantize.passes.weights_at_load import WeightsAtLoad
 
 __all__ = [
     "STANDARD",
@@ -61,6 +62,7 @@ __all__ = [
     "Step",
     "UnevenSplit",
     "UnfuseInstanceNorm",
+    "WeightsAtLoad",
     "bake_identity",
     "count_operators",
     "default_spec",

@@ -23,7 +23,8 @@ from tests.quantize.graphs import TOPOLOGIES, Sketch
 
 def recipe(name: str = "x86_cpu", **changes: Any) -> Recipe:
     """Return a shipped recipe, with nothing fixed and no extras unless asked for."""
-    return replace(load_recipe(name), **({"float_layers": (), "gemm_weights": "float"} | changes))
+    plain = {"float_layers": (), "gemm_weights": "float", "float_weights": "float"}
+    return replace(load_recipe(name), **(plain | changes))
 
 
 @cache

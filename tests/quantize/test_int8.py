@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from onnx import TensorProto
 from quantize.calibrate import Ranges, calibrate
 from quantize.contract import contract_of
 from quantize.errors import CalibrationError, GraphError
-from quantize.int8 import quantizable, to_int8
+from quantize.int8 import quantizable, stored_small, to_int8
 from quantize.modelfile import name_nodes
 from quantize.passes._infra.model import opset_of
 from quantize.passes._infra.shapes import check_model
@@ -205,6 +206,69 @@ def test_tiny_gemm_weights_stay_as_they_are() -> None:
     made = to_int8(model, calibrated(model), recipe(gemm_weights="w8")).model
     assert is_rounded(made, _nodes(made)["MatMul_y"].input[1])
     assert not is_rounded(made, _nodes(made)["Gemm_v0"].input[1])
+
+
+def _wide(*widths: int) -> onnx.ModelProto:
+    """One 3x3 layer after the other; the first and the last are the smallest."""
+    s = Sketch()
+    x = s.input("x", 1, widths[0], 8, 8)
+    for number, (inputs, outputs_) in enumerate(pairwise(widths)):
+        x = s.op("LeakyRelu", s.conv(x, inputs, outputs_), alpha=0.1)
+        s.nodes[-2].name = f"n{number}"
+    s.op("Tanh", x, output="y")
+    return s.model("y")
+
+
+def test_weights_of_layers_left_float_are_stored_in_8_bits() -> None:
+    model = _wide(3, 16, 64, 64, 3)
+    ranges, how = calibrated(model), recipe(float_weights="w8")
+    assert stored_small(model, recipe()) == ()
+    assert stored_small(model, how) == ("n1", "n2", "n3")  # n0: too little to win
+    made = to_int8(model, ranges, how, float_layers=("n0", "n2"))
+    assert made.quantized == ("n1", "n3")
+    nodes = _nodes(made.model)
+    assert not is_rounded(made.model, nodes["n2"].input[0])
+    assert is_rounded(made.model, nodes["n2"].input[1])
+    assert nodes["n0"].input[1] == _nodes(model)["n0"].input[1]
+    # A weight that is only stored has all 8 bits, and its bias is as it was.
+    assert nodes["n2"].input[2] == _nodes(model)["n2"].input[2]
+    right, samples = outputs(model, fed(model)), fed(model)
+    plain = to_int8(model, ranges, recipe(), float_layers=("n0", "n2")).model
+    assert decibel(outputs(made.model, samples), outputs(plain, samples)) > 35
+    assert decibel(outputs(made.model, samples), right) > 30
+    sizes = [len(each.SerializeToString()) for each in (plain, made.model)]
+    assert sizes[0] - sizes[1] > 100_000
+
+
+def test_the_smallest_weights_stay_as_they_are() -> None:
+    model = _wide(16, 16, 192, 192, 16)  # 2304 numbers of 389376: less than a hundredth
+    assert stored_small(model, recipe(float_weights="w8")) == ("n1", "n2", "n3")
+
+
+def test_a_part_of_a_model_is_told_which_weights_are_stored_in_8_bits() -> None:
+    model = _wide(3, 16, 64, 64, 3)
+    ranges, how = calibrated(model), recipe(float_weights="w8")
+    floats = quantizable(model, how)
+    made = to_int8(model, ranges, how, float_layers=floats, small=("n1",)).model
+    assert [is_rounded(made, _nodes(made)[name].input[1]) for name in floats] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_weight_that_is_read_elsewhere_as_it_is_stays_so() -> None:
+    s = Sketch()
+    w = s.noise(64, 64, 3, 3, scale=0.05)
+    x = s.op("Conv", s.input("x", 1, 64, 8, 8), w, pads=[1] * 4)
+    x = s.op("LeakyRelu", x, alpha=0.1)
+    x = s.op("Conv", x, w, pads=[1] * 4)
+    s.op("Add", x, s.op("ReduceSum", w), output="y")
+    model = s.model("y")
+    how = recipe(float_weights="w8")
+    made = to_int8(model, calibrated(model), how, float_layers=quantizable(model, how)).model
+    assert made.graph.node == model.graph.node
 
 
 def test_gemm_and_matmul_as_layers() -> None:

@@ -88,6 +88,15 @@ def test_half_precision_tflite_computes_in_single(material: Material) -> None:
     assert made.model is material.prepared.model
 
 
+@pytest.mark.parametrize(("form", "stored"), [("onnx", "w8"), ("tflite", "w8"), ("ort", "float")])
+def test_only_formats_that_stay_small_store_weights_of_float_layers_small(
+    form: Any, stored: str, material: Material
+) -> None:
+    made = make(asked(precision="int8", form=form), material, silent)
+    assert made.recipe is not None
+    assert made.recipe.float_weights == stored
+
+
 def test_a_budget_is_searched_for(material: Material) -> None:
     free = worst(make(asked(precision="int8"), material, silent), material)
     budget = parse_budget(f"psnr:{free + 4:.1f}")
@@ -101,15 +110,15 @@ def test_a_budget_is_searched_for(material: Material) -> None:
 
 
 @pytest.mark.parametrize("cured", [True, False])
-def test_gemm_weights_stay_float_where_they_alone_miss_the_budget(
+def test_weights_stay_float_where_8_bits_of_them_miss_the_budget(
     cured: bool, material: Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The search is told that 8-bit Gemm weights miss it, and tries float ones."""
+    """The search is told that weights in 8 bits miss it, and tries float ones."""
     real, tried = search_module.search, []
 
     def searched(*arguments: Any, **more: Any) -> search_module.Found:
         recipe = arguments[2]
-        tried.append(recipe.gemm_weights)
+        tried.append((recipe.gemm_weights, recipe.float_weights))
         found = real(*arguments, **more)
         return replace(found, met=cured and recipe.gemm_weights == "float")
 
@@ -123,7 +132,7 @@ def test_gemm_weights_stay_float_where_they_alone_miss_the_budget(
     else:
         with pytest.raises(BudgetError, match="cannot be met: the nearest is psnr"):
             make(asked(precision="int8"), wanted, silent)
-    assert tried == ["w8", "float"]
+    assert tried == [("w8", "w8"), ("float", "float")]
 
 
 @pytest.mark.parametrize(("count", "most", "shared"), [(3, 12, 0), (60, 4, 0), (64, 12, 12)])

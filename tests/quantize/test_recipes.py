@@ -62,11 +62,23 @@ def test_what_the_targets_kernels_take() -> None:
     assert not load_recipe("android_nnapi_small").per_channel
 
 
+@pytest.mark.parametrize("name", target_names())
+def test_weights_of_float_layers_are_8_bit_only_where_they_are_made_float_at_load(
+    name: str,
+) -> None:
+    target = load_target(name)
+    once = "weights_at_load" in target.finishes("onnx", "int8")
+    for recipe in (target.recipe("int8", "onnx"), f"{target.recipe('int8', 'onnx')}_small"):
+        assert load_recipe(recipe).float_weights == ("w8" if once else "float")
+    assert once == (name in ("x86_cpu", "raspberry_pi", "generic_arm64"))
+
+
 def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     recipe = load_recipe(_written(tmp_path, GOOD))
     assert recipe.name == "own"
     assert recipe.islands == ("Resize",)
     assert recipe.float_layers == ()
+    assert recipe.float_weights == "float"
     assert recipe.percentile == 99.99
     assert recipe.quantize_outputs
     assert recipe.quantize_biases
@@ -91,6 +103,7 @@ def test_the_name_of_no_recipe_is_answered_with_those_there_are() -> None:
         ('["Resize"]', '["LSTM"]', "'islands' must be among"),
         ('["Resize"]', '"Resize"', "'islands' must be a list"),
         ("per_channel = true", "per_channel = 1", "'per_channel' must be true or false"),
+        ("note", 'float_weights = "w4"\nnote', "'float_weights' must be one of float, w8"),
         ('"mse"', '"guess"', "'method' must be one of"),
         ('"mse"', '"mse"\npercentile = 5', "'percentile' must lie between 50 and 100"),
         ('weights = "s8"', 'weights = "u8"', "needs weights"),

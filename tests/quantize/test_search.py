@@ -141,8 +141,10 @@ def test_other_kernels_judge_as_well(target: str, kernels: str) -> None:
     assert [trial.seconds for trial in found.tried] == sorted(t.seconds for t in found.tried)
 
 
-def test_weights_that_are_8_bit_whatever_stays_float_set_a_floor() -> None:
-    changes = {"gemm_weights": "w8"}
+@pytest.mark.parametrize(
+    "changes", [{"gemm_weights": "w8"}, {"float_weights": "w8"}], ids=["gemm", "float"]
+)
+def test_weights_that_are_8_bit_whatever_stays_float_set_a_floor(changes: dict[str, str]) -> None:
     everything = look("reference", "psnr:2", changes=changes)
     wanted = everything.scores.psnr_worst + 3
     found = look("reference", f"psnr:{wanted}", changes=changes)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,13 @@ def test_size_and_work_both_cost() -> None:
     assert light < heavy
     assert light < busy
     assert light > 0
+
+
+def test_size_costs_nothing_where_weights_take_8_bits_either_way() -> None:
+    layers = [layer((40,)), replace(layer((40,), 400), name="small"), layer((40,), 400)]
+    light, small, heavy = costs_of(layers, {"small"})
+    assert small < light < heavy
+    assert costs_of(layers)[1] == heavy
 
 
 def test_nothing_stays_float_where_the_budget_is_met_anyhow() -> None:

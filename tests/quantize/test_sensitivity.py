@@ -36,7 +36,8 @@ def case(topology: str) -> tuple[onnx.ModelProto, ModelContract, Ranges, Samples
 
 
 def recipe(**changes: object) -> Recipe:
-    changes = {"float_layers": (), "gemm_weights": "float"} | changes
+    plain = {"float_layers": (), "gemm_weights": "float", "float_weights": "float"}
+    changes = plain | changes
     return replace(load_recipe("x86_cpu"), **changes)  # type: ignore[arg-type]
 
 

@@ -75,7 +75,7 @@ CASES: list[tuple[str, Build, str, str]] = [
         "8-bit form",
         lambda s, x: s.op("Add", x, stored(s, 4, 8, 8)),
         "it turns int8 into float",
-        'gemm_weights = "float"',
+        'gemm_weights and float_weights = "float"',
     ),
     ("8-bit form", lambda s, x: layer(s, x, kind="u8", zero=1), "the zero point 0", "quantize"),
     ("8-bit form", lambda s, x: layer(s, x, kind="u8", axis=1), "along another axis", "quantize"),

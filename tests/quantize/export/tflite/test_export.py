@@ -15,7 +15,7 @@ from quantize.calibrate import calibrate
 from quantize.contract import contract_of
 from quantize.errors import GraphError, TFLiteError
 from quantize.export.tflite import to_tflite
-from quantize.int8 import to_int8
+from quantize.int8 import quantizable, to_int8
 from quantize.modelfile import name_nodes
 from quantize.passes import (
     STANDARD,
@@ -124,6 +124,24 @@ def test_int8_computes_what_it_stands_for(name: str, recipe: str) -> None:
             result = result.transpose(0, 3, 1, 2)
         # Not farther from the float model than the model it was made of, but for chance.
         assert np.sqrt(np.mean((result - exact["output"]) ** 2)) < 1.2 * own + 1e-4
+
+
+def test_small_weights_of_a_float_layer_compute_as_in_onnx() -> None:
+    model = _model("reference")
+    name_nodes(model)
+    ranges = calibrate(model, drawn_samples(contract_of(model), 1, 0), cache=None)
+    recipe = load_recipe("raspberry_pi")
+    floats = quantizable(model, recipe)
+    plain, stored = (
+        to_int8(model, ranges, recipe, float_layers=floats, small=small).model
+        for small in ((), floats)
+    )
+    data = to_tflite(stored)
+    assert operators(data)["DEQUANTIZE"] >= len(floats)
+    assert len(data) < 0.9 * len(to_tflite(plain))
+    (feeds,) = draw_feeds(model, count=1, seed=3)
+    (expected,) = run_model(stored, [feeds])
+    assert worst(run_everywhere(data, feeds), expected) <= 1e-5
 
 
 @pytest.mark.parametrize("name", ["inswapper", "mobile", "hyperswap", "reference"])
