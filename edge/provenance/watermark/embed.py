@@ -60,9 +60,9 @@ class Watermark:
         tile = np.round(tile_of(identifier, pixel_of(width, height)) * _WAVE_UNITS)
         self._rows = len(tile)
         # One row of tiles is enough: the picture is marked in bands that are as high.
-        times = -(-width // self._rows)
-        parts = (np.clip(sign * tile, 0, 255).astype(np.uint8) for sign in (1, -1))
-        self._up, self._down = (np.tile(part, (1, times))[:, :width].copy() for part in parts)
+        tile = np.tile(tile, (1, -(-width // self._rows)))[:, :width]
+        self._size = np.abs(tile).clip(0, 255).astype(np.uint8)
+        self._up, self._down = (255 * sign.astype(np.uint8) for sign in (tile > 0, tile < 0))
 
     def draw(self, frame: NDArray[np.uint8]) -> None:
         """Put the mark into `frame`, in place.
@@ -77,11 +77,10 @@ class Watermark:
         for top in range(0, frame.shape[0], self._rows):
             band = frame[top : top + self._rows]
             rows, columns = band.shape[:2]
-            gain = _enlarged(gains, top, rows)[:, :columns]
-            up = product(gain, self._up[:rows], scale)
-            cv2.add(band, cv2.cvtColor(up, cv2.COLOR_GRAY2BGR), dst=band)
-            down = product(gain, self._down[:rows], scale)
-            cv2.subtract(band, cv2.cvtColor(down, cv2.COLOR_GRAY2BGR), dst=band)
+            change = product(_enlarged(gains, top, rows)[:, :columns], self._size[:rows], scale)
+            for part, put in ((self._up, cv2.add), (self._down, cv2.subtract)):
+                grey = cv2.bitwise_and(change, part[:rows])
+                put(band, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dst=band)
 
 
 def _enlarged(gains: NDArray[np.uint8], top: int, rows: int) -> NDArray[np.uint8]:
@@ -124,14 +123,19 @@ def strengths(frame: NDArray[np.uint8], loss: float = PICTURE_LOSS) -> NDArray[n
 def _moments(band: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean of the luma and of its square, per block; every fourth pixel tells enough."""
     height, width = band.shape[:2]
-    grey = cv2.cvtColor(band, cv2.COLOR_BGR2GRAY)
-    luma = grey[::2, ::2].astype(np.float32)
+    luma = cv2.cvtColor(band[::2], cv2.COLOR_BGR2GRAY)[:, ::2].astype(np.float32)
     down, right = -height % _BLOCK // 2, -width % _BLOCK // 2
-    whole = cv2.copyMakeBorder(luma, 0, down, 0, right, cv2.BORDER_REPLICATE)
-    size = (whole.shape[1] * 2 // _BLOCK, whole.shape[0] * 2 // _BLOCK)
-    mean = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
-    square = cv2.resize(cv2.multiply(whole, whole), size, interpolation=cv2.INTER_AREA)
-    return cast("NDArray[np.float32]", mean), cast("NDArray[np.float32]", square)
+    if down or right:
+        luma = cv2.copyMakeBorder(luma, 0, down, 0, right, cv2.BORDER_REPLICATE)
+    return _quartered(luma), _quartered(cv2.multiply(luma, luma))
+
+
+def _quartered(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the means of 4 x 4 values, in two steps: OpenCV is fast at 2 x 2, and both exact."""
+    for _ in range(2):
+        size = (values.shape[1] // 2, values.shape[0] // 2)
+        values = cast("NDArray[np.float32]", cv2.resize(values, size, interpolation=cv2.INTER_AREA))
+    return values
 
 
 def _ceiling(power: NDArray[np.float32]) -> float:
