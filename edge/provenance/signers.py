@@ -67,11 +67,18 @@ def credentials_of(store: bytes) -> Credentials:
 
 
 def with_authority(time: SigningTime, token: bytes | None) -> SigningTime:
-    """Return the signing time with the name of the authority that stamped it."""
+    """Return the signing time with the name of the authority that stamped it.
+
+    Args:
+        time: What the C2PA library made of it: it tells of no stamp that it could not use.
+        token: What the manifest holds as its time stamp.
+    """
     from edge.provenance.tsp import read_token
 
-    if token is None or time.stamp is None:
+    if token is None:
         return time
+    if time.stamp is None:
+        return replace(time, spoiled=True)
     try:
         return replace(time, authority=read_token(token).authority)
     except TimeStampError:

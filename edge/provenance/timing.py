@@ -33,6 +33,8 @@ def time_notes(time: SigningTime, signer: Signer, codes: Iterable[str]) -> Itera
 
 
 def _stamp_notes(time: SigningTime) -> Iterator[str]:
+    if time.spoiled:
+        yield "there is a time stamp, but it is spoiled or another signature's: it shows nothing"
     if time.stamp is None:
         return
     by = f" by {time.authority}" if time.authority else ""

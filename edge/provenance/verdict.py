@@ -66,6 +66,7 @@ class SigningTime:
         claimed: The signer's own word, whether there is a time stamp or not.
         stamp: What the manifest's time stamp states, trusted or not; None without one.
         authority: Name of the certificate that made the time stamp.
+        spoiled: Whether there is a time stamp that cannot be read or does not fit the signature.
     """
 
     signed: str | None
@@ -73,6 +74,7 @@ class SigningTime:
     claimed: str | None = None
     stamp: str | None = None
     authority: str | None = None
+    spoiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

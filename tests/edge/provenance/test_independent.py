@@ -17,9 +17,13 @@ from pathlib import Path
 import pytest
 
 from edge.provenance import implicit, manifest, verify
+from edge.provenance.engine import context
+from edge.provenance.signer import ready_to_sign
+from edge.provenance.stamping import Authority, stamp_file, token_in
 from edge.provenance.verify import verify_file
 from edge.provenance.watermark.files import Look
 from edge.records import SwapRecord
+from tests import authority as testing
 from tests import tampering
 
 pytest.importorskip("c2pa")
@@ -49,9 +53,9 @@ needs_node = pytest.mark.skipif(
 )
 
 
-def _verdicts(files: Iterable[Path]) -> list[tuple[bool | None, list[str]]]:
+def _verdicts(files: Iterable[Path], *options: str) -> list[tuple[bool | None, list[str]]]:
     """Return of each file whether c2pa-ts calls it valid (None: no manifest), and its codes."""
-    command = ["node", str(HERE / "verdict.mjs"), str(_folder()), *map(str, files)]
+    command = ["node", str(HERE / "verdict.mjs"), *options, str(_folder()), *map(str, files)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     return [(answer["valid"], answer["codes"]) for answer in answers]
@@ -128,6 +132,64 @@ def test_it_reads_a_second_generation(
     manifest.sign(plain(suffix), second, media_type, record, signed(suffix))
     assert _verdicts([second]) == [(True, [])]
     assert verify_file(second).exit_status == 0
+
+
+_CAPTURED = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+
+
+def _stamped_by_the_library(plain: Path, signed: Path, suffix: str, authority: str) -> None:
+    """Sign a file as a program does that has the C2PA library fetch the time stamp itself."""
+    import c2pa
+
+    key = ready_to_sign()
+    action = {"action": "c2pa.created", "digitalSourceType": _CAPTURED}
+    actions = {"label": "c2pa.actions.v2", "created": True, "data": {"actions": [action]}}
+    generator = {"name": "camera", "version": "1"}
+    what = {"claim_generator_info": [generator], "assertions": [actions]}
+    kind = getattr(c2pa.C2paSigningAlg, key.algorithm.upper())
+    signer = c2pa.Signer.from_callback(key.sign, kind, key.chain_pem, authority)
+    builder = c2pa.Builder(what, context=context([]))
+    with plain.open("rb") as source, signed.open("w+b") as destination:
+        builder.sign(signer, tampering.MEDIA_TYPES[suffix], source, destination)
+
+
+@needs_node
+@pytest.mark.skipif(testing.OPENSSL is None, reason="openssl is not installed")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_it_agrees_about_stamped_files_once_it_can_read_their_stamp(
+    suffix: str, plain: Maker, signed: Maker, tmp_path: Path
+) -> None:
+    authority = testing.make(tmp_path / "authority")
+    ours, theirs = signed(suffix), tmp_path / f"theirs.{suffix}"
+    with testing.running(authority):
+        stamp_file(ours, Authority(authority.url))
+        _stamped_by_the_library(plain(suffix), theirs, suffix, authority.url)
+    # As it is, it reads no stamp of C2PA 2.x, whoever put it there, and looks at nothing else.
+    assert _verdicts([ours, theirs]) == [(False, ["signingCredential.invalid"])] * 2
+    good = _verdicts([ours, theirs], "--bare-tokens")
+    assert good == [(True, []), (True, [])]
+    assert [verify_file(path).exit_status for path in (ours, theirs)] == [0, 0]
+    # It does check the stamp, and what it was told of stamps hides nothing else.
+    content = ours.read_bytes()
+    regions = tampering.regions(content, suffix)
+    token = content.index(token_in(ours) or b"") + 300
+    spoiled = {name: tampering.flip(regions[name])(content) for name in ("picture", "claim")}
+    spoiled["token"] = tampering.flip(token)(content)
+    spoiled["edited"] = tampering.replaced(b"gpurposedfilm", b"gpurposedgame")(content)
+    files = [tmp_path / f"spoiled-{name}.{suffix}" for name in spoiled]
+    for path, changed in zip(files, spoiled.values(), strict=True):
+        path.write_bytes(changed)
+    answers = _verdicts(files, "--bare-tokens")
+    for name, path, (valid, codes) in zip(spoiled, files, answers, strict=True):
+        assert valid is False, name
+        expected = _CHECKS.get(name, ("timeStamp.mismatch", "timeStamp.malformed"))
+        assert any(code.endswith(expected) for code in codes), (name, codes)
+        verdict = verify_file(path)
+        if name != "token":
+            assert verdict.exit_status == 4, name
+        elif verdict.claims is not None:  # a file without a stamp is as good as it was
+            assert not verdict.claims.time.time_stamped
+            assert verdict.claims.time.spoiled
 
 
 @pytest.mark.skipif(

@@ -38,6 +38,11 @@ def test_a_stranger_s_stamp() -> None:
     assert "does not know" in note
 
 
+def test_a_spoiled_stamp() -> None:
+    (note,) = time_notes(SigningTime(CLAIMED, False, CLAIMED, spoiled=True), _signer(), ())
+    assert "spoiled" in note
+
+
 def test_revoked_and_expired() -> None:
     none = SigningTime(CLAIMED, False, CLAIMED)
     (note,) = time_notes(none, _signer("revoked", "2026-05-01T00:00:00Z"), ())
