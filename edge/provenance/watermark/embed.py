@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -123,19 +123,19 @@ def strengths(frame: NDArray[np.uint8], loss: float = PICTURE_LOSS) -> NDArray[n
 def _moments(band: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean of the luma and of its square, per block; every fourth pixel tells enough."""
     height, width = band.shape[:2]
-    luma = cv2.cvtColor(band[::2], cv2.COLOR_BGR2GRAY)[:, ::2].astype(np.float32)
+    luma: NDArray[Any] = cv2.cvtColor(band[::2], cv2.COLOR_BGR2GRAY)[:, ::2].astype(np.float32)
     down, right = -height % _BLOCK // 2, -width % _BLOCK // 2
     if down or right:
         luma = cv2.copyMakeBorder(luma, 0, down, 0, right, cv2.BORDER_REPLICATE)
     return _quartered(luma), _quartered(cv2.multiply(luma, luma))
 
 
-def _quartered(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _quartered(values: NDArray[Any]) -> NDArray[np.float32]:
     """Return the means of 4 x 4 values, in two steps: OpenCV is fast at 2 x 2, and both exact."""
     for _ in range(2):
         size = (values.shape[1] // 2, values.shape[0] // 2)
-        values = cast("NDArray[np.float32]", cv2.resize(values, size, interpolation=cv2.INTER_AREA))
-    return values
+        values = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    return cast("NDArray[np.float32]", values)
 
 
 def _ceiling(power: NDArray[np.float32]) -> float:
