@@ -154,6 +154,32 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
+class LivePart:
+    """What an output is of a live stream: one picture that was shown, or one recorded segment.
+
+    Attributes:
+        stream: `urn:uuid:...` of the stream, new each time that one is started; its watermark is
+            in every frame, shown or recorded.
+        source: What the frames came from: camera, network, file or synthetic.
+        part: frame or segment.
+        index: Of a frame its number in the stream, of a segment its place; both from 0.
+        begins: Milliseconds from the stream's beginning.
+        length: Milliseconds; 0 for a frame.
+        previous: Hex digest of the segment before it; empty for the first, and for frames.
+        last: Whether no segment comes after it.
+    """
+
+    stream: str
+    source: str
+    part: Literal["frame", "segment"]
+    index: int
+    begins: int
+    length: int = 0
+    previous: str = ""
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SwapRecord:
     """What an output's implicit label, manifest and ledger entry say about it.
 
@@ -163,11 +189,12 @@ class SwapRecord:
         permit: The consent that covers it.
         models: Every model that had a part in it.
         label: Where the visible label stands.
-        target_sha256: Hex digest of the target file's bytes.
-        faces: Faces swapped (most in one frame, for a video).
+        target_sha256: Hex digest of the target file's bytes; empty for a live stream's part.
+        faces: Faces swapped (most in one frame, for a video). 0 only in a part of a live stream.
         frames: Frames written; 1 for a picture.
         generator: Name and version of this software.
         bundle: Id of the bundle that the models are of, hex; empty where there is none.
+        live: Which part of a live stream it is; None for what was made of a file.
     """
 
     output_id: str
@@ -180,3 +207,9 @@ class SwapRecord:
     frames: int
     generator: str
     bundle: str = ""
+    live: LivePart | None = None
+
+    @property
+    def marked_as(self) -> str:
+        """The id that the watermark is of: the output's, or that of its live stream."""
+        return self.output_id if self.live is None else self.live.stream

@@ -39,6 +39,7 @@ CALLERS = {
         "swap.py": "labelled in Swapper.swap",
         "jobs/picture.py": "labelled before it is encoded",
         "jobs/video.py": "labelled before the frame is written",
+        "live/pipeline.py": "labelled before the frame goes to a recorder or a viewer",
     },
 }
 

@@ -27,7 +27,7 @@ TOOLCHAIN_COMMANDS = ("build", "quantize", "compare")
 
 GROUPS = (
     ("to begin", ("demo", "doctor")),
-    ("to swap", ("consent", "enroll", "identity", "detect", "swap")),
+    ("to swap", ("consent", "enroll", "identity", "detect", "swap", "live")),
     ("bundles", ("inspect", "run", "selftest", "bundle")),
     ("afterwards", ("verify", "ledger", "trust", "keys")),
 )

@@ -49,6 +49,17 @@ def configure_leave(parser: argparse.ArgumentParser) -> None:
 
 
 def configure_faces(group: argparse._ArgumentGroup) -> None:
+    """Add which faces are swapped, and what becomes of a file without one."""
+    configure_faces_live(group)
+    group.add_argument(
+        "--on-no-face",
+        choices=("error", "skip"),
+        default="error",
+        help="skip: write nothing for a file without a face, and list it",
+    )
+
+
+def configure_faces_live(group: argparse._ArgumentGroup) -> None:
     """Add which faces are swapped."""
     group.add_argument(
         "--faces",
@@ -62,12 +73,6 @@ def configure_faces(group: argparse._ArgumentGroup) -> None:
         type=float,
         metavar="S",
         help="least detector score in [0, 1] (default: the detector's own)",
-    )
-    group.add_argument(
-        "--on-no-face",
-        choices=("error", "skip"),
-        default="error",
-        help="skip: write nothing for a file without a face, and list it",
     )
 
 
@@ -96,6 +101,12 @@ def configure_boost(group: argparse._ArgumentGroup) -> None:
 
 def configure_output(parser: argparse.ArgumentParser) -> None:
     """Add the label's language and style, and the form of the report."""
+    configure_label(parser)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def configure_label(parser: argparse.ArgumentParser) -> None:
+    """Add the label's language and style."""
     label = parser.add_argument_group("the label, which is always there")
     label.add_argument(
         "--label-language", choices=LABEL_LANGUAGES, help="of its words (default: the locale's)"
@@ -106,7 +117,6 @@ def configure_output(parser: argparse.ArgumentParser) -> None:
         default="words",
         help="words (default), or the European Union's icon AI with its word",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def swap_all(swapper: Swapper, arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from edge.cli._swapping import (
 )
 
 if TYPE_CHECKING:
-    from edge.swap import Swapper
+    from edge.swap import Engines, Swapper
 
 _EXAMPLE = """example:
   edge swap --identity alice.identity --input in.mp4 --output out.mp4 --purpose film
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--match", type=Path, metavar="FILE", help="only the face that matches this picture"
     )
-    _configure_engines(parser)
+    configure_engines(parser)
     configure_output(parser)
 
 
@@ -53,7 +53,8 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _configure_engines(parser: argparse.ArgumentParser) -> None:
+def configure_engines(parser: argparse.ArgumentParser) -> None:
+    """Add which models run, and on what."""
     engine = parser.add_argument_group("models and engine")
     engine.add_argument(
         "--model", default="ref_swapper", metavar="NAME", help="swap model (default ref_swapper)"
@@ -101,8 +102,26 @@ def run(arguments: argparse.Namespace) -> int:
     return swap_all(_swapper(arguments), arguments)
 
 
+def engines_of(arguments: argparse.Namespace) -> Engines:
+    """Return the models and engine that the options name."""
+    from edge.swap import CPU_PROVIDERS, Engines
+
+    return Engines(
+        model=arguments.model,
+        detector=arguments.detector,
+        backend=arguments.backend,
+        providers=tuple(arguments.provider or CPU_PROVIDERS),
+        threads=arguments.threads,
+        min_score=arguments.min_score,
+        boost=arguments.boost,
+        landmarker=arguments.landmarker,
+        masks=arguments.mask,
+        look_every=arguments.look_every,
+    )
+
+
 def _swapper(arguments: argparse.Namespace) -> Swapper:
-    from edge.swap import CPU_PROVIDERS, Engines, Swapper
+    from edge.swap import Swapper
 
     return Swapper(
         arguments.identity,
@@ -112,18 +131,7 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
         faces=arguments.faces,
         match=arguments.match,
         source_picture=arguments.source_picture,
-        engines=Engines(
-            model=arguments.model,
-            detector=arguments.detector,
-            backend=arguments.backend,
-            providers=tuple(arguments.provider or CPU_PROVIDERS),
-            threads=arguments.threads,
-            min_score=arguments.min_score,
-            boost=arguments.boost,
-            landmarker=arguments.landmarker,
-            masks=arguments.mask,
-            look_every=arguments.look_every,
-        ),
+        engines=engines_of(arguments),
         label_language=arguments.label_language,
         label_style=arguments.label_style,
     )

@@ -11,21 +11,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.cli import one_line
+from edge.cli._verify_folder import MEANING, files_of, folder_result, show_recording
 from edge.isolation.ready import prepared
+from edge.provenance.verdict import TAMPERED
 
 if TYPE_CHECKING:
     from edge.evidence.lookup import LedgerFinding, LedgerSource
-    from edge.provenance.verdict import Ingredient, SigningTime, Verdict
+    from edge.provenance.verdict import Ingredient, Live, SigningTime, Verdict
 
 HELP = "say what a file's manifest and labels tell, and whether they still hold"
 
 _EPILOG = """exit status:
   0  intact, and signed by somebody whom this device trusts
   3  intact, but the signer is unknown here: anybody can sign like that
-  4  tampered with, or C2PA data that cannot be read, or a broken container
+  4  tampered with, or C2PA data that cannot be read, or a broken container; or a recording
+     that is not whole
   5  no manifest: unknown, which does not mean genuine
   2  not media, an unsupported kind, or not readable
 of several files the worst, in the order 2, 4, 5, 3, 0
+
+Of a folder all media files in it are verified, and whether the segments of a live recording
+(edge live --record) are all there: each names the hash of the one before it.
 
 Trusted are this device's own root (on this device only) and the anchors of `edge trust list`.
 The network is not used, except with --fetch-remote.
@@ -38,14 +44,6 @@ _UNTRUSTED = {
     "revoked": "REVOKED certificate",
 }
 
-_MEANING = {
-    0: "intact, signer trusted",
-    2: "cannot be verified",
-    3: "intact, signer unknown",
-    4: "tampered with, unreadable or broken",
-    5: "no manifest: unknown",
-}
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -56,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="a picture, video or sound file, yours or of others",
+        help="a picture, video or sound file, yours or of others; or a folder of them",
     )
     parser.add_argument(
         "--json",
@@ -95,8 +93,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Verify the files; return the worst exit status."""
     from edge.errors import UsageError
-    from edge.evidence.lookup import open_ledger
+    from edge.evidence.lookup import entered_segments, open_ledger
     from edge.evidence.write import check_destination
+    from edge.provenance.recording import recordings_of
     from edge.provenance.verdict import worst
 
     if arguments.report is not None:
@@ -105,9 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
         check_destination(arguments.report, arguments.files[0])
     ledger = None if arguments.ledger is None else open_ledger(arguments.ledger)
     verify = _verifier(arguments)
-    verdicts = [verify(path) for path in arguments.files]
+    files, folders = files_of(arguments.files)
+    if arguments.report is not None and len(files) > 1:
+        raise UsageError("a report is about one file: name one, or leave --report out")
+    verdicts = [verify(path) for path in files]
     findings = [None if ledger is None else _look_up(ledger, verdict) for verdict in verdicts]
+    recordings = recordings_of(verdicts, entered_segments(ledger)) if folders else []
     status = worst(verdict.exit_status for verdict in verdicts)
+    if not all(recording.whole for recording in recordings):
+        status = worst((status, TAMPERED))
     if arguments.report is not None:
         _report(arguments, verdicts[0], findings[0])
     if arguments.json:
@@ -115,17 +120,20 @@ def run(arguments: argparse.Namespace) -> int:
         if ledger is not None:
             for facts, finding in zip(content, findings, strict=True):
                 facts["ledger"] = None if finding is None else finding.to_dict()
-        whole = content[0] if len(content) == 1 else {"files": content, "exit_status": status}
+        whole = {"files": content, "exit_status": status}
+        if folders:
+            whole["recordings"] = [recording.to_dict() for recording in recordings]
+        elif len(content) == 1:
+            whole = content[0]
         # ASCII only: what a stranger wrote into a manifest must not draw on the terminal
         sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=True) + "\n")
         return status
     for verdict, finding in zip(verdicts, findings, strict=True):
-        if verdict.media_type is None:
-            sys.stderr.write(f"edge verify: {one_line(f'{verdict.file}: {verdict.problem}')}\n")
-            continue
-        sys.stdout.write(one_line(verdict.file) + "\n")
-        for name, value in _facts(verdict, finding):
-            sys.stdout.write(f"  {name:<11} {one_line(value)}\n")
+        _show(verdict, finding, short=Path(verdict.file).parent in folders)
+    for recording in recordings:
+        show_recording(recording)
+    if folders:
+        sys.stdout.write(f"{folder_result(verdicts, recordings, status)}\n")
     if arguments.report is not None:
         sys.stdout.write(f"report: {one_line(str(arguments.report))}\n")
     return status
@@ -140,6 +148,20 @@ def _verifier(arguments: argparse.Namespace) -> Callable[[Path], Verdict]:
     from edge.isolation.looking import verify_isolated
 
     return partial(verify_isolated, fetch_remote=arguments.fetch_remote, start=prepared())
+
+
+def _show(verdict: Verdict, finding: LedgerFinding | None, *, short: bool) -> None:
+    if verdict.media_type is None:
+        sys.stderr.write(f"edge verify: {one_line(f'{verdict.file}: {verdict.problem}')}\n")
+        return
+    result = f"{verdict.exit_status}: {MEANING[verdict.exit_status]}"
+    if short:
+        codes = f" ({', '.join(verdict.failures)})" if verdict.exit_status == TAMPERED else ""
+        sys.stdout.write(f"{one_line(f'{verdict.file}: {result}{codes}')}\n")
+        return
+    sys.stdout.write(one_line(verdict.file) + "\n")
+    for name, value in _facts(verdict, finding):
+        sys.stdout.write(f"  {name:<11} {one_line(value)}\n")
 
 
 def _look_up(ledger: LedgerSource, verdict: Verdict) -> LedgerFinding | None:
@@ -188,7 +210,7 @@ def _facts(verdict: Verdict, finding: LedgerFinding | None) -> Iterator[tuple[st
         yield from _entries(finding)
     for note in verdict.notes:
         yield "note", note
-    yield "result", f"{verdict.exit_status}: {_MEANING[verdict.exit_status]}"
+    yield "result", f"{verdict.exit_status}: {MEANING[verdict.exit_status]}"
 
 
 _WAYS = {
@@ -200,8 +222,10 @@ _WAYS = {
 
 
 def _entries(finding: LedgerFinding) -> Iterator[tuple[str, str]]:
+    from edge.evidence.lookup import facts_of
+
     for match in finding.matches:
-        fields = match.entry.fields
+        fields = facts_of(match.entry)
         by = ", ".join(_WAYS[way] for way in match.ways)
         now = "this very file" if "file" in match.ways else "other bytes than now"
         yield (
@@ -235,6 +259,8 @@ def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:
         )
     if claims.bundle is not None:
         yield "bundle", claims.bundle
+    if claims.live is not None:
+        yield "live", _live(claims.live)
     if claims.consent is not None:
         consent = claims.consent
         yield (
@@ -245,6 +271,18 @@ def _claims(verdict: Verdict) -> Iterator[tuple[str, str]]:
     if claims.visible_label is not None:
         yield "label", f"'{claims.visible_label['text']}' {claims.visible_label['corner']}"
     yield from _ingredients(claims.ingredients, 0)
+
+
+def _live(live: Live) -> str:
+    begins = live.begins / 1000
+    if live.part != "segment":
+        return f"picture {live.index} of {live.stream}, {begins:.1f} s in, from: {live.source}"
+    after = f", after the file {live.previous}" if live.previous else ""
+    last = ", the last" if live.last else ""
+    return (
+        f"segment {live.index} of {live.stream}, {begins:.1f} s in, {live.length / 1000:.1f} s "
+        f"long{last}, from: {live.source}{after}"
+    )
 
 
 def _time(time: SigningTime) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge.provenance.watermark.identifier import watermark_id
-from edge.records import ModelUse, SwapRecord
+from edge.records import LivePart, ModelUse, SwapRecord
 
 Event = Literal[
     "bundle",  # built or renewed
@@ -21,6 +21,7 @@ Event = Literal[
     "key-rotation",
     "frame",  # handed to a caller of the API as an array
     "interrupted",
+    "live",  # a live stream began or ended
     "skipped-no-face",
     "torn-line",
 ]
@@ -35,10 +36,11 @@ def output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, obje
     permit = record.permit
     return {
         "output_id": record.output_id,
-        "watermark": watermark_id(record.output_id),
+        "watermark": watermark_id(record.marked_as),
         **path_fields(path),
         "output_sha256": sha256,
-        "target_sha256": record.target_sha256,
+        **({"target_sha256": record.target_sha256} if record.target_sha256 else {}),
+        **({} if record.live is None else _live_fields(record.live)),
         "identity": permit.identity_commitment,
         "consent_id": permit.consent_id,
         "assurance": permit.assurance,
@@ -50,6 +52,15 @@ def output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, obje
         "frames": record.frames,
         "generator": record.generator,
         **({"bundle": record.bundle} if record.bundle else {}),
+    }
+
+
+def _live_fields(part: LivePart) -> dict[str, object]:
+    return {
+        "stream": part.stream,
+        "segment": part.index,
+        **({"previous_sha256": part.previous} if part.previous else {}),
+        **({"last": True} if part.last else {}),
     }
 
 

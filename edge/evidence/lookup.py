@@ -6,6 +6,7 @@ file; the other ways say which output it is, or was made from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -142,6 +143,19 @@ def _exported(path: Path) -> dict[str, object] | None:
     return record if record.get("schema") == SCHEMA else None
 
 
+def entered_segments(source: LedgerSource | None) -> list[tuple[str, int]]:
+    """Return stream and place of every segment of a live recording that a ledger knows of."""
+    if source is None:
+        return []
+    found = []
+    for entry in source.entries:
+        stream, place = entry.fields.get("stream"), entry.fields.get("segment")
+        published = entry.kind == "output" and entry.state == "published"
+        if published and isinstance(stream, str) and isinstance(place, int):
+            found.append((stream, place))
+    return found
+
+
 def look_up(source: LedgerSource, verdict: Verdict, sha256: str) -> LedgerFinding:
     """Find a file's entry.
 
@@ -161,18 +175,31 @@ _WAYS: tuple[Way, ...] = ("file", "manifest", "implicit label", "watermark")
 
 
 def _ways(entry: Entry, verdict: Verdict, sha256: str) -> tuple[Way, ...]:
-    if entry.kind != "output":
+    fields = facts_of(entry)
+    if "output_id" not in fields:
         return ()
-    fields = entry.fields
     claims, label = verdict.claims, verdict.implicit_label
     mark, output = verdict.watermark, fields.get("output_id")
     told: dict[Way, bool] = {
         "file": sha256 in entry.hashes,
         "manifest": claims is not None and _same(output, claims.output_id),
         "implicit label": label is not None and _same(output, label["ProduceID"]),
-        "watermark": mark is not None and watermark_id(str(output)) == mark.id,
+        "watermark": mark is not None and _mark_of(fields) == mark.id,
     }
     return tuple(way for way in _WAYS if told[way])
+
+
+def facts_of(entry: Entry) -> Mapping[str, object]:
+    """Return what an entry says about an output: of a live stream its event's details."""
+    if entry.kind == "event" and entry.fields.get("event") == "live":
+        details = entry.fields.get("details")
+        return details if isinstance(details, Mapping) else {}
+    return entry.fields if entry.kind == "output" else {}
+
+
+def _mark_of(fields: Mapping[str, object]) -> str:
+    """Return the watermark of an output: a recorded segment has that of its stream."""
+    return watermark_id(str(fields.get("stream") or fields.get("output_id")))
 
 
 def _same(mine: object, theirs: str | None) -> bool:

@@ -16,6 +16,7 @@ from edge.cli import one_line
 from edge.evidence.both import Both
 from edge.evidence.check import Check, State
 from edge.evidence.checks import checks_of
+from edge.evidence.lookup import facts_of
 from edge.evidence.story import NOT_SHOWN, repeat_steps, story_of, verdict_words
 from edge.evidence.style import STYLE
 from edge.provenance.manifest import timestamp
@@ -230,7 +231,7 @@ def _entry(evidence: Evidence) -> str:
     finding = evidence.ledger
     if finding is None or not finding.matches:
         return ""
-    fields = finding.matches[0].entry.fields
+    fields = facts_of(finding.matches[0].entry)
     rows = [
         (words, shown(fields[name]))
         for name, words in _ENTRY_FIELDS.items()

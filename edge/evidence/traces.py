@@ -121,6 +121,12 @@ def parent(evidence: Evidence) -> Check:
     """Whether the file that it was made from is named."""
     title = Both("改动前的原文件已载明", "The file that it was made from is named")
     claims = evidence.verdict.claims
+    if claims is not None and claims.live is not None:
+        found = Both(
+            "没有原文件：这是实时画面的一部分。",
+            "There was no file: it is a part of a live stream.",
+        )
+        return Check(title, "open", found, NOTHING)
     if claims is None or not claims.ingredients:
         return Check(title, "open", Both("没有说明。", "Not stated."), NOTHING)
     bad = [item for item in _all(claims.ingredients) if item.integrity not in {None, "intact"}]

@@ -43,7 +43,7 @@ def deliver(
     plain: Path,
     ledger: Ledger,
     record: SwapRecord,
-    source: Path,
+    source: Path | None,
     output: Path,
 ) -> Delivered:
     """Sign and verify a labelled file, enter it into the ledger, and give it its name.
@@ -53,7 +53,7 @@ def deliver(
         plain: The labelled file with its implicit label; it is removed.
         ledger: Where the output is entered, before it gets its name.
         record: What was done.
-        source: The target file, which becomes the manifest's parent.
+        source: The target file, which becomes the manifest's parent; None for a live stream's part.
         output: The output's name.
 
     Raises:

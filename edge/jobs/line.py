@@ -142,13 +142,21 @@ class InOrder:
             BaseException: Whatever the source or a step raised.
         """
         while True:
-            item = self._channels[-1].get()
+            try:
+                item = self._channels[-1].get()
+            except _Closed:
+                return
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
                 return
             yield item
             self._taken()
+
+    def stop(self) -> None:
+        """End the iteration at once; from any thread. What is under way is thrown away."""
+        for channel in self._channels:
+            channel.close()
 
     def _feed(self) -> None:
         """Put the items into the line; runs in the source's thread."""

@@ -109,6 +109,18 @@ class AudioCopy:
         self._input.close()
 
 
+class NoAudio:
+    """The audio of what has none: live pictures."""
+
+    notes: tuple[str, ...] = ()
+
+    def write_until(self, seconds: float | None) -> None:
+        """Write nothing."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 def _layout(layout: Any) -> str:
     """Return the channels that AAC is given: the input's where they have a name, else fewer."""
     if layout.name in _AAC_LAYOUTS:

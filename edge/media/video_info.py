@@ -62,7 +62,8 @@ class VideoInfo:
     """A video as it is seen.
 
     Attributes:
-        path: The file; its audio is read again from here when the output is written.
+        path: The file; its audio is read again from here when the output is written. None for
+            live pictures, which have no sound.
         width: Pixels, upright.
         height: Pixels, upright.
         orientation: How stored frames are turned to be upright, as EXIF counts, 1 to 8.
@@ -79,7 +80,7 @@ class VideoInfo:
         container: FFmpeg's name of the container.
     """
 
-    path: Path
+    path: Path | None
     width: int
     height: int
     orientation: int

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MediaError, OutputError
-from edge.media.audio import AudioCopy
+from edge.media.audio import AudioCopy, NoAudio
 from edge.media.pyav import EXACT_COLOURS, load_av, reason, working_matrix
 from edge.media.video_info import LIMITED, VideoInfo
 from edge.publish import writing_failed
@@ -90,7 +90,11 @@ class VideoWriter:
             self._output.metadata.update(metadata)
             self._time_base = info.time_base
             self._stream = self._add_video(codec or self._best_codec(), threads)
-            self._audio = AudioCopy(info.path, info.shift, self._output, container)
+            self._audio: AudioCopy | NoAudio = (
+                NoAudio()
+                if info.path is None
+                else AudioCopy(info.path, info.shift, self._output, container)
+            )
         except BaseException:
             self._output.close()
             raise

@@ -8,17 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.provenance import manifest as ours
 from edge.provenance.findings import failure_codes, integrity_of, other_codes
 from edge.provenance.implicit import ImplicitLabel
-from edge.provenance.verdict import Action, Claims, Ingredient, SigningTime
+from edge.provenance.verdict import Action, Claims, Ingredient, Live, SigningTime
 from edge.provenance.watermark.identifier import ALGORITHM
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 _MAX_TEXT = 500
 _MAX_ITEMS = 100
 _MAX_DEPTH = 16
+_MAX_COUNT = 1 << 53
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _WATERMARK = re.compile(r"[0-9a-f]{16}")
 
@@ -68,6 +72,7 @@ def claims_of(store: Mapping[str, Any]) -> Claims:
         watermark=_watermark(_assertion(active, ours.SOFT_BINDING)),
         implicit_label=_implicit(_assertion(active, ours.IMPLICIT)),
         bundle=_text(swap.get("bundle")),
+        live=_live(_assertion(active, ours.LIVE)),
     )
 
 
@@ -189,6 +194,27 @@ def _implicit(data: Mapping[str, Any]) -> dict[str, str] | None:
     if not data:
         return None
     return {field.name: _text(data.get(field.name)) or "" for field in fields(ImplicitLabel)}
+
+
+def _live(data: Mapping[str, Any]) -> Live | None:
+    stream, index = _text(data.get("stream")), data.get("index")
+    if stream is None or not _is_count(index):
+        return None
+    begins, length, previous = (data.get(k) for k in ("beginsMs", "lengthMs", "previousSha256"))
+    return Live(
+        stream=stream,
+        part=_text(data.get("part")) or "",
+        index=int(index),
+        begins=int(begins) if _is_count(begins) else 0,
+        length=int(length) if _is_count(length) else 0,
+        previous=previous if isinstance(previous, str) and _DIGEST.fullmatch(previous) else "",
+        last=data.get("last") is True,
+        source=_text(data.get("source")) or "",
+    )
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
 
 
 def _watermark(data: Mapping[str, Any]) -> str | None:

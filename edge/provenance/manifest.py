@@ -26,13 +26,14 @@ from edge.publish import writing_failed
 if TYPE_CHECKING:
     import datetime
 
-    from edge.records import SwapRecord
+    from edge.records import LivePart, SwapRecord
 
 SWAP = "org.edge-swap.swap"
 CONSENT = "org.edge-swap.consent"
 TARGET = "org.edge-swap.target"
 LABEL = "org.edge-swap.label"
 IMPLICIT = "org.edge-swap.implicit-label"
+LIVE = "org.edge-swap.live"
 """Labels of our own assertions."""
 
 SOFT_BINDING = "c2pa.soft-binding"
@@ -80,6 +81,8 @@ def manifest_for(
     """
     name, _, version = record.generator.rpartition(" ")
     agent = {"name": name or version, "version": version}
+    target = [_assertion(TARGET, {"sha256": record.target_sha256})] if record.live is None else []
+    live = [] if record.live is None else [_assertion(LIVE, _live(record.live))]
     definition: dict[str, Any] = {
         "claim_generator_info": [{**agent, "specVersion": _SPECIFICATION}],
         "format": media_type,
@@ -87,7 +90,8 @@ def manifest_for(
             _assertion("c2pa.actions.v2", _actions(record, media_type, target_type, agent)),
             _assertion(SWAP, _swap(record)),
             _assertion(CONSENT, _consent(record)),
-            _assertion(TARGET, {"sha256": record.target_sha256}),
+            *target,
+            *live,
             _assertion(LABEL, _label(record)),
             _assertion(SOFT_BINDING, _soft_binding(record)),
             _assertion(IMPLICIT, asdict(implicit or implicit_label(record))),
@@ -106,6 +110,8 @@ def _actions(
     record: SwapRecord, media_type: str, target_type: str | None, agent: dict[str, str]
 ) -> dict[str, Any]:
     when = timestamp(record.created)
+    if record.live is not None:
+        return {"actions": _live_actions(record, when, agent), "allActionsIncluded": True}
     actions: list[dict[str, Any]] = [
         {"action": "c2pa.opened", "parameters": {"ingredientIds": [_INGREDIENT]}},
         {
@@ -120,6 +126,34 @@ def _actions(
     if target_type is not None and target_type != media_type:
         actions.append({"action": "c2pa.converted", "when": when, "softwareAgent": agent})
     return {"actions": actions, "allActionsIncluded": True}
+
+
+def _live_actions(record: SwapRecord, when: str, agent: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the actions of a part of a live stream: nothing was opened, no file was there."""
+    made = {
+        "action": "c2pa.created",
+        "when": when,
+        "softwareAgent": agent,
+        "digitalSourceType": COMPOSITE_WITH_AI,
+        "description": f"face swap by AI in a live picture; visible label '{record.label.text}' "
+        "drawn",
+    }
+    return [made, {"action": "c2pa.watermarked.bound", "when": when, "softwareAgent": agent}]
+
+
+def _live(part: LivePart) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "stream": part.stream,
+        "source": part.source,
+        "part": part.part,
+        "index": part.index,
+        "beginsMs": part.begins,
+    }
+    if part.part == "segment":
+        data |= {"lengthMs": part.length, "last": part.last}
+    if part.previous:
+        data["previousSha256"] = part.previous
+    return data
 
 
 def _swap(record: SwapRecord) -> dict[str, Any]:
@@ -148,7 +182,7 @@ def _consent(record: SwapRecord) -> dict[str, Any]:
 
 def _soft_binding(record: SwapRecord) -> dict[str, Any]:
     """Return which watermark the pixels carry: of the whole output, so the scope names no part."""
-    value = watermark_id(record.output_id)
+    value = watermark_id(record.marked_as)
     return {"alg": ALGORITHM, "blocks": [{"scope": {}, "value": value}], "pad": ""}
 
 
@@ -169,7 +203,7 @@ def sign(
     destination: Path,
     media_type: str,
     record: SwapRecord,
-    parent: Path,
+    parent: Path | None,
     *,
     key: SigningKey | None = None,
     title: str | None = None,
@@ -185,7 +219,7 @@ def sign(
         destination: The signed file; another path than `source`.
         media_type: image/jpeg, image/png, image/webp, video/mp4 or video/quicktime.
         record: What was done.
-        parent: The target file.
+        parent: The target file; None for a part of a live stream, which was made of no file.
         key: Signs; this device's key by default.
         title: Title of the output; none by default.
 
@@ -212,7 +246,8 @@ def sign(
         if isinstance(error, OSError):
             failures.append(error)
         if failures:
-            raise _file_error(failures[0], (source, parent), destination) from error
+            inputs = (source,) if parent is None else (source, parent)
+            raise _file_error(failures[0], inputs, destination) from error
         if isinstance(error, c2pa.C2paError):
             why = callback.failure or error
             raise ProvenanceError(f"the output could not be signed: {why}") from error
@@ -269,13 +304,16 @@ def _prepared(
     trusted: Any,
     media_type: str,
     record: SwapRecord,
-    parent: Path,
+    parent: Path | None,
     title: str | None,
     implicit: ImplicitLabel,
 ) -> tuple[Any, bool]:
     """Return a builder with its ingredient, and whether the target's own manifest was readable."""
     import c2pa
 
+    if parent is None:
+        definition = manifest_for(record, media_type, title, implicit=implicit)
+        return c2pa.Builder(definition, context=trusted), True
     kind = _kind(parent)
     target_type = kind.media_type if kind is not None else None
     definition = manifest_for(record, media_type, title, target_type=target_type, implicit=implicit)
@@ -314,6 +352,8 @@ def _verified(path: Path, media_type: str, record: SwapRecord, trusted: Any) -> 
     swaps = [a["data"] for a in active["assertions"] if a["label"] == SWAP]
     if len(swaps) != 1 or swaps[0].get("outputId") != record.output_id:
         raise ProvenanceError("the signed output does not carry the manifest of this swap")
+    if record.live is not None:
+        return "absent"
     parents = [i for i in active.get("ingredients", ()) if i.get("relationship") == "parentOf"]
     if len(parents) != 1:
         raise ProvenanceError("the signed output does not name its target")

@@ -122,6 +122,31 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """What the manifest says of the live stream that a file is part of; its signer's word.
+
+    Attributes:
+        stream: The stream's id.
+        part: frame or segment.
+        index: Its place in the stream.
+        begins: Milliseconds from the stream's beginning.
+        length: Milliseconds, of a segment.
+        previous: Hex digest of the segment before it; empty where it names none.
+        last: Whether no segment comes after it.
+        source: camera, network, file or synthetic.
+    """
+
+    stream: str
+    part: str
+    index: int
+    begins: int
+    length: int
+    previous: str
+    last: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """What the active manifest says, once its signature was looked at.
 
@@ -138,6 +163,7 @@ class Claims:
         implicit_label: Our own assertion: the seven fields that the file's implicit label has.
         watermark: Id of the watermark that the soft binding names, where it is of our algorithm.
         bundle: Our own assertion: id of the bundle that the models are of.
+        live: Our own assertion: which part of a live stream it is.
     """
 
     generator: str | None
@@ -152,6 +178,7 @@ class Claims:
     implicit_label: dict[str, str] | None = None
     watermark: str | None = None
     bundle: str | None = None
+    live: Live | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +255,7 @@ class Verdict:
             "generator": claims.get("generator"),
             "output_id": claims.get("output_id"),
             "bundle": claims.get("bundle"),
+            "live": claims.get("live"),
             "ingredients": claims.get("ingredients", ()),
             "actions": claims.get("actions", ()),
             "models": claims.get("models", ()),

@@ -94,8 +94,8 @@ def _enlarged(gains: NDArray[np.uint8], top: int, rows: int) -> NDArray[np.uint8
 
 def watermark_for(record: SwapRecord, width: int, height: int) -> Watermark:
     """Return the watermark of an output, for frames of `width` x `height` pixels."""
-    loss = VIDEO_LOSS if record.permit.medium == "video" else PICTURE_LOSS
-    return Watermark(watermark_id(record.output_id), width, height, loss)
+    loss = PICTURE_LOSS if record.permit.medium == "picture" else VIDEO_LOSS
+    return Watermark(watermark_id(record.marked_as), width, height, loss)
 
 
 def strengths(frame: NDArray[np.uint8], loss: float = PICTURE_LOSS) -> NDArray[np.float32]:

@@ -1,0 +1,190 @@
+"""`edge live`: a camera in, a labelled and signed stream out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.cli import EXIT_ERROR, one_line
+from edge.cli._swapping import configure_faces_live, configure_label, configure_leave
+from edge.cli.swap import configure_engines, engines_of
+
+if TYPE_CHECKING:
+    from edge.live.reopening import Reopening, SourceState
+    from edge.live.session import Outcome, Plan, Session
+    from edge.swap import Swapper
+
+_EXAMPLE = """example:
+  edge live --bundle alice/ --source camera:0 --record out/ --purpose film --target-is self
+  edge live --identity alice.identity --source synthetic --record out/ --seconds 30
+            --purpose film --target-is synthetic
+
+Every frame is labelled and watermarked, every segment is signed. There is no virtual camera.
+Stop it with Ctrl-C or with --seconds.
+"""
+
+HELP = "swap a camera's pictures as they come, and record them in signed segments"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLE
+    need = parser.add_argument_group("what to swap")
+    who = need.add_mutually_exclusive_group(required=True)
+    who.add_argument("--bundle", type=Path, metavar="PATH", help="a bundle's folder, or .zip")
+    who.add_argument("--identity", type=Path, metavar="PATH", help="identity file (edge enroll)")
+    need.add_argument(
+        "--source",
+        required=True,
+        metavar="SOURCE",
+        help="synthetic, camera:N (V4L2), picamera2, csi:N (Jetson), gstreamer:PIPELINE, "
+        "rtsp://..., or a video file",
+    )
+    need.add_argument(
+        "--size", type=_size, default=(640, 360), metavar="WxH", help="ask for (default 640x360)"
+    )
+    need.add_argument(
+        "--fps", type=float, default=25.0, metavar="N", help="ask for (default 25 a second)"
+    )
+    need.add_argument(
+        "--pixels",
+        choices=("mjpeg", "yuyv"),
+        default="mjpeg",
+        help="what a V4L2 camera sends (default mjpeg)",
+    )
+    _configure_outputs(parser)
+    configure_leave(parser)
+    configure_faces_live(parser.add_argument_group("which faces"))
+    configure_engines(parser)
+    configure_label(parser)
+
+
+def _configure_outputs(parser: argparse.ArgumentParser) -> None:
+    out = parser.add_argument_group("what becomes of it")
+    out.add_argument(
+        "--record", type=Path, metavar="FOLDER", help="signed segments, chained by their hashes"
+    )
+    out.add_argument(
+        "--segment", type=float, default=10.0, metavar="S", help="seconds of one (default 10)"
+    )
+    out.add_argument(
+        "--seconds", type=float, metavar="S", help="stop after so long (default: when stopped)"
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and len(text) <= 9):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size like 640x360")
+    if not (80 <= int(width) <= 8192 and 48 <= int(height) <= 8192):
+        raise argparse.ArgumentTypeError(f"'{text}' is not from 80x48 to 8192x8192")
+    return int(width), int(height)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the stream until it ends; return the exit status."""
+    from edge.errors import UsageError
+
+    if arguments.record is None:
+        raise UsageError("nothing would become of the stream: give --record FOLDER")
+    for option in ("segment", "fps", "seconds"):
+        value = getattr(arguments, option)
+        if value is not None and not 0 < value < 1e7:
+            raise UsageError(f"--{option} is a number above 0, not {value}")
+    swapper = _swapper(arguments)
+    source = _source(arguments)
+    session = _session(swapper, source, arguments)
+    _say(_beginning(session, arguments))
+    return _ended(session.run())
+
+
+def _session(swapper: Swapper, source: Reopening, arguments: argparse.Namespace) -> Session:
+    from edge.live.session import Plan, Session
+
+    plan: Plan = Plan(record=arguments.record, segment=arguments.segment, seconds=arguments.seconds)
+    return Session(swapper, source, plan)
+
+
+def _source(arguments: argparse.Namespace) -> Reopening:
+    from edge.live.reopening import Reopening
+    from edge.live.sources import open_source
+    from edge.live.sources.base import Wanted
+
+    width, height = arguments.size
+    wanted = Wanted(width, height, arguments.fps, arguments.pixels)
+    return Reopening(lambda: open_source(arguments.source, wanted), _told)
+
+
+def _told(state: SourceState) -> None:
+    if state.state == "lost":
+        _say(f"source lost: {state.reason}; trying again")
+    elif state.state == "running":
+        _say(f"source back: {state.name}")
+
+
+def _swapper(arguments: argparse.Namespace) -> Swapper:
+    from edge.bundle.opening import open_bundle
+    from edge.swap import Swapper
+
+    if arguments.bundle is None:
+        return Swapper(
+            arguments.identity,
+            purpose=arguments.purpose,
+            target_is=arguments.target_is,
+            target_consent=arguments.target_consent,
+            faces=arguments.faces,
+            engines=engines_of(arguments),
+            label_language=arguments.label_language,
+            label_style=arguments.label_style,
+        )
+    bundle = open_bundle(arguments.bundle)
+    for note in bundle.notes:
+        _say(note)
+    return bundle.swapper(
+        purpose=arguments.purpose,
+        target_is=arguments.target_is,
+        target_consent=arguments.target_consent,
+        faces=arguments.faces,
+        threads=arguments.threads or None,
+        min_score=arguments.min_score,
+        boost=arguments.boost,
+        look_every=arguments.look_every,
+        label_language=arguments.label_language,
+        label_style=arguments.label_style,
+    )
+
+
+def _beginning(session: Session, arguments: argparse.Namespace) -> str:
+    state = session.status()
+    consent = state["consent"]
+    kept = f"; recording to {arguments.record}/" if arguments.record is not None else ""
+    return (
+        f"live: {state['source']['name']}{kept}; consent ({consent['assurance']}) for "
+        f"{consent['purpose']} until {consent['until']}; Ctrl-C stops it"
+    )
+
+
+def _ended(outcome: Outcome) -> int:
+    """Say what the stream came to; return the exit status."""
+    rate = outcome.frames / outcome.seconds if outcome.seconds else 0.0
+    most = f"{outcome.faces} face{'s' if outcome.faces != 1 else ''}"
+    _say(
+        f"ended: {outcome.reason}; {outcome.frames} frames in {outcome.seconds:.1f} s "
+        f"({rate:.1f} a second, {outcome.dropped} dropped), at most {most} in one"
+    )
+    if (kept := outcome.recording) is not None:
+        lost = f", {kept.dropped} frames left out" if kept.dropped else ""
+        segments = "1 segment" if kept.segments == 1 else f"{kept.segments} segments"
+        _say(f"recorded: {segments} in {kept.folder}{lost}; edge verify {kept.folder} checks them")
+    if outcome.error is None:
+        return 0
+    sys.stderr.write(f"edge live: {one_line(str(outcome.error))}\n")
+    return EXIT_ERROR
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(one_line(text) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,60 @@
+"""A video file, played at its own pace."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from edge.errors import MediaError
+from edge.live.sources.base import Kind, Taken
+from edge.media.sniff import is_video
+from edge.media.video_in import open_video
+
+
+class FileSource:
+    """A video file as if it were a camera: a frame comes when its time has come, not before.
+
+    Args:
+        path: The file, as the user named it.
+    """
+
+    kind: Kind = "file"
+
+    def __init__(self, path: str) -> None:
+        """Open it.
+
+        Raises:
+            MediaError: It is missing, or no video.
+        """
+        file = Path(path)
+        if not file.exists():
+            raise MediaError(
+                f"--source {path}: neither a source's name nor a file that is here; sources are: "
+                "synthetic, camera:N, picamera2, csi:N, gstreamer:PIPELINE, rtsp://..., a video"
+            )
+        if not is_video(file):
+            raise MediaError(f"--source {path}: is no video")
+        self.name = file.name
+        self._reader = open_video(file)
+        self.rate = float(self._reader.info.rate or 25)
+        self._frames = iter(self._reader)
+        self._start: float | None = None
+
+    def read(self) -> Taken | None:
+        """Wait until the next frame is due; None at the file's end."""
+        frame = next(self._frames, None)
+        if frame is None:
+            return None
+        seconds = frame.index / self.rate
+        if frame.pts is not None:
+            seconds = float(frame.pts * frame.time_base)
+        if self._start is None:
+            self._start = time.monotonic() - seconds
+        due = self._start + seconds
+        if (wait := due - time.monotonic()) > 0:
+            time.sleep(min(wait, 10.0))  # a file may claim any pause
+        return Taken(frame.frame, max(due, time.monotonic() - 1.0))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()

@@ -1,0 +1,95 @@
+"""A source that vanishes comes back, with longer and longer waits; and one that is stopped ends."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from edge.errors import EdgeError
+from edge.live import reopening
+from edge.live.reopening import Reopening, SourceState
+from edge.live.sources.base import SourceError
+from tests.live import Scripted
+
+
+def test_a_source_that_cannot_be_opened_at_first_is_an_error_at_once() -> None:
+    gone = threading.Event()
+    gone.set()
+    with pytest.raises(SourceError, match="no such camera"):
+        Reopening(lambda: Scripted(unplugged=gone))
+
+
+def test_it_is_opened_again_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reopening, "FIRST_WAIT", 0.01)
+    gone = threading.Event()
+    states: list[SourceState] = []
+    opened: list[Scripted] = []
+
+    def open_it() -> Scripted:
+        opened.append(Scripted(rate=1000, unplugged=gone))
+        return opened[-1]
+
+    def told(state: SourceState) -> None:
+        states.append(state)
+        if state.tries == 3:
+            gone.clear()
+
+    source = Reopening(open_it, told)
+    seen = 0
+    for _ in source:
+        seen += 1
+        if seen == 3:
+            gone.set()
+        if seen == 6:
+            source.stop()
+    assert seen == 6
+    assert [state.state for state in states] == ["lost", "lost", "lost", "running", "ended"]
+    assert [state.tries for state in states] == [1, 2, 3, 0, 0]
+    assert states[0].reason == "scripted camera has gone"
+    assert {state.losses for state in states} == {1}
+    assert [source.closed for source in opened] == [1, 1]
+    assert source.state.state == "ended"
+
+
+def test_waits_grow_and_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    gone = threading.Event()
+    source = Reopening(lambda: Scripted(unplugged=gone))
+
+    def wait(self: threading.Event, seconds: float | None = None) -> bool:
+        waits.append(seconds or 0)
+        return len(waits) == 8
+
+    gone.set()
+    monkeypatch.setattr(threading.Event, "wait", wait)
+    assert list(source) == []
+    assert waits == [0.5, 1, 2, 4, 8, 15, 15, 15]
+
+
+def test_a_wait_is_cut_short() -> None:
+    gone = threading.Event()
+
+    def told(state: SourceState) -> None:
+        if state.state == "lost":
+            threading.Timer(0.05, source.stop).start()
+
+    source = Reopening(lambda: Scripted(unplugged=gone), told)
+    gone.set()
+    assert list(source) == []
+
+
+def test_a_silent_source_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Reopening(Scripted)
+    states: list[str] = [source.state.state]
+    monkeypatch.setattr(reopening, "SILENT", -1.0)
+    states.append(source.state.state)
+    assert states == ["running", "silent"]
+
+
+def test_what_closing_says_does_no_harm() -> None:
+    class Stubborn(Scripted):
+        def close(self) -> None:
+            raise EdgeError("will not close")
+
+    assert len(list(Reopening(lambda: Stubborn(2, 1000)))) == 2
