@@ -6,6 +6,7 @@ The frame that is written to is one of ours: it has not been labelled yet, so it
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import cast
 
@@ -39,6 +40,12 @@ _GREY = 3.0  # in uint8 steps between channels: as much as coding leaves of no c
 
 _NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
+_SOLID = (0.84, 0.68, 0.5)  # of the mask's width and height: middles that are tried
+_WORTH_IT = 150 * 150  # pixels; for a smaller middle, what is saved goes into four more blends
+_NOWHERE = Region(x=0, y=0, width=0, height=0)
+
+_AREA = cv2.INTER_AREA
+
 _ALIASING_SCALE = 0.5  # bilinear sampling skips pixels when it shrinks by more than two
 
 
@@ -63,6 +70,8 @@ def feather(mask: NDArray[np.float32]) -> NDArray[np.float32]:
         float32 (S, S) in [0, 1]; 0 on the outermost pixels.
     """
     size = mask.shape[0]
+    if cv2.minMaxLoc(mask)[0] >= 1:
+        return _border_fade(size)  # of a model without a mask: there is no edge to soften
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, size * _FEATHER))
     return cast(NDArray[np.float32], np.clip(soft, 0, 1) * _border_fade(size))
 
@@ -86,8 +95,7 @@ def match_colour(
     """
     size = picture.shape[0]
     grid = (min(_GRID, size), min(_GRID, size))
-    wanted = cv2.resize(target, grid, interpolation=cv2.INTER_AREA)
-    given = cv2.resize(picture, grid, interpolation=cv2.INTER_AREA)
+    wanted, given = _coarse(target, grid), _coarse(picture, grid)
     share = cv2.resize(alpha, grid, interpolation=cv2.INTER_AREA)
     # 1 where a third of the target still shows, 0 where only one of the two does: a little inside
     # the middle of the seam, where both are most likely skin.
@@ -110,6 +118,17 @@ def match_colour(
     correction = spread[..., :3] / (weight + _FORGET * weight.max())
     full = cv2.resize(correction, (size, size), interpolation=cv2.INTER_LINEAR)
     return cast(NDArray[np.uint8], cv2.add(picture, full, dtype=cv2.CV_8U))
+
+
+def _coarse(picture: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return a picture averaged down to a grid; halved as often as that goes, which is fast."""
+    side = picture.shape[0]
+    while side % (2 * grid[0]) == 0:
+        side //= 2
+        picture = cast(NDArray[np.uint8], cv2.resize(picture, (side, side), interpolation=_AREA))
+    if side == grid[0]:
+        return picture
+    return cast(NDArray[np.uint8], cv2.resize(picture, grid, interpolation=_AREA))
 
 
 def paste(
@@ -152,17 +171,67 @@ def paste(
         borderValue=_NOTHING,
     )
     part = frame[region.y : region.y + region.height, region.x : region.x + region.width]
+    _lay(part, cast(NDArray[np.uint8], layer), _solid(share, matrix, region))
+    return region
+
+
+def _lay(part: NDArray[np.uint8], layer: NDArray[np.uint8], solid: Region) -> None:
+    """Lay a layer of four channels on a part of the frame, in place."""
+    if solid.width * solid.height < _WORTH_IT:
+        _blend(part, layer)
+        return
+    top, bottom = slice(0, solid.y), slice(solid.y + solid.height, None)
+    left, right = slice(0, solid.x), slice(solid.x + solid.width, None)
+    rows, columns = slice(top.stop, bottom.start), slice(left.stop, right.start)
+    cv2.cvtColor(layer[rows, columns], cv2.COLOR_BGRA2BGR, dst=part[rows, columns])
+    around = ((top, slice(None)), (bottom, slice(None)), (rows, left), (rows, right))
+    for place in around:
+        if part[place].size:
+            _blend(part[place], layer[place])
+
+
+def _blend(part: NDArray[np.uint8], layer: NDArray[np.uint8]) -> None:
     kept = cast(NDArray[np.uint8], cv2.cvtColor(cv2.extractChannel(layer, 3), cv2.COLOR_GRAY2BGR))
     cv2.add(product(part, kept, 1 / 255), cv2.cvtColor(layer, cv2.COLOR_BGRA2BGR), dst=part)
-    return region
+
+
+def _solid(share: NDArray[np.uint8], matrix: NDArray[np.float64], region: Region) -> Region:
+    """Return a rectangle of the region in which nothing of the frame shows, as large as is easy.
+
+    It lies around the middle of the mask. There the layer replaces the frame, which takes half
+    the time of blending. Width or height is 0 where there is none.
+    """
+    left, top, columns, rows = cv2.boundingRect(share)
+    for part in _SOLID:
+        across, down = int(columns * (1 - part) / 2), int(rows * (1 - part) / 2)
+        middle = share[top + down : top + rows - down, left + across : left + columns - across]
+        if middle.size and cv2.minMaxLoc(middle)[0] == 255:
+            break
+    else:
+        return _NOWHERE
+    # A rectangle as wide and high as w and h times t lies within the turned one, by its corners.
+    (a, b, _), (c, d, _) = matrix.tolist()
+    wide, high = columns / 2 - across - 1, rows / 2 - down - 1  # of what bilinear sampling reaches
+    w, h = region.width / 2, region.height / 2
+    t = min(wide / (abs(a) * w + abs(b) * h), high / (abs(c) * w + abs(d) * h))
+    x, y = (inverse(matrix) @ (left + (columns - 1) / 2, top + (rows - 1) / 2, 1)).tolist()
+    x, y = x - region.x, y - region.y
+    x0, x1 = max(math.ceil(x - t * w), 0), min(math.floor(x + t * w) + 1, region.width)
+    y0, y1 = max(math.ceil(y - t * h), 0), min(math.floor(y + t * h) + 1, region.height)
+    return Region(x=x0, y=y0, width=max(x1 - x0, 0), height=max(y1 - y0, 0))
 
 
 def _as_bytes(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the mask as uint8 (S, S), 0 on the outermost pixels."""
-    share = np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
-    share[[0, -1], :] = 0
-    share[:, [0, -1]] = 0
+    share = cast(NDArray[np.uint8], cv2.convertScaleAbs(alpha, alpha=255))
+    _clear_border(share, 0)
     return share
+
+
+def _clear_border(picture: NDArray[np.uint8], value: int | tuple[int, ...]) -> None:
+    """Set the outermost pixels."""
+    picture[0] = picture[-1] = value
+    picture[:, 0] = picture[:, -1] = value
 
 
 def _region(
@@ -175,13 +244,15 @@ def _region(
         return Region(x=0, y=0, width=0, height=0)
     # A pixel that shows reaches half way into its neighbours, and a shrunk crop's pixels further.
     reach = max(1.0, scale_of(matrix))
-    low, high = np.array([left, top]) - reach, np.array([left + columns, top + rows]) - 1 + reach
-    box = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
-    back = inverse(matrix)
-    outline = box @ back[:, :2].T + back[:, 2]
-    first = np.clip(np.floor(outline.min(axis=0)), 0, (width, height))
-    last = np.clip(np.ceil(outline.max(axis=0)) + 1, first, (width, height))
-    (x0, y0), (x1, y1) = first.astype(int).tolist(), last.astype(int).tolist()
+    across = (left - reach, left + columns - 1 + reach)
+    down = (top - reach, top + rows - 1 + reach)
+    # In Python's own numbers: eight of them are no work for arrays.
+    span = []
+    for (a, b, c), most in zip(inverse(matrix).tolist(), (width, height), strict=True):
+        places = [a * x + b * y + c for x in across for y in down]
+        first = min(max(math.floor(min(places)), 0), most)
+        span.append((first, min(max(math.ceil(max(places)) + 1, first), most)))
+    (x0, x1), (y0, y1) = span
     return Region(x=x0, y=y0, width=x1 - x0, height=y1 - y0)
 
 
@@ -196,19 +267,19 @@ def _packed(
     size = picture.shape[0]
     wide = cast(NDArray[np.uint8], cv2.cvtColor(share, cv2.COLOR_GRAY2BGR))
     colour = product(picture, wide, 1 / 255)
-    packed = cast(NDArray[np.uint8], cv2.merge([colour, cv2.bitwise_not(share)]))
+    packed = cast(NDArray[np.uint8], cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))
+    cv2.insertChannel(cv2.bitwise_not(share), packed, 3)
     scale = scale_of(matrix)
     if scale <= 1 / _ALIASING_SCALE:
         return packed, matrix.copy()
     small = max(2, round(size / scale))
-    shrunk = cv2.resize(packed, (small, small), interpolation=cv2.INTER_AREA)
+    shrunk = cast(NDArray[np.uint8], cv2.resize(packed, (small, small), interpolation=_AREA))
     # Nothing may show at the border, or the warp would cut it off.
-    shrunk[[0, -1], :] = _NOTHING
-    shrunk[:, [0, -1]] = _NOTHING
+    _clear_border(shrunk, _NOTHING)
     # The centre of small pixel u lies at (u + 0.5) * size / small - 0.5 in the crop.
     warp = matrix * (small / size)
     warp[:, 2] += 0.5 * small / size - 0.5
-    return cast(NDArray[np.uint8], shrunk), warp
+    return shrunk, warp
 
 
 def as_grey_as(target: NDArray[np.uint8], picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

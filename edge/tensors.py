@@ -53,6 +53,10 @@ def to_picture(tensor: NDArray[np.float32], spec: PictureSpec) -> NDArray[np.uin
     """
     black, white = spec.range
     gain = 255.0 / (white - black)
-    planes = np.clip((tensor[0] - black) * gain + 0.5, 0, 255).astype(np.uint8)
+    height, width = tensor.shape[2:]
+    # What is darker than black is cut off first: OpenCV takes absolute values, and cuts off above.
+    values = cv2.max(tensor.reshape(3 * height, width), black)  # type: ignore[call-overload]
+    planes = cv2.convertScaleAbs(values, alpha=gain, beta=-black * gain)
     order = (2, 1, 0) if spec.channels == "RGB" else (0, 1, 2)
-    return cast(NDArray[np.uint8], cv2.merge([planes[channel] for channel in order]))
+    parts = [planes[channel * height : (channel + 1) * height] for channel in order]
+    return cast(NDArray[np.uint8], cv2.merge(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import cv2
@@ -58,14 +59,17 @@ def similarity(
         UsageError: No such template, or the landmarks are not finite or fall together.
     """
     points, goals = _pairs(landmarks, template, size)
-    start = points[:, 0] + 1j * points[:, 1]
-    goal = goals[:, 0] + 1j * goals[:, 1]
-    centred = start - start.mean()
-    spread = float(np.vdot(centred, centred).real)
+    # In Python's own numbers: five points are no work for arrays.
+    start = [complex(x, y) for x, y in points.tolist()]
+    goal = [complex(x, y) for x, y in goals.tolist()]
+    middle, aim = sum(start) / 5, sum(goal) / 5
+    centred = [point - middle for point in start]
+    spread = sum(abs(point) ** 2 for point in centred)
     if spread < _MIN_SPREAD:
         raise UsageError("landmarks fall together in one point: no face can be aligned to them")
-    turn = np.vdot(centred, goal - goal.mean()) / spread
-    shift = goal.mean() - turn * start.mean()
+    pairs = zip(centred, goal, strict=True)
+    turn = sum(point.conjugate() * (wanted - aim) for point, wanted in pairs) / spread
+    shift = aim - turn * middle
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
@@ -235,34 +239,41 @@ def cut(frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> Cro
         matrix: float64 (2, 3) frame to crop.
         size: Side of the crop in pixels.
     """
-    picture, warp = frame, matrix
-    if scale_of(matrix) < _ALIASING_SCALE:
-        picture, warp = _shrunk(frame, matrix, size)
+    part, warp = _part(frame, matrix, size)
+    # Four channels and back: OpenCV's warp has no fast path for three.
     crop = cv2.warpAffine(
-        picture, warp, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        cv2.cvtColor(part, cv2.COLOR_BGR2BGRA),
+        warp,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    return Crop(picture=cast(NDArray[np.uint8], crop), matrix=matrix)
+    shown = cv2.cvtColor(crop, cv2.COLOR_BGRA2BGR)
+    return Crop(picture=cast(NDArray[np.uint8], shown), matrix=matrix)
 
 
-def _shrunk(
+def _part(
     frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Halve the part of the frame where the crop lies; return that part and its own matrix.
+    """Return the part of the frame where the crop lies, and the matrix from there.
 
-    As often as the crop still shrinks by two or more: averaging 2 x 2 pixels is the one step that
-    OpenCV has a fast path for.
+    The part is halved as often as the crop still shrinks by two or more: averaging 2 x 2 pixels is
+    the one step that OpenCV has a fast path for.
     """
-    halvings = int(np.log2(1 / scale_of(matrix)))
+    scale = scale_of(matrix)
+    halvings = int(math.log2(1 / scale)) if scale < _ALIASING_SCALE else 0
     factor = 2**halvings
-    height, width = frame.shape[:2]
-    square = corners(size, matrix)
-    # One block of margin, for the bilinear neighbours; a crop far outside repeats the frame's edge.
-    low = np.clip(np.floor(square.min(axis=0)) - factor, 0, (width - 1, height - 1)).astype(int)
-    high = np.clip(np.ceil(square.max(axis=0)) + factor + 1, low + 1, (width, height)).astype(int)
-    columns, rows = ((high - low) // factor).tolist()
+    low, high = -0.5, size - 0.5
+    spans = []
+    for (a, b, c), most in zip(inverse(matrix).tolist(), frame.shape[1::-1], strict=True):
+        places = [a * x + b * y + c for x in (low, high) for y in (low, high)]
+        # One block of margin, for the bilinear neighbours; a crop far outside repeats the edge.
+        first = min(max(math.floor(min(places)) - factor, 0), most - 1)
+        spans.append((first, min(max(math.ceil(max(places)) + factor + 1, first + 1), most)))
+    (x0, x1), (y0, y1) = spans
+    columns, rows = (x1 - x0) // factor, (y1 - y0) // factor
     if columns < 1 or rows < 1:
         return frame, matrix  # only a sliver of it is in the frame: nothing to average
-    x0, y0 = low.tolist()
     part = frame[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
     for step in range(halvings - 1, -1, -1):
         part = cast(
@@ -271,5 +282,10 @@ def _shrunk(
         )
     # The centre of small pixel u lies at factor * u + (factor - 1) / 2 in the part.
     centre = (factor - 1) / 2
-    offset = matrix[:, :2] @ np.array([x0 + centre, y0 + centre]) + matrix[:, 2]
-    return part, np.column_stack([matrix[:, :2] * factor, offset])
+    (a, b, c), (d, e, f) = matrix.tolist()
+    x, y = x0 + centre, y0 + centre
+    there = [
+        [a * factor, b * factor, a * x + b * y + c],
+        [d * factor, e * factor, d * x + e * y + f],
+    ]
+    return part, np.array(there)
