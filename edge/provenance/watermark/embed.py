@@ -59,10 +59,12 @@ class Watermark:
         self._loss = loss
         tile = np.round(tile_of(identifier, pixel_of(width, height)) * _WAVE_UNITS)
         self._rows = len(tile)
+        parts = (np.abs(tile).clip(0, 255), np.where(tile > 0, 255, 0), np.where(tile < 0, 255, 0))
         # One row of tiles is enough: the picture is marked in bands that are as high.
-        tile = np.tile(tile, (1, -(-width // self._rows)))[:, :width]
-        self._size = np.abs(tile).clip(0, 255).astype(np.uint8)
-        self._up, self._down = (255 * sign.astype(np.uint8) for sign in (tile > 0, tile < 0))
+        times = -(-width // self._rows)
+        self._size, self._up, self._down = (
+            np.tile(part.astype(np.uint8), (1, times))[:, :width].copy() for part in parts
+        )
 
     def draw(self, frame: NDArray[np.uint8]) -> None:
         """Put the mark into `frame`, in place.
