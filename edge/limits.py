@@ -18,10 +18,13 @@ max_streams = 64
 max_mib = 2048             # of the file and of its weights beside it
 max_nodes = 100000
 max_tensor_mib = 1024      # of one weight, input or constant result, as the graph declares it
+domains = []               # of custom operators that this device's engine has built in
 
 [isolation]
 memory_mib = 4096          # beyond what the child starts with
 seconds = 120              # beside the time for the file's size
+command_memory_mib = 16384 # of a whole command with --isolate
+command_seconds = 0        # of the same; 0: as long as it takes
 ```
 
 What stands there are the defaults. A small device sets less; an archive may set more.
@@ -31,6 +34,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from edge import resources
@@ -55,11 +59,13 @@ class ModelLimits:
         max_bytes: Of the file and of its weights beside it.
         max_nodes: Nodes of the graph, subgraphs included.
         max_tensor_bytes: Of one weight, input or constant result, as the graph declares it.
+        domains: Of operators beyond the built-in ones that an engine here is known to have.
     """
 
     max_bytes: int = 2048 * _MIB
     max_nodes: int = 100_000
     max_tensor_bytes: int = 1024 * _MIB
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class DeviceLimits:
     video: VideoLimits = VIDEO_LIMITS
     model: ModelLimits = field(default_factory=ModelLimits)
     child: Bounds = field(default_factory=Bounds)
+    command: Bounds = field(default_factory=partial(Bounds, memory=16 << 30, seconds=0.0))
 
 
 def limits_path() -> Path:
@@ -106,7 +113,10 @@ def _read(top: Table) -> DeviceLimits:
     if top.has("model"):
         found = replace(found, model=_model(top.table("model"), found.model))
     if top.has("isolation"):
-        found = replace(found, child=_child(top.table("isolation"), found.child))
+        table = top.table("isolation")
+        found = replace(found, child=_child(table, found.child, ""))
+        found = replace(found, command=_child(table, found.command, "command_"))
+        table.end()
     top.end()
     return found
 
@@ -142,16 +152,16 @@ def _model(table: Table, known: ModelLimits) -> ModelLimits:
         max_nodes=table.whole("max_nodes", default=known.max_nodes),
         max_tensor_bytes=table.whole("max_tensor_mib", default=known.max_tensor_bytes // _MIB)
         * _MIB,
+        domains=table.texts("domains", default=known.domains),
     )
     table.end()
     return found
 
 
-def _child(table: Table, known: Bounds) -> Bounds:
-    found = replace(
+def _child(table: Table, known: Bounds, prefix: str) -> Bounds:
+    memory, seconds = f"{prefix}memory_mib", f"{prefix}seconds"
+    return replace(
         known,
-        memory=table.whole("memory_mib", low=256, default=known.memory // _MIB) * _MIB,
-        seconds=float(table.whole("seconds", default=round(known.seconds))),
+        memory=table.whole(memory, low=256, default=known.memory // _MIB) * _MIB,
+        seconds=float(table.whole(seconds, low=0, default=round(known.seconds))),
     )
-    table.end()
-    return found

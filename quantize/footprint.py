@@ -141,7 +141,7 @@ def _try(path: Path, inputs: Path, threads: int) -> Footprint:
     from edge.backends import open_session
     from quantize.memory import forget_peak, peak_bytes
 
-    with np.load(inputs) as stored:
+    with np.load(inputs, allow_pickle=False) as stored:
         feeds = {name: stored[name] for name in stored.files}
     backend = pick_backend(path)
     forget_peak()

@@ -173,7 +173,8 @@ def prepare(
         with tempfile.TemporaryDirectory(prefix="edge-swap-") as folder:
             side = Path(folder) / "emap.npy"
             first = run((LiftEmap(side), StaticShapes(sizes)), stated)
-            emap = np.load(side) if side.exists() else _emap_beside(card, file.path)
+            lifted = np.load(side, allow_pickle=False) if side.exists() else None
+            emap = _emap_beside(card, file.path) if lifted is None else lifted
         second = run(STANDARD, stated)
         original = contract_of(model, card, emap=emap)
         baked = None

@@ -8,6 +8,7 @@ notices on the way that a file is truncated or no ONNX model at all.
 from __future__ import annotations
 
 import mmap
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,31 +141,65 @@ def _locations(data: mmap.mmap) -> tuple[list[str], bool]:
 
 
 def check_onnx_file(path: Path) -> None:
-    """Check that a file is a whole ONNX model that stays in its folder.
+    """Check that a file is a whole ONNX model, in its folder, that asks for no more than it may.
 
     Args:
         path: The file.
 
     Raises:
-        ModelError: Not readable, truncated, no ONNX model, or a weight of it lies outside the
-            model's folder.
+        ModelError: Not readable, truncated, no ONNX model, over one of this device's limits, with
+            operators that no engine has built in, or a weight of it lies outside the model's
+            folder.
+        PolicyError: The device's limits cannot be read.
     """
+    from edge.backends._onnx_limits import Refused, check_limits  # it stands on this module
+    from edge.limits import device_limits
+
+    limits = device_limits().model
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             locations, has_graph = _locations(data)
+            size = len(data)
+            check_limits(data, limits)
     except (OSError, ValueError) as error:  # ValueError: mmap of an empty file
         raise ModelError(f"{path}: not a readable ONNX model: {error}") from error
     except Broken as error:
         raise ModelError(f"{path}: not an ONNX model, or truncated") from error
+    except Refused as error:
+        raise ModelError(f"{path}: refused: {error}") from error
     if not has_graph:
         raise ModelError(f"{path}: not an ONNX model: it holds no graph")
     folder = path.resolve().parent
-    for location in locations:
-        try:
-            inside = (folder / location).resolve().is_relative_to(folder)
-        except (OSError, ValueError):
-            inside = False
-        if not location or Path(location).is_absolute() or not inside:
-            raise ModelError(
-                f"{path}: refused: it asks for weights outside its own folder ({location!r})"
-            )
+    for location in dict.fromkeys(locations):
+        size += _outside_size(path, folder, location)
+    if size > limits.max_bytes:
+        raise ModelError(
+            f"{path}: refused: it has {size / 2**20:.4g} MiB with its weights: at most "
+            f"{limits.max_bytes / 2**20:.4g} MiB"
+        )
+
+
+def _outside_size(path: Path, folder: Path, location: str) -> int:
+    """Return the size of a file with weights, which must be a plain one of the model's folder."""
+    try:
+        file = folder / location
+        relative = Path(location)
+        wrong = not location or relative.is_absolute() or ".." in relative.parts
+        inside = not wrong and file.resolve().is_relative_to(folder)
+        state = file.stat() if inside and file.exists() else None
+    except (OSError, ValueError):
+        inside, state = False, None
+    if not inside:
+        raise ModelError(
+            f"{path}: refused: it asks for weights outside its own folder ({location!r})"
+        )
+    if state is None:
+        return 0  # the engine says that it is missing
+    if not stat.S_ISREG(state.st_mode):
+        raise ModelError(f"{path}: refused: its weights {location!r} are no plain file")
+    if state.st_nlink > 1:
+        # The same bytes under a second name: a file of somebody else's, put here by an archive.
+        raise ModelError(
+            f"{path}: refused: its weights {location!r} have a second name (a hard link): copy them"
+        )
+    return state.st_size

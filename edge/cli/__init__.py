@@ -25,6 +25,9 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TOOLCHAIN_COMMANDS = ("build", "quantize", "compare")
 """Commands that the toolchain registers; named here so that their absence can be explained."""
 
+ISOLATED_COMMANDS = ("detect", "enroll", "quantize", "run", "swap")
+"""Commands that run in a child as a whole with --isolate; `verify` has one for each file."""
+
 GROUPS = (
     ("to begin", ("demo", "doctor")),
     ("to swap", ("consent", "enroll", "identity", "detect", "swap", "live")),
@@ -141,7 +144,7 @@ def _system_error(error: OSError) -> str:
     return f"{os.fsdecode(error.filename)}: {why}" if error.filename is not None else why
 
 
-def _prepare_process() -> None:
+def prepare_process() -> None:
     """Make signals and streams of a whole process fit for what the commands do with them."""
     # A service that is stopped gets SIGTERM: clean up as for Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -152,6 +155,14 @@ def _prepare_process() -> None:
         # The label may be Chinese and the terminal not: an escape is better than no report.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _isolated(name: str, words: list[str], parsed: argparse.Namespace, command: Command) -> int:
+    from edge.isolation.whole import is_inside, order_of, run_whole
+
+    if is_inside():
+        return command.run(parsed)
+    return run_whole(order_of(words, parsed, programs=name in TOOLCHAIN_COMMANDS))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -165,7 +176,7 @@ def main(argv: list[str] | None = None) -> int:
         Ctrl-C.
     """
     if argv is None:
-        _prepare_process()
+        prepare_process()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         _print_help()
@@ -180,7 +191,10 @@ def main(argv: list[str] | None = None) -> int:
             return _unknown(name)
         parser = _Parser(prog=f"edge {name}", description=command.HELP)
         command.configure(parser)
-        return command.run(parser.parse_args(arguments[1:]))
+        parsed = parser.parse_args(arguments[1:])
+        if getattr(parsed, "isolate", False) and name in ISOLATED_COMMANDS:
+            return _isolated(name, arguments, parsed, command)
+        return command.run(parsed)
     except EdgeError as error:
         sys.stderr.write(f"edge {name}: {one_line(str(error))}\n")
         return EXIT_ERROR

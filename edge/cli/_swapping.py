@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.isolation.whole import add_isolate
 from edge.records import LABEL_LANGUAGES, LABEL_STYLES, PURPOSES
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def configure_output(parser: argparse.ArgumentParser) -> None:
     """Add the label's language and style, and the form of the report."""
     configure_label(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_isolate(parser)
 
 
 def configure_label(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.isolation.whole import add_isolate
+
 if TYPE_CHECKING:
     from edge.faces.detect import Detector
     from edge.records import Face
@@ -46,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, default=0, metavar="N", help="threads (0: the engine's choice)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON: boxes, scores, landmarks")
+    add_isolate(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.isolation.whole import add_isolate
+
 if TYPE_CHECKING:
     from edge.consent.enrol import Photo
     from edge.consent.identity import Identity
@@ -43,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", "--out", required=True, metavar="FILE", help="identity file to write"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_isolate(parser)
     parser.add_argument(
         "--recogniser",
         nargs="+",

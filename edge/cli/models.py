@@ -33,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument("file", type=Path, metavar="FILE", help="an .onnx or .tflite file")
     add.add_argument("--card", metavar="NAME", help="the card it is meant for")
     add.add_argument("--json", action="store_true", help="print JSON")
+    add.add_argument(
+        "--isolate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="first run it once in a child process with limits of memory and time (default)",
+    )
     pull = add_action(actions, "pull", "download a model whose card states where it is")
     pull.add_argument("names", nargs="+", metavar="NAME", help="a name that edge models list shows")
     pull.add_argument("--json", action="store_true", help="print JSON, show no progress")
@@ -97,6 +103,10 @@ def _show(arguments: argparse.Namespace) -> int:
 def _add(arguments: argparse.Namespace) -> int:
     from edge.adding import add_model
 
+    if arguments.isolate and arguments.file.is_file():
+        from edge.isolation.looking import try_model_isolated
+
+        try_model_isolated(arguments.file)
     added = add_model(arguments.file, arguments.card)
     if arguments.json:
         values = {**_summary(added.card), "sha256": added.card.sha256, "recorded": added.recorded}

@@ -39,8 +39,7 @@ _SYSTEM = (
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/mounts",
-    "/sys/devices/system/cpu",
-    "/sys/fs/cgroup",
+    "/sys",
     "/dev/urandom",
 )
 _DEVICES = ("/dev/null", "/dev/zero")

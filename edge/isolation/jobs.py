@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edge.errors import EdgeError
 from edge.isolation.confine import Confined
 from edge.isolation.wire import packed
 
@@ -45,12 +46,51 @@ def _picture(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, byt
     return packed(head), picture.frame.tobytes() + alpha + icc
 
 
+_ENGINES = {".onnx": "ort", ".ort": "ort", ".tflite": "litert", ".mnn": "mnn", ".param": "ncnn"}
+_FREE_SIDE = 64  # of an input whose sides the graph leaves open, where it is a picture
+
+
+def _model(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, bytes]:
+    """Open a model file and run it once on zeros; whatever the engine says is no answer of ours."""
+    from edge.backends import open_session
+
+    path = Path(arguments["path"])
+    backend = _ENGINES.get(path.suffix)
+    if backend is None:
+        return "no engine for it", b""
+    try:
+        session = open_session(path, backend=backend, threads=1)
+        if path.suffix == ".onnx":
+            session.run(_zeros(path))
+    except EdgeError as error:
+        if "alloc" in str(error):  # bad_alloc, "Failed to allocate memory": the limit is reached
+            raise MemoryError from error
+        return f"refused: {error}", b""
+    return "ran", b""
+
+
+def _zeros(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from edge.backends._onnx_outline import outline_of
+
+    feeds = {}
+    for port in outline_of(path).inputs:
+        sides = port.shape or ()
+        wide = _FREE_SIDE if len(sides) == 4 else 1
+        shape = [side or (1 if place < 2 else wide) for place, side in enumerate(sides)]
+        kind = port.kind if port.kind not in {"?", "bfloat16"} else "float32"
+        feeds[port.name] = np.zeros(shape, kind)
+    return feeds
+
+
 def _confined(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, bytes]:
     return asdict(confined), b""
 
 
 JOBS: dict[str, Job] = {
     "confined": _confined,
+    "model": _model,
     "picture": _picture,
     "shots": _shots,
     "verify": _verify,

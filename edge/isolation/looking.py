@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import MediaError
+from edge.errors import MediaError, ModelError
 from edge.isolation.bounds import Bounds, time_for
 from edge.isolation.run import ANSWER, Ended, Request, Start, ask, spawned
 from edge.isolation.wire import WireError, unpacked
@@ -155,6 +155,30 @@ def shots_isolated(path: Path, media_type: str, start: Start = spawned) -> tuple
         if jpeg.startswith(b"\xff\xd8\xff"):
             shots.append(Shot(jpeg, head.size, head.second, head.label))
     return tuple(shots)
+
+
+def try_model_isolated(path: Path, start: Start = spawned) -> None:
+    """Have a child open a model file in its engine and run it once, before this process does.
+
+    An engine's own complaint is left to who opens the file here; this is about files that take the
+    engine's process down, or all memory.
+
+    Args:
+        path: The file; what lies beside it may be read too.
+        start: How the child is started.
+
+    Raises:
+        ModelError: The child crashed, hung or took too much.
+    """
+    beside = str(path.resolve().parent)
+    request = Request("model", {"path": str(path)}, bounds=_bounds(path), reads=(str(path), beside))
+    try:
+        ask(request, start)
+    except Ended as ended:
+        raise ModelError(
+            f"{path}: the isolated process that tried it {ended}: the model is broken, or made to "
+            "do this; it is not opened here"
+        ) from ended
 
 
 def _listed(done: Any) -> list[Any]:

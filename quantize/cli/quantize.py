@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.isolation.whole import add_isolate
+
 if TYPE_CHECKING:
     from quantize.settings import Progress
 
@@ -73,6 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier conversion")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+    add_isolate(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
