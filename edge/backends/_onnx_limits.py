@@ -37,7 +37,7 @@ KNOWN_DOMAINS = frozenset(
 _GRAPH, _FUNCTION = 7, 25  # of a model
 _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE = 1, 5, 11, 12, 13  # of a graph
 _F_NAME, _F_NODE, _F_DOMAIN = 1, 7, 10  # of a function
-_N_INPUT, _N_OUTPUT, _N_OPERATOR, _N_ATTRIBUTE, _N_DOMAIN = 1, 2, 4, 5, 7
+_N_INPUT, _N_OUTPUT, _N_NAME, _N_OPERATOR, _N_ATTRIBUTE, _N_DOMAIN = 1, 2, 3, 4, 5, 7
 _A_NAME, _A_INT, _A_TENSOR, _A_GRAPH, _A_INTS, _A_GRAPHS = 1, 3, 5, 6, 8, 11
 _T_DIMS, _T_TYPE, _T_FLOATS, _T_INT32S, _T_INT64S, _T_NAME, _T_RAW = 1, 2, 4, 5, 7, 8, 9
 _T_EXTERNAL = 13
@@ -66,6 +66,7 @@ class _Seen:
         constants: Small constants by name.
         nodes: Nodes so far, those of functions not counted where they are called.
         calls: Operators of other domains, how often, in the graph itself.
+        callers: Of each of these the name of the first node that calls it.
         functions: Of each local function, what it calls and how many nodes it has.
     """
 
@@ -73,6 +74,7 @@ class _Seen:
     constants: dict[bytes, tuple[float, ...]] = field(default_factory=dict)
     nodes: int = 0
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    callers: dict[tuple[str, str], str] = field(default_factory=dict)
     functions: dict[tuple[str, str], tuple[Counter[tuple[str, str]], int]] = field(
         default_factory=dict
     )
@@ -134,8 +136,8 @@ def _graph(data: mmap.mmap, start: int, stop: int, seen: _Seen, depth: int) -> N
 def _tensor(data: mmap.mmap, start: int, stop: int, seen: _Seen) -> bytes:
     """Check a stored tensor, remember it if it is small, and return its name."""
     dims, kind = varints(data, start, stop, _T_DIMS), varints(data, start, stop, _T_TYPE)
-    if len(dims) > _MOST_RANK or any(side >= 1 << 63 for side in dims):
-        raise Refused("one of its weights has sides that are no sizes")
+    if len(dims) > _MOST_RANK:
+        raise Refused("one of its weights has more sides than any has")
     code = kind[0] if kind else 0
     count = math.prod(dims)
     size = count * _BYTES.get(code, 1)
@@ -148,10 +150,13 @@ def _tensor(data: mmap.mmap, start: int, stop: int, seen: _Seen) -> bytes:
         elif number == _T_EXTERNAL:
             outside = True
     what = f"its weight {_quoted(name)}"
+    if any(side >= 1 << 63 for side in dims):
+        raise Refused(f"{what} has a negative size")
     if size > seen.limits.max_tensor_bytes:
         raise Refused(f"{what} has {_mib(size)}: at most {_mib(seen.limits.max_tensor_bytes)}")
     if raw is not None and not outside and code in _BYTES and raw[1] - raw[0] != size:
-        raise Refused(f"{what} declares {size} bytes and holds {raw[1] - raw[0]}")
+        held = raw[1] - raw[0]
+        raise Refused(f"{what} holds fewer or more values than its shape: {held} bytes, not {size}")
     if count <= _MOST_VALUES and code in _READ:
         seen.constants[name] = _values(data, start, stop, code, raw)
     return name
@@ -204,7 +209,7 @@ def _node(data: mmap.mmap, start: int, stop: int, seen: _Seen, depth: int) -> No
     seen.nodes += 1
     if seen.nodes > seen.limits.max_nodes:
         raise Refused(f"it has more than {seen.limits.max_nodes} nodes")
-    operator = domain = ""
+    operator = domain = name = ""
     inputs: list[bytes] = []
     output = b""
     attributes: list[tuple[int, int]] = []
@@ -213,6 +218,8 @@ def _node(data: mmap.mmap, start: int, stop: int, seen: _Seen, depth: int) -> No
             inputs.append(data[at:end])
         elif number == _N_OUTPUT:
             output = output or data[at:end]
+        elif number == _N_NAME:
+            name = _text(data, at, end)
         elif number == _N_OPERATOR:
             operator = _text(data, at, end)
         elif number == _N_DOMAIN:
@@ -221,6 +228,7 @@ def _node(data: mmap.mmap, start: int, stop: int, seen: _Seen, depth: int) -> No
             attributes.append((at, end))
     if domain not in KNOWN_DOMAINS:
         seen.calls[domain, operator] += 1
+        seen.callers.setdefault((domain, operator), name)
     whole = operator == "Constant" or operator.startswith(("Random", "EyeLike"))
     for at, end in attributes:
         found = _attribute(data, at, end, seen, depth, read=whole)
@@ -294,9 +302,8 @@ def _unfolded(
             if called[0] in seen.limits.domains:
                 continue
             raise Refused(
-                f"it needs the operator {_quoted(called[1].encode())} of "
-                f"{_quoted(called[0].encode())}, which no engine here has built in; name the "
-                "domain in limits.toml if one does"
+                f"node {seen.callers.get(called, '')!r} is the custom operator {'.'.join(called)}, "
+                "which no engine here has built in; name its domain in limits.toml if one does"
             )
         if called in way or len(way) > _MOST_DEPTH:
             raise Refused(f"its function {_quoted(called[1].encode())} calls itself")

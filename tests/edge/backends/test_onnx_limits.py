@@ -125,8 +125,11 @@ def another_library() -> onnx.ModelProto:
 
 ATTACKS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "a weight that declares 4 TiB": (huge_weight, "its weight 'w' has 4.194e+06 MiB"),
-    "a weight of negative size": (negative_weight, "sides that are no sizes"),
-    "a weight that lies about its size": (lying_weight, "declares 4000 bytes and holds 4"),
+    "a weight of negative size": (negative_weight, "its weight 'w' has a negative size"),
+    "a weight that lies about its size": (
+        lying_weight,
+        "fewer or more values than its shape: 4 bytes, not 4000",
+    ),
     "an input of 64 GiB": (huge_input, "its tensor 'x' has 6.554e+04 MiB"),
     "ConstantOfShape": (from_constant("ConstantOfShape", "shape"), "ConstantOfShape makes"),
     "Expand": (from_constant("Expand", "value", "shape"), "Expand makes"),
@@ -140,7 +143,7 @@ ATTACKS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "a size within a branch": (within_a_branch, "ConstantOfShape makes"),
     "a function that calls itself": (a_function_of_itself, "calls itself"),
     "functions that unfold to 10^9 nodes": (a_billion_laughs, "unfold to more than"),
-    "an operator of somebody's library": (another_library, "operator 'Exec' of 'mine'"),
+    "an operator of somebody's library": (another_library, "the custom operator mine.Exec"),
 }
 
 
