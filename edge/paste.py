@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.colour import as_grey_as, match_colour
 from edge.errors import UsageError
 from edge.faces.align import inverse, scale_of
 from edge.records import Crop, Region
@@ -22,21 +23,6 @@ from edge.rounding import product
 _FADE = 1 / 14  # of the crop's side: how far from the border the mask reaches full strength
 _LEAST_FADE = 3.0  # pixels
 _FEATHER = 1 / 96  # of the crop's side: blur of the mask, so that its own edge is no line
-
-# Colour is compared on a small grid: the correction is low-frequency by intent, and this is fast.
-_GRID = 32
-_REACH = 3.0  # cells of the grid that a difference at the seam is felt inwards (Gaussian sigma)
-# Of the strongest weight: where the seam is farther away than the reach, nothing is corrected, and
-# the face keeps the colours that the model gave it.
-_FORGET = 0.15
-# In uint8 steps. Light and skin shift colours alike all along the seam; where the difference is
-# another than the usual one by more than the tolerance, there is hair, a hand or the background.
-_TOLERANCE = 16.0
-_MOST = 48.0
-
-_SEAM = 0.3  # of the strongest weight: what counts as seam when the usual difference is found
-
-_GREY = 3.0  # in uint8 steps between channels: as much as coding leaves of no colour
 
 _NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
@@ -74,61 +60,6 @@ def feather(mask: NDArray[np.float32]) -> NDArray[np.float32]:
         return _border_fade(size)  # of a model without a mask: there is no edge to soften
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, size * _FEATHER))
     return cast(NDArray[np.float32], np.clip(soft, 0, 1) * _border_fade(size))
-
-
-def match_colour(
-    picture: NDArray[np.uint8], alpha: NDArray[np.float32], target: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Shift the picture's colours near the seam to those of the target, so that no seam shows.
-
-    The difference of the two is measured where the mask goes from 0 to 1, spread smoothly, and
-    added; it fades away inwards. Detail and the middle of the face stay as the model gave them,
-    which matching mean and spread of the whole face would not do.
-
-    Args:
-        picture: uint8 (S, S, 3) BGR, from the model.
-        alpha: float32 (S, S) in [0, 1], feathered.
-        target: uint8 (S, S, 3) BGR, the crop that the model was given.
-
-    Returns:
-        uint8 (S, S, 3) BGR.
-    """
-    size = picture.shape[0]
-    grid = (min(_GRID, size), min(_GRID, size))
-    wanted, given = _coarse(target, grid), _coarse(picture, grid)
-    share = cv2.resize(alpha, grid, interpolation=cv2.INTER_AREA)
-    # 1 where a third of the target still shows, 0 where only one of the two does: a little inside
-    # the middle of the seam, where both are most likely skin.
-    seam = 6.75 * share * share * (1 - share)
-    rows = seam > _SEAM
-    if not rows.any():
-        return picture  # the mask is empty or has no edge
-    planes = np.empty((*seam.shape, 4), np.float32)
-    difference = cv2.subtract(wanted, given, dtype=cv2.CV_32F)
-    ordered = np.sort(difference[rows], axis=0)
-    usual = ordered[len(ordered) // 2]  # the median, per channel
-    blue, green, red = cv2.split(np.abs(difference - usual))
-    unusual = np.maximum(np.maximum(blue, green), red) / _TOLERANCE
-    seam /= 1 + unusual * unusual
-    np.clip(difference, -_MOST, _MOST, out=difference)
-    np.multiply(difference, seam[..., None], out=planes[..., :3])
-    planes[..., 3] = seam
-    spread = cv2.GaussianBlur(planes, (0, 0), _REACH)
-    weight = spread[..., 3:]
-    correction = spread[..., :3] / (weight + _FORGET * weight.max())
-    full = cv2.resize(correction, (size, size), interpolation=cv2.INTER_LINEAR)
-    return cast(NDArray[np.uint8], cv2.add(picture, full, dtype=cv2.CV_8U))
-
-
-def _coarse(picture: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return a picture averaged down to a grid; halved as often as that goes, which is fast."""
-    side = picture.shape[0]
-    while side % (2 * grid[0]) == 0:
-        side //= 2
-        picture = cast(NDArray[np.uint8], cv2.resize(picture, (side, side), interpolation=_AREA))
-    if side == grid[0]:
-        return picture
-    return cast(NDArray[np.uint8], cv2.resize(picture, grid, interpolation=_AREA))
 
 
 def paste(
@@ -280,23 +211,6 @@ def _packed(
     warp = matrix * (small / size)
     warp[:, 2] += 0.5 * small / size - 0.5
     return shrunk, warp
-
-
-def as_grey_as(target: NDArray[np.uint8], picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture without its colours where the target has none, else as it is.
-
-    A model that learnt from colours gives a black-and-white photograph red lips.
-
-    Args:
-        target: uint8 (S, S, 3) BGR, the crop that the model was given.
-        picture: uint8 (S, S, 3) BGR, from the model.
-    """
-    blue, green, red = cv2.split(target)
-    colour = max(cv2.norm(blue, green, cv2.NORM_INF), cv2.norm(green, red, cv2.NORM_INF))
-    if colour > _GREY:
-        return picture
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    return cast(NDArray[np.uint8], cv2.merge((grey, grey, grey)))
 
 
 def put_back(
