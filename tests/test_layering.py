@@ -35,7 +35,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "ai_edge_litert": ("edge/backends/",),
     "tflite_runtime": ("edge/backends/",),
     "c2pa": ("edge/provenance/",),
-    "av": ("edge/media/", "edge/provenance/decoding.py"),  # verify asks whether frames decode
+    "av": ("edge/media/",),
 }
 
 

@@ -7,8 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from edge.media.pyav import load_av, open_to_read
-from edge.media.video_in import OPEN_OPTIONS
+from edge.media.pyav import OPEN_OPTIONS, load_av, open_to_read
 
 _COPIED = {
     "mp4": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "flac", "opus"}),

@@ -13,6 +13,11 @@ from edge.errors import EngineMissing
 OLDEST = 17
 """Earlier ones convert BT.709 and full-range pictures with the wrong matrix or range."""
 
+# Playlists and image sequences would open other files, or the network.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
+OPEN_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+"""For FFmpeg, of every file that is read."""
+
 _LENIENT = 19  # from here on PyAV takes no word on how to read bad metadata
 
 # SWS_BILINEAR, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INT. Without the last two, grey 20 comes back as
@@ -54,6 +59,8 @@ def open_to_read(av: ModuleType, path: Path, options: Mapping[str, str]) -> Any:
 
 def reason(error: BaseException) -> str:
     """Return an FFmpeg error as half a sentence, without the file name that PyAV adds."""
+    if isinstance(error, MemoryError):
+        return "it has more streams than any file has, or asks for more memory than there is"
     said = getattr(error, "strerror", None) or str(error)
     return said[:1].lower() + said[1:]
 

@@ -16,13 +16,16 @@ from edge.errors import MediaError
 from edge.limits import device_limits
 from edge.media import exif
 from edge.media.limits import VideoLimits
-from edge.media.pyav import EXACT_COLOURS, load_av, open_to_read, reason, working_matrix
+from edge.media.pyav import (
+    EXACT_COLOURS,
+    OPEN_OPTIONS,
+    load_av,
+    open_to_read,
+    reason,
+    working_matrix,
+)
 from edge.media.sniff import sniff
 from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
-
-# Playlists and image sequences would open other files, or the network.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
-OPEN_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
 
 _MICRO = 1_000_000  # AV_TIME_BASE
 _MAX_BOXES = 100_000

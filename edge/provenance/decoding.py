@@ -5,6 +5,9 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from edge.errors import EngineMissing
+from edge.limits import device_limits
+from edge.media.pyav import OPEN_OPTIONS, load_av, open_to_read, reason
 from edge.media.quiet import captured_stderr
 from edge.provenance import xmp
 from edge.provenance.container import Kind
@@ -49,6 +52,8 @@ def undecodable(path: Path, kind: Kind) -> str | None:
         OSError: The file cannot be read.
     """
     if kind.media_type in xmp.MEDIA_TYPES:
+        if path.stat().st_size > device_limits().picture.max_bytes:
+            return None
         return _picture(path.read_bytes(), kind.media_type)
     if kind.media_type in {"video/mp4", "video/quicktime"}:
         return _video(path)
@@ -75,11 +80,11 @@ def _picture(data: bytes, media_type: str) -> str | None:
 
 def _video(path: Path) -> str | None:
     try:
-        import av
-    except ImportError:
+        av = load_av()
+    except EngineMissing:
         return None  # the box check has to do
     try:
-        with av.open(str(path)) as container:
+        with open_to_read(av, path, OPEN_OPTIONS) as container:
             return None if len(container.streams) else "there is no stream in it"
-    except (OSError, ValueError) as error:  # PyAV's errors derive from both families
-        return f"it does not open: {error}"
+    except (OSError, ValueError, av.FFmpegError) as error:
+        return f"it does not open: {reason(error)}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge.errors import MediaError
 from edge.provenance.anchors import THIS_DEVICE, Anchor, anchors, time_anchors
+from edge.provenance.boxes import are_too_many
 from edge.provenance.claims import active_signature, claims_of, optional_text
 from edge.provenance.container import Kind, problem, sniff
 from edge.provenance.decoding import undecodable
@@ -87,6 +88,14 @@ def _open(path: Path) -> tuple[Kind | None, str | None]:
 
 
 def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
+    if kind.boxes and are_too_many(path):
+        return Verdict(
+            file=str(path),
+            exit_status=TAMPERED,
+            media_type=kind.media_type,
+            problem="it has more boxes than any such file: not looked into",
+            manifest="unreadable",
+        )
     known, notes = anchors()
     clocks, clock_notes = time_anchors()
     reading = read_manifest(path, kind, known + clocks, fetch_remote)
