@@ -1,9 +1,11 @@
-"""`edge live`: a camera in, a labelled and signed stream out."""
+"""`edge live`: a camera in, a labelled and signed stream out, recorded or watched in a browser."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,19 +15,23 @@ from edge.cli.swap import configure_engines, engines_of
 
 if TYPE_CHECKING:
     from edge.live.reopening import Reopening, SourceState
-    from edge.live.session import Outcome, Plan, Session
+    from edge.live.session import Outcome, Session
+    from edge.live.view.server import Listen, ViewServer
     from edge.swap import Swapper
 
-_EXAMPLE = """example:
-  edge live --bundle alice/ --source camera:0 --record out/ --purpose film --target-is self
-  edge live --identity alice.identity --source synthetic --record out/ --seconds 30
-            --purpose film --target-is synthetic
+LINGER = 1.5
+"""Seconds that the page's server stays after the end, so that pages learn why it ended."""
 
-Every frame is labelled and watermarked, every segment is signed. There is no virtual camera.
-Stop it with Ctrl-C or with --seconds.
+_EXAMPLE = """example:
+  edge live --bundle alice/ --source camera:0 --record out/ --view --purpose film --target-is self
+  edge live --identity alice.identity --source synthetic --view --purpose film
+            --target-is synthetic
+
+Every frame is labelled and watermarked, every segment and every picture that is shown is signed.
+There is no virtual camera. Stop it with Ctrl-C, with --seconds, or on the page.
 """
 
-HELP = "swap a camera's pictures as they come, and record them in signed segments"
+HELP = "swap a camera's pictures as they come: record them, or watch them in a browser"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,12 +69,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_outputs(parser: argparse.ArgumentParser) -> None:
-    out = parser.add_argument_group("what becomes of it")
+    out = parser.add_argument_group("what becomes of it (at least one)")
     out.add_argument(
         "--record", type=Path, metavar="FOLDER", help="signed segments, chained by their hashes"
     )
     out.add_argument(
         "--segment", type=float, default=10.0, metavar="S", help="seconds of one (default 10)"
+    )
+    out.add_argument(
+        "--view", action="store_true", help="serve a page to watch it on, on this machine alone"
+    )
+    out.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="where the page is (default 127.0.0.1:8765); on the network with TLS and a token",
+    )
+    for option, text in (
+        ("--tls-certificate", "certificate for the page, PEM (default: one made here)"),
+        ("--tls-key", "its private key, PEM"),
+    ):
+        out.add_argument(option, type=Path, metavar="FILE", help=text)
+    out.add_argument(
+        "--show-original",
+        action="store_true",
+        help="a small original beside it, for the operator who is in the picture and has said so "
+        "with --target-consent",
     )
     out.add_argument(
         "--seconds", type=float, metavar="S", help="stop after so long (default: when stopped)"
@@ -88,24 +113,79 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the stream until it ends; return the exit status."""
     from edge.errors import UsageError
 
-    if arguments.record is None:
-        raise UsageError("nothing would become of the stream: give --record FOLDER")
+    if arguments.record is None and not arguments.view:
+        raise UsageError("nothing would become of the stream: give --view, --record FOLDER or both")
+    if not arguments.view and (arguments.listen or arguments.show_original):
+        raise UsageError("--listen and --show-original go with --view")
     for option in ("segment", "fps", "seconds"):
         value = getattr(arguments, option)
         if value is not None and not 0 < value < 1e7:
             raise UsageError(f"--{option} is a number above 0, not {value}")
+    if arguments.view:
+        from edge.live.view.server import check_installed
+
+        check_installed()
+    if arguments.show_original:
+        from edge.live.beside import check_beside
+
+        check_beside(arguments.target_consent)
     swapper = _swapper(arguments)
     source = _source(arguments)
-    session = _session(swapper, source, arguments)
+    with ExitStack() as stack:
+        return _run(swapper, source, arguments, stack)
+
+
+def _run(
+    swapper: Swapper, source: Reopening, arguments: argparse.Namespace, stack: ExitStack
+) -> int:
+    from edge.live.session import Plan, Session
+
+    plan = Plan(
+        record=arguments.record,
+        segment=arguments.segment,
+        show=arguments.view,
+        beside=arguments.show_original,
+        seconds=arguments.seconds,
+    )
+    if arguments.view:
+        from edge.live.health import HealthWatch
+        from edge.live.view.server import ViewServer, take_port
+        from edge.live.watched import Watched
+
+        listen = listen_of(arguments)
+        taken = stack.enter_context(take_port(listen))
+        session = Session(swapper, source, plan)
+        health = HealthWatch()
+        health.start()
+        stack.callback(health.stop)
+        server = stack.enter_context(ViewServer(Watched(session, health), listen, taken))
+        _say(_beginning(session, arguments))
+        say_where(server)
+        outcome = session.run()
+        time.sleep(LINGER)
+        return _ended(outcome)
+    session = Session(swapper, source, plan)
     _say(_beginning(session, arguments))
     return _ended(session.run())
 
 
-def _session(swapper: Swapper, source: Reopening, arguments: argparse.Namespace) -> Session:
-    from edge.live.session import Plan, Session
+def listen_of(arguments: argparse.Namespace) -> Listen:
+    """Return where the page is to be."""
+    from edge.live.view.server import Listen, parse_listen
 
-    plan: Plan = Plan(record=arguments.record, segment=arguments.segment, seconds=arguments.seconds)
-    return Session(swapper, source, plan)
+    host, port = parse_listen(arguments.listen or "")
+    return Listen(host, port, arguments.tls_certificate, arguments.tls_key)
+
+
+def say_where(server: ViewServer) -> None:
+    """Print the link; on the network as a QR code too, and this once alone: it holds the token."""
+    if server.tls is None:
+        _say(f"page: {server.link} (this machine only)")
+        return
+    sys.stdout.write(server.qr())
+    _say(f"page: {server.link}")
+    _say(f"certificate, SHA-256: {server.tls.fingerprint}")
+    _say("The link lets in whoever has it, and is not shown again.")
 
 
 def _source(arguments: argparse.Namespace) -> Reopening:
