@@ -11,11 +11,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from edge.errors import OutputError, UsageError
+from edge.harmless import html_text
 from edge.publish import writing_failed
 
 __all__ = ["SCHEMA", "Device", "as_markdown", "as_page", "named_apart", "read_device", "write_page"]
@@ -154,21 +154,21 @@ def as_markdown(devices: Sequence[Device], names: Sequence[str]) -> str:
 
 def as_page(devices: Sequence[Device], names: Sequence[str]) -> str:
     """Return the same as one HTML page that needs nothing from anywhere, with a plot per stage."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    head = "".join(f"<th>{html_text(name)}</th>" for name in names)
     rows = "".join(
-        f"<tr><td>{escape(stage)}</td>"
+        f"<tr><td>{html_text(stage)}</td>"
         + "".join(f"<td>{_figure(device, stage)}</td>" for device in devices)
         + "</tr>\n"
         for stage in _stages(devices)
     )
     about = "".join(
         f"<tr><td>{cells[0][0]}</td>"
-        + "".join(f'<td class="text">{escape(text)}</td>' for _, text in cells)
+        + "".join(f'<td class="text">{html_text(text)}</td>' for _, text in cells)
         + "</tr>\n"
         for cells in zip(*map(_about, devices), strict=True)
     )
     plots = "\n".join(_plot(stage, devices, names) for stage in _stages(devices))
-    texts = "".join(f'<th class="text">{escape(name)}</th>' for name in names)
+    texts = "".join(f'<th class="text">{html_text(name)}</th>' for name in names)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -212,14 +212,14 @@ def _plot(stage: str, devices: Sequence[Device], names: Sequence[str]) -> str:
     for place, (device, name) in enumerate(zip(devices, names, strict=True)):
         y = place * _ROW
         short = name if len(name) <= 26 else f"{name[:25]}…"
-        parts.append(f'<text x="0" y="{y + 15:.0f}">{escape(short)}</text>')
+        parts.append(f'<text x="0" y="{y + 15:.0f}">{html_text(short)}</text>')
         long = device.times[stage] / most * _BAR if _counts(device, stage) else 0.0
         figure = _figure(device, stage)
         parts.append(
             f'<rect x="{_NAME:.0f}" y="{y + 3:.0f}" width="{long:.1f}" height="15" rx="2"/>'
             f'<text x="{_NAME + long + 6:.1f}" y="{y + 15:.0f}">{figure}</text>'
         )
-    title = escape(stage)
+    title = html_text(stage)
     return (
         f"<figure><figcaption>{title}</figcaption>"
         f'<svg viewBox="0 0 {_NAME + _BAR + 110:.0f} {height:.0f}" role="img" '

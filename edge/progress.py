@@ -5,8 +5,11 @@ Stages report through `Progress`, a plain function, so that they know nothing of
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
+
+from edge.harmless import one_line, raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +51,9 @@ def bytes_bar(title: str, quiet: bool) -> Iterator[Progress]:
     )
     from rich.progress import Progress as RichProgress
 
-    console = Console(stderr=True)
+    console = Console(file=raw(sys.stderr))
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -59,7 +62,7 @@ def bytes_bar(title: str, quiet: bool) -> Iterator[Progress]:
     with RichProgress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as shown:
-        task = shown.add_task(title.replace("[", r"\["), total=None)
+        task = shown.add_task(one_line(title), total=None)
 
         def report(done: int, total: int | None, what: str) -> None:
             shown.update(task, completed=done, total=total)
@@ -122,9 +125,9 @@ def _bars(titles: tuple[str, ...], quiet: bool) -> Iterator[list[Progress]]:
             speed = task.finished_speed or task.speed
             return Text(f"{speed:5.1f}/s" if speed else "    -/s", style="progress.data.speed")
 
-    console = Console(stderr=True)
+    console = Console(file=raw(sys.stderr))
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),
@@ -142,8 +145,6 @@ def _row(shown: RichProgress, title: str, *, stays: bool) -> Progress:
     last = 0
 
     def report(done: int, total: int | None, what: str) -> None:
-        from edge.cli import one_line
-
         nonlocal task, last
         if task is None:
             task = shown.add_task(title, total=total)
@@ -154,7 +155,7 @@ def _row(shown: RichProgress, title: str, *, stays: bool) -> Progress:
             task,
             completed=done,
             total=total,
-            description=one_line(f"{title} {what}").replace("[", r"\["),
+            description=one_line(f"{title} {what}"),
             visible=stays or done != total,
         )
 

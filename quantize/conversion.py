@@ -264,4 +264,4 @@ def _slower(latency: Latency) -> str:
 
 def as_json(facts: Mapping[str, Any]) -> str:
     """Return facts as JSON text for people and programs."""
-    return json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(facts, indent=2) + "\n"

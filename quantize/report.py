@@ -81,7 +81,7 @@ def write_report(comparison: Comparison, report: Path, *, inputs: Iterable[Path]
     """
     check_destination(report, inputs)
     page, markdown, data = report_files(report)
-    text = json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(comparison.as_dict(), indent=2, allow_nan=False) + "\n"
     # The page comes last: where it is, the others are.
     for path, content in (
         (data, text),

@@ -6,10 +6,10 @@ Names of files and of layers, cards and messages of engines are untrusted text.
 from __future__ import annotations
 
 import re
-from html import escape
 
 import edge
 from edge.cli import one_line
+from edge.harmless import html_text
 from quantize.comparison import Comparison, Row, WorstPicture, decibels
 from quantize.quality import MOST_PSNR
 from quantize.report_pictures import data_uri
@@ -53,19 +53,19 @@ def as_html(comparison: Comparison) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n{GENERATOR}\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{html_text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(part for part in parts if part)
-        + f'\n<footer class="quiet">edge-swap {escape(edge.__version__)}. Figures are of this '
+        + f'\n<footer class="quiet">edge-swap {html_text(edge.__version__)}. Figures are of this '
         "machine and of no other; a busy machine shows in the latencies.</footer>\n"
         "</main>\n</body>\n</html>\n"
     )
 
 
 def _head(title: str, comparison: Comparison) -> str:
-    found = "".join(f"<li>{escape(each)}</li>" for each in comparison.findings())
+    found = "".join(f"<li>{html_text(each)}</li>" for each in comparison.findings())
     about = f"{len(comparison.candidates)} models, {comparison.count} samples: {comparison.samples}"
     return (
-        f'<header><h1>{escape(title)}</h1><p class="quiet">{escape(about)}</p>'
+        f'<header><h1>{html_text(title)}</h1><p class="quiet">{html_text(about)}</p>'
         f'<ul class="findings">{found}</ul></header>'
     )
 
@@ -87,13 +87,13 @@ def _named(comparison: Comparison, row: Row) -> str:
 
 def _broken(row: Row) -> str:
     """Return a row's name that may break after dots and strokes, which file names never do."""
-    return re.sub(r"([._/-])", r"\1<wbr>", escape(shown_name(row)))
+    return re.sub(r"([._/-])", r"\1<wbr>", html_text(shown_name(row)))
 
 
 def _figures(comparison: Comparison) -> str:
     chosen = columns(comparison)
     head = "".join(
-        f'<th scope="col" title="{escape(column.about)}">{escape(column.title)}</th>'
+        f'<th scope="col" title="{html_text(column.about)}">{html_text(column.title)}</th>'
         for column in chosen
     )
     body = []
@@ -101,12 +101,12 @@ def _figures(comparison: Comparison) -> str:
         kind = ' class="reference"' if row is comparison.reference else ""
         cells = [f"<td>{_named(comparison, row)}</td>"]
         if row.trouble:
-            text = escape(remarks(row))
+            text = html_text(remarks(row))
             cells.append(f'<td class="trouble" colspan="{len(chosen)}">{text}</td>')
         else:
             cells += [_cell(column.title, column.cell(row)) for column in chosen]
         body.append(f"<tr{kind}>{''.join(cells)}</tr>")
-    about = ". ".join(f"<b>{escape(c.title)}</b>: {escape(c.about)}" for c in chosen)
+    about = ". ".join(f"<b>{html_text(c.title)}</b>: {html_text(c.about)}" for c in chosen)
     return (
         f'<h2>Side by side</h2><table><thead><tr><th scope="col">Model</th>{head}</tr></thead>'
         f'<tbody>{"".join(body)}</tbody></table><p class="quiet">{about}.</p>'
@@ -115,7 +115,7 @@ def _figures(comparison: Comparison) -> str:
 
 def _cell(title: str, text: str) -> str:
     kind = ' class="empty"' if text == NOTHING else ""
-    return f'<td{kind} data-label="{escape(title)}">{escape(text)}</td>'
+    return f'<td{kind} data-label="{html_text(title)}">{html_text(text)}</td>'
 
 
 def _plots(comparison: Comparison) -> str:
@@ -146,14 +146,14 @@ def _point(comparison: Comparison, row: Row, x: float) -> Point:
 
 def _figure(caption: str, points: list[Point], x_title: str, float_x: float | None) -> str:
     drawn = scatter(points, x_title=x_title, float_x=float_x)
-    return f"<figure><figcaption>{escape(caption)}</figcaption>{drawn}</figure>"
+    return f"<figure><figcaption>{html_text(caption)}</figcaption>{drawn}</figure>"
 
 
 def _pictures(comparison: Comparison) -> str:
     judged = [(row, row.worst) for row in comparison.measured if row.worst is not None]
     shown = [(row, worst) for row, worst in judged if worst.psnr < MOST_PSNR]
     equal = ", ".join(shown_name(row) for row, worst in judged if worst.psnr >= MOST_PSNR)
-    same = f'<p class="quiet">Equal to the float model: {escape(equal)}.</p>' if equal else ""
+    same = f'<p class="quiet">Equal to the float model: {html_text(equal)}.</p>' if equal else ""
     if not shown:
         return ""
     blocks = [
@@ -185,7 +185,7 @@ def _worst(worst: WorstPicture) -> str:
         f"<span>{worst.scale:.3f}</span></span></figcaption></figure>"
     )
     about = f"{one_line(worst.sample)}: {decibels(worst.psnr)} dB"
-    return f'<p class="quiet">{escape(about)}</p><div class="worst">{"".join(figures)}</div>'
+    return f'<p class="quiet">{html_text(about)}</p><div class="worst">{"".join(figures)}</div>'
 
 
 def _sensitivity(comparison: Comparison) -> str:
@@ -216,8 +216,10 @@ def _files(comparison: Comparison) -> str:
 
 def _machine(comparison: Comparison) -> str:
     rows = "".join(
-        f"<dt>{escape(topic)}</dt><dd>{escape(text)}</dd>"
+        f"<dt>{html_text(topic)}</dt><dd>{html_text(text)}</dd>"
         for topic, text in machine_lines(comparison)
     )
-    notes = "".join(f'<p class="quiet">{escape(one_line(note))}</p>' for note in comparison.notes)
+    notes = "".join(
+        f'<p class="quiet">{html_text(one_line(note))}</p>' for note in comparison.notes
+    )
     return f"<h2>Machine and method</h2><dl>{rows}</dl>{notes}"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
+from edge.harmless import html_text
 from quantize.comparison import LayerFigure, decibels
 from quantize.quality import MOST_PSNR
 
@@ -96,7 +96,7 @@ def scatter(points: Sequence[Point], *, x_title: str, float_x: float | None) -> 
     most = max([point.x for point in points] + ([float_x] if float_x else []))
     axes = _Axes(most * 1.1 or 1.0, max(low, 0.0), max(high, low + step))
     parts = [*_grid(axes, x_title), *_float_line(axes, float_x), *_badges(axes, points)]
-    label = escape(f"Worst PSNR by {x_title}: " + "; ".join(_spoken(point) for point in points))
+    label = html_text(f"Worst PSNR by {x_title}: " + "; ".join(_spoken(point) for point in points))
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
         + "".join(parts)
@@ -121,7 +121,7 @@ def _grid(axes: _Axes, x_title: str) -> list[str]:
         parts.append(f'<text class="tick mid" x="{at}" y="{bottom + 14}">{_number(value)}</text>')
     middle = (_LEFT + right) / 2
     parts.append(
-        f'<text class="axis mid" x="{middle}" y="{_HEIGHT - 8}">{escape(x_title)}</text>'
+        f'<text class="axis mid" x="{middle}" y="{_HEIGHT - 8}">{html_text(x_title)}</text>'
         f'<text class="axis" x="4" y="12">dB, worst picture</text>'
     )
     return parts
@@ -150,9 +150,9 @@ def _badges(axes: _Axes, points: Sequence[Point]) -> list[str]:
                 f'y2="{_at(at[1])}"/><circle class="dot" cx="{_at(x)}" cy="{_at(y)}" r="2.5"/>'
             )
         marks.append(
-            f'<g><title>{escape(_spoken(point))}</title><circle class="badge" cx="{_at(at[0])}" '
+            f'<g><title>{html_text(_spoken(point))}</title><circle class="badge" cx="{_at(at[0])}" '
             f'cy="{_at(at[1])}" r="{_BADGE}"/><text class="number mid" x="{_at(at[0])}" '
-            f'y="{_at(at[1])}">{escape(point.badge)}</text></g>'
+            f'y="{_at(at[1])}">{html_text(point.badge)}</text></g>'
         )
     return [*lines, *marks]
 
@@ -190,9 +190,9 @@ def _bar(layer: LayerFigure, most: float) -> str:
     share = min(100.0, max(1.0, 100 * layer.psnr / most))
     kind = ' class="kept"' if layer.left_float else ""
     mark = " · left float" if layer.left_float else ""
-    about = escape(f"{layer.operator}{mark}" if layer.operator else mark.removeprefix(" · "))
+    about = html_text(f"{layer.operator}{mark}" if layer.operator else mark.removeprefix(" · "))
     return (
-        f'<li{kind}><span class="layer"><b>{escape(layer.name)}</b> <i>{about}</i></span>'
+        f'<li{kind}><span class="layer"><b>{html_text(layer.name)}</b> <i>{about}</i></span>'
         f'<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="track" width="100" height="8"/>'
         f'<rect class="bar" width="{share:.1f}" height="8"/></svg>'

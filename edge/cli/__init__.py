@@ -18,6 +18,8 @@ from typing import NoReturn, Protocol, cast
 
 import edge
 from edge.errors import EdgeError, EngineMissing
+from edge.harmless import harmless_streams
+from edge.harmless import one_line as one_line
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -111,19 +113,6 @@ def _unknown(name: str) -> int:
     return EXIT_ERROR
 
 
-def one_line(text: str) -> str:
-    """Return `text` as one printable line: control characters and bidi marks become escapes.
-
-    File names and messages of other libraries are untrusted text; they must not draw on the
-    terminal or hide behind right-to-left marks.
-    """
-    safe = []
-    for char in " ".join(text.split()):
-        hidden = char != " " and not char.isprintable()
-        safe.append(char.encode("unicode_escape").decode("ascii") if hidden else char)
-    return "".join(safe)
-
-
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with a call in one line, as every other error is said."""
 
@@ -177,7 +166,11 @@ def main(argv: list[str] | None = None) -> int:
     """
     if argv is None:
         prepare_process()
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    with harmless_streams():
+        return _run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         _print_help()
         return 0 if arguments else EXIT_ERROR

@@ -110,7 +110,7 @@ def _as_json(report: Report) -> str:
     from edge.bench_report import SCHEMA
 
     head = {"schema": SCHEMA, "unit": "ms"}
-    return json.dumps({**head, **asdict(report)}, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps({**head, **asdict(report)}, indent=2) + "\n"
 
 
 def _heat(report: Report) -> str:

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.harmless import raw
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -209,7 +211,7 @@ def _print_times(seconds: dict[str, float], done: list[Done]) -> None:
         table.add_row(stage, *cells, "" if spent is None else f"{spent * 1e3 / frames:.2f}")
     for stage, spent in seconds.items():
         table.add_row(f"{stage} (both)", f"{spent * 1e3:.1f}")
-    Console().print(table)
+    Console(file=raw(sys.stdout)).print(table)
 
 
 def _print_made(folder: Path, made: Sequence[str], seconds: float) -> None:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             rounds=arguments.rounds,
             told=lambda done, total: progress(done, total, ""),
         )
-    text = json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(as_json(report), indent=2) + "\n"
     if output is not None:
         _write(output, text)
     sys.stdout.write(text if arguments.json else as_markdown(report))

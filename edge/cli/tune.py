@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             "threads": tuned.threads,
             "trials": [trial.to_dict() for trial in tuned.trials],
         }
-        sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(shown, indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(_lines(tuned)) + "\n")
     return 0

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from edge.harmless import raw
+
 if TYPE_CHECKING:
     from edge.warmup import Told, Warmed
 
@@ -51,17 +53,16 @@ def _waiting(title: str, *, quiet: bool) -> Iterator[Told]:
         yield lambda what: None
         return
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from edge.cli import one_line
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(escape(one_line(title)), total=None)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=raw(sys.stderr)), transient=True) as shown:
+        task = shown.add_task(one_line(title), total=None)
 
         def told(what: str) -> None:
-            shown.update(task, description=escape(one_line(f"{title}: {what}")))
+            shown.update(task, description=one_line(f"{title}: {what}"))
 
         yield told
 

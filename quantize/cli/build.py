@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        sys.stdout.write(json.dumps(_facts(built), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(_facts(built), indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(_lines(built)) + "\n")
     return 0

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        text = json.dumps(comparison.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        text = json.dumps(comparison.as_dict(), indent=2) + "\n"
     else:
         text = as_text(comparison)
     sys.stdout.write(text)

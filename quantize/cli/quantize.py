@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.harmless import raw
 from edge.isolation.whole import add_isolate
 
 if TYPE_CHECKING:
@@ -118,17 +119,16 @@ def bars(*, quiet: bool) -> Iterator[Progress]:
         yield silent
         return
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from edge.cli import one_line
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=raw(sys.stderr)), transient=True) as shown:
         task = shown.add_task("reading", total=None)
 
         def report(stage: str, done: int, total: int) -> None:
-            text = escape(one_line(stage))
+            text = one_line(stage)
             # A stage of one step has no end that could be foreseen.
             shown.update(task, description=text, completed=done, total=total if total > 1 else None)
 
