@@ -72,7 +72,7 @@ def words_of(name: str, file: Path, folder: Path) -> list[list[str]]:
     """Return calls that make a command name a file, or say what is in it."""
     text, out = str(file), str(folder / f"out{EVIL.replace('/', '')}.jpg")
     leave = ["--purpose", "film", "--target-is", "self"]
-    return {
+    calls: dict[str, list[list[str]]] = {
         "bench": [["--compare", text], ["--model", EVIL]],
         "bundle": [["trust", "add", text], ["renew", text]],
         "consent": [["show", text], ["check", text]],
@@ -96,7 +96,8 @@ def words_of(name: str, file: Path, folder: Path) -> list[list[str]]:
         "build": [["--model", text, "--target", "x86_cpu", "-o", out]],
         "quantize": [[text, "-o", out]],
         "compare": [[text, text, "--report", out]],
-    }[name]
+    }
+    return calls[name]
 
 
 NAMES = [*command_names(), "build", "quantize", "compare"]
