@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from edge.cards import find_card
-from edge.consent.canonical import utc_now, utc_text
+from edge.consent.canonical import FormError, is_hex, parse_utc, utc_now, utc_text
 from edge.consent.erase import register_derivative
 from edge.consent.identity import Identity, load_identity
 from edge.consent.ledger import Ledger, recording_refusals
@@ -26,7 +26,7 @@ from edge.consent.permit import check_in_force
 from edge.consent.policy import check_assurance, load_policy
 from edge.consent.trust import assurance_of, load_trust
 from edge.contracts import Card
-from edge.errors import UsageError
+from edge.errors import ConsentError, UsageError
 from edge.faces.detect import open_detector
 from edge.faces.embed import open_embedder
 from edge.sources import source_for
@@ -34,27 +34,32 @@ from edge.tensors import to_tensor
 from quantize.contract import ModelContract
 from quantize.errors import ContractError
 
-__all__ = ["BakedIdentity", "identity_in_force", "identity_to_bake", "register_baked", "stamp"]
+__all__ = [
+    "BakedIdentity",
+    "HeldIdentity",
+    "held_identity",
+    "identity_in_force",
+    "identity_to_bake",
+    "register_baked",
+    "stamp",
+]
 
 _METADATA = "edge_swap."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BakedIdentity:
-    """An identity that becomes part of a model.
+class HeldIdentity:
+    """Whose identity is in a model's weights.
 
     Attributes:
         commitment: of the identity, 64 hex digits; says nothing of the person by itself.
         consent_id: of the consent that covers it.
         not_after: when that consent ends, UTC.
-        values: what the identity's input is fed: float32 (1, N), or (1, 3, S, S) for a model that
-            takes a picture of the source.
     """
 
     commitment: str
     consent_id: str
     not_after: datetime.datetime
-    values: NDArray[np.float32]
 
     def facts(self) -> dict[str, str]:
         """Return what a model and its report say of it: no name, no embedding."""
@@ -63,6 +68,18 @@ class BakedIdentity:
             "consent": self.consent_id,
             "not_after": utc_text(self.not_after),
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BakedIdentity(HeldIdentity):
+    """An identity that becomes part of a model.
+
+    Attributes:
+        values: what the identity's input is fed: float32 (1, N), or (1, 3, S, S) for a model that
+            takes a picture of the source.
+    """
+
+    values: NDArray[np.float32]
 
 
 def identity_to_bake(
@@ -169,7 +186,43 @@ def _fed(
     return to_tensor(np.asarray(given.value, np.uint8), source.picture)
 
 
-def stamp(model: onnx.ModelProto, baked: BakedIdentity) -> None:
+def held_identity(
+    model: onnx.ModelProto, where: str, *, now: datetime.datetime | None = None
+) -> HeldIdentity | None:
+    """Say whose identity a model holds already, by what `stamp` wrote into it.
+
+    Args:
+        model: the model.
+        where: what to call it in messages.
+        now: the time, UTC; the clock's by default.
+
+    Returns:
+        None where the model says nothing of an identity.
+
+    Raises:
+        ConsentError: the consent that it was made under has ended, or its marks are damaged.
+    """
+    facts = {entry.key: entry.value for entry in model.metadata_props}
+    commitment = facts.get(f"{_METADATA}identity")
+    if commitment is None:
+        return None
+    try:
+        end = parse_utc(facts.get(f"{_METADATA}not_after", ""))
+        if not is_hex(commitment, 64):
+            raise FormError("its commitment is none")
+    except FormError as error:
+        raise ConsentError(
+            f"refused: what {where} says of the identity in it is damaged ({error}): make it anew"
+        ) from error
+    if (now or utc_now()) > end:
+        raise ConsentError(
+            f"refused: the consent for the person in {where} expired on {utc_text(end)}; ask for a "
+            "new one, and make the model anew"
+        )
+    return HeldIdentity(commitment, facts.get(f"{_METADATA}consent", ""), end)
+
+
+def stamp(model: onnx.ModelProto, baked: HeldIdentity) -> None:
     """Write into a model's metadata, in place, what was baked into it."""
     facts = {f"{_METADATA}{key}": value for key, value in baked.facts().items()}
     for entry in list(model.metadata_props):
@@ -179,7 +232,7 @@ def stamp(model: onnx.ModelProto, baked: BakedIdentity) -> None:
         model.metadata_props.add(key=key, value=value)
 
 
-def register_baked(baked: BakedIdentity, path: Path) -> None:
+def register_baked(baked: HeldIdentity, path: Path) -> None:
     """Note that a file was made from an identity, so that erasing the one erases the other.
 
     Raises:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.cards_swap import IN_MODEL
 from edge.contracts import Card
 from edge.emap import load_emap
-from quantize.baking import BakedIdentity, identity_to_bake, stamp
+from quantize.baking import HeldIdentity, held_identity, identity_to_bake, stamp
 from quantize.contract import ModelContract, contract_of, input_specs
 from quantize.errors import ContractError, PassError, TargetError
 from quantize.modelfile import ModelFile, name_nodes
@@ -79,7 +79,8 @@ class Prepared:
             difference, relative to the largest output where that exceeds 1.
         emap: the matrix that was lifted out, or that the card says lies beside the model, float32
             (N, N); None where there is none.
-        baked: the identity that became part of it, or None.
+        baked: the identity that is part of it, now or since before; or None.
+        fed: what the identity's input was fed where one was baked in just now; or None.
     """
 
     model: onnx.ModelProto
@@ -88,7 +89,8 @@ class Prepared:
     steps: tuple[Step, ...]
     difference: float
     emap: NDArray[np.float32] | None
-    baked: BakedIdentity | None
+    baked: HeldIdentity | None
+    fed: NDArray[np.float32] | None = None
 
 
 def target_passes(
@@ -155,7 +157,8 @@ def prepare(
         GraphError: the model is broken: it gives values that are no numbers, for one.
         ContractError: the card does not fit, or a size is open that neither it nor the model fixes.
         PassError: a rewrite failed its check.
-        ConsentError: an identity is to be baked whose consent is not in force.
+        ConsentError: an identity is to be baked whose consent is not in force; or the model holds
+            one whose consent has ended.
         ModelError: the emap that the card names is missing, or another one.
     """
     own = target_passes(profile, form, precision)
@@ -177,18 +180,18 @@ def prepare(
             emap = _emap_beside(card, file.path) if lifted is None else lifted
         second = run(STANDARD, stated)
         original = contract_of(model, card, emap=emap)
-        baked = None
+        held, fed = held_identity(model, file.path.name), None
+        fixed: tuple[Pass, ...] = ()
         if bake is not None:
             baked = identity_to_bake(bake, original, model=file.path, picture=source_picture)
-        fixed: tuple[Pass, ...] = ()
-        if baked is not None:
-            fixed = bake_identity({str(original.identity_input): baked.values})
+            held, fed = baked, baked.values
+            fixed = bake_identity({str(original.identity_input): fed})
         third = run((*fixed, *own), original.inputs)
     except PassError as error:
         raise type(error)(f"{file.path.name}: {error}") from error
     name_nodes(model)
-    if baked is not None:
-        stamp(model, baked)
+    if held is not None:
+        stamp(model, held)
     return Prepared(
         model=model,
         contract=contract_of(model, card, emap=emap),
@@ -196,7 +199,8 @@ def prepare(
         steps=(*first.steps, *second.steps, *third.steps),
         difference=max(first.difference, second.difference, third.difference),
         emap=emap,
-        baked=baked,
+        baked=held,
+        fed=fed,
     )
 
 

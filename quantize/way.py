@@ -148,8 +148,7 @@ class Way:
         self._held_out = held_out_samples(
             prepared.contract, count=HELD_OUT, threads=self._settings.threads
         )
-        values = prepared.baked.values if prepared.baked is not None else None
-        self._full = with_source(self._held_out, prepared.original.identity_input, values)
+        self._full = with_source(self._held_out, prepared.original.identity_input, prepared.fed)
         self._reference = float_outputs(
             self._settings.model,
             self._full,

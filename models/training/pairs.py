@@ -5,13 +5,15 @@ scene and head and differ in the face part alone. To the embedder each picture i
 face part. To the swapper any two pictures of a group are a target and the exact ground truth of
 swapping the other's face in: K renderings give K * (K - 1) pairs.
 
-Run `python -m models.training.pairs train` (or `photos`, `swaps`: the held-out sets); it goes on
-where it stopped. `--count` renders the beginning alone, which is balanced too.
+Run `python -m models.training.pairs train` (or `photos`, `swaps`: the held-out sets; or `targets`:
+single pictures for students); it goes on where it stopped. `--count` renders the beginning alone,
+which is balanced too.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -80,7 +82,21 @@ def swaps_plan(identities: int = 240) -> Plan:
     return Plan(faces, heads, HELD_OUT + 100_000 + np.repeat(targets, 2), 2)
 
 
-PLANS = {"train": train_plan, "photos": photos_plan, "swaps": swaps_plan}
+def targets_plan(count: int = 12_000) -> Plan:
+    """Targets alone, each another person in another scene: what students of a swapper are shown.
+
+    None of the people and scenes is one of the other plans.
+    """
+    people = 100_000 + np.arange(count)
+    return Plan(people, people, people, 1)
+
+
+PLANS = {
+    "train": train_plan,
+    "photos": photos_plan,
+    "swaps": swaps_plan,
+    "targets": targets_plan,
+}
 
 
 class Store:
@@ -157,6 +173,11 @@ def _render_some(name: str, indices: list[int]) -> int:
     return len(indices)
 
 
+def _left_alone() -> None:
+    """Leave Ctrl-C to the process that waits: it reaches all of a terminal's processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _missing(store: Store, count: int, part: int) -> Iterator[list[int]]:
     todo = np.flatnonzero(np.asarray(store.done[:count]) == 0).tolist()
     for start in range(0, len(todo), part):
@@ -167,11 +188,15 @@ def fill(name: str, workers: int, count: int | None = None) -> None:
     """Render what a store lacks, or its first `count` pictures do, with a progress bar."""
     store = Store(name, writable=True)
     count = len(store.done) if count is None else min(count, len(store.done))
-    with Progress() as progress, ProcessPoolExecutor(workers) as pool:
+    with Progress() as progress, ProcessPoolExecutor(workers, initializer=_left_alone) as pool:
         bar = progress.add_task(name, total=count, completed=int(store.done[:count].sum()))
         jobs = [pool.submit(_render_some, name, part) for part in _missing(store, count, 40)]
-        for job in as_completed(jobs):
-            progress.advance(bar, job.result())
+        try:
+            for job in as_completed(jobs):
+                progress.advance(bar, job.result())
+        except KeyboardInterrupt:
+            pool.shutdown(wait=True, cancel_futures=True)  # what is begun is finished, and stays
+            raise
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from edge.consent.trust import load_trust
 from edge.errors import ConsentError, IdentityError, PolicyError, UsageError
 from edge.faces.detect import open_detector
 from edge.swap import Swapper
-from quantize.baking import identity_to_bake, register_baked, stamp
+from quantize.baking import held_identity, identity_to_bake, register_baked, stamp
 from quantize.contract import ModelContract, contract_of
 from quantize.errors import ContractError
 from quantize.modelfile import load_model
@@ -123,6 +123,40 @@ def test_a_stamp_is_written_once(nobody: Stage, contract: ModelContract) -> None
         "edge_swap.consent",
         "edge_swap.not_after",
     ]
+
+
+def test_a_stamp_is_read_again(nobody: Stage, contract: ModelContract) -> None:
+    baked, model = identity_to_bake(nobody.identity_file, contract), reference_like()
+    assert held_identity(model, "m.onnx") is None
+    stamp(model, baked)
+    held = held_identity(model, "m.onnx")
+    assert held is not None
+    assert held.facts() == baked.facts()
+
+
+def test_a_stamp_whose_time_is_over(nobody: Stage, contract: ModelContract) -> None:
+    baked, model = identity_to_bake(nobody.identity_file, contract), reference_like()
+    stamp(model, baked)
+    later = baked.not_after + datetime.timedelta(seconds=1)
+    with pytest.raises(ConsentError, match=r"the person in m\.onnx expired on"):
+        held_identity(model, "m.onnx", now=later)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("identity", "nobody"), ("not_after", "never"), ("not_after", None)]
+)
+def test_a_damaged_stamp(
+    key: str, value: str | None, nobody: Stage, contract: ModelContract
+) -> None:
+    model = reference_like()
+    stamp(model, identity_to_bake(nobody.identity_file, contract))
+    entry = next(each for each in model.metadata_props if each.key == f"edge_swap.{key}")
+    if value is None:
+        model.metadata_props.remove(entry)
+    else:
+        entry.value = value
+    with pytest.raises(ConsentError, match="is damaged"):
+        held_identity(model, "m.onnx")
 
 
 def test_erasing_the_identity_erases_what_was_made_from_it(

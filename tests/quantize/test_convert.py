@@ -15,11 +15,13 @@ import onnx
 import pytest
 
 import quantize
+from edge.backends._onnx_contents import metadata_of
 from edge.cards import find_card
 from edge.consent.erase import derivatives_of, erase_identity
 from edge.consent.ledger import Ledger
 from edge.errors import ConsentError, EdgeError, OutputError, UsageError
 from edge.registry import sha256_of
+from edge.resources import cache_dir
 from quantize import equalise as equalising
 from quantize import making, measuring, way
 from quantize.budget import Budget, parse_budget
@@ -378,6 +380,27 @@ def test_a_baked_model(precision: str, least: float, bench: Bench, nobody: Stage
     assert done.model in derivatives_of(nobody.identity.commitment)
     erase_identity(nobody.identity_file, Ledger())
     assert bench.listing() == []
+
+
+def test_a_model_that_holds_somebody_is_converted_as_theirs(
+    bench: Bench, nobody: Stage, tmp_path: Path
+) -> None:
+    first = bench.convert(precision="fp32", bake=nobody.identity_file)
+    again = replace(bench, model=first.model, out=tmp_path / "again")
+    card = tmp_path / "held.toml"
+    write_card(card, first.model, mask="mask")
+    text = card.read_text(encoding="utf-8")
+    before, _, after = text.partition("[source]")
+    after = after[after.index("\n[") :]
+    card.write_text(f'{before}[source]\nkind = "baked"\n{after}', encoding="utf-8")
+    done = replace(again, card=card).convert(precision="int8")
+    assert done.facts["baked"] == first.facts["baked"]
+    assert any("identity erase" in note for note in done.facts["notes"])
+    assert metadata_of(done.model)["edge_swap.identity"] == nobody.identity.commitment
+    assert {path.stat().st_mode & 0o777 for path in again.out.iterdir()} == {0o600}
+    assert not (cache_dir() / "calibration").exists()  # its ranges tell of them
+    erase_identity(nobody.identity_file, Ledger())
+    assert again.listing() == bench.listing() == []
 
 
 def test_baking_needs_leave(bench: Bench, nobody: Stage) -> None:

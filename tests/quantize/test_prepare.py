@@ -172,13 +172,14 @@ def test_a_baked_model_is_the_model_with_that_identity(
     feeds = draw_feeds(model, count=1)[0]
     found = prepared(model, tmp_path, card=card, bake=nobody.identity_file)
     assert found.baked is not None
+    assert found.fed is not None
     assert found.contract.source is None
     assert found.original.source == "source"
     vector = nobody.identity.embeddings["tiny_embedder"].reshape(1, -1)
     if found.emap is not None:
         vector = vector @ found.emap
         vector = vector / np.linalg.norm(vector)
-    assert np.allclose(found.baked.values, vector, atol=1e-6)
+    assert np.allclose(found.fed, vector, atol=1e-6)
     wanted = outputs_of(TOPOLOGIES[name](), {**feeds, "source": vector.astype(np.float32)})
     got = outputs_of(found.model, {"target": feeds["target"]})
     assert np.abs(got["output"] - wanted["output"]).max() < 1e-4

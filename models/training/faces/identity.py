@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from models.training.faces.wardrobe import HeadPart, sample_head
 
-__all__ = ["FACE_INDEX", "FacePart", "HeadPart", "Identity", "sample_identity", "swapped"]
+__all__ = [
+    "FACE_INDEX",
+    "FacePart",
+    "HeadPart",
+    "Identity",
+    "sample_identity",
+    "sex_of",
+    "swapped",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,16 @@ def _face(rng: np.random.Generator, sex: float, age: float, head: HeadPart) -> F
     return FacePart(**score)
 
 
+def _sex_and_age(rng: np.random.Generator) -> tuple[float, float]:
+    sex = float(np.clip(rng.choice([-0.65, 0.65]) + 0.25 * rng.normal(), -1, 1))
+    return sex, float(rng.beta(1.3, 1.9))
+
+
+def sex_of(seed: int) -> float:
+    """Return what shifted the averages of the person of a seed: -1 (female) .. 1 (male)."""
+    return _sex_and_age(np.random.default_rng([101, seed]))[0]
+
+
 def sample_identity(seed: int) -> Identity:
     """Draw one person of nobody.
 
@@ -165,8 +183,7 @@ def sample_identity(seed: int) -> Identity:
         seed: any non-negative integer; the same seed gives the same person.
     """
     rng = np.random.default_rng([101, seed])
-    sex = float(np.clip(rng.choice([-0.65, 0.65]) + 0.25 * rng.normal(), -1, 1))
-    age = float(rng.beta(1.3, 1.9))
+    sex, age = _sex_and_age(rng)
     head = sample_head(rng, sex, age)
     return Identity(_face(np.random.default_rng([102, seed]), sex, age, head), head, seed)
 

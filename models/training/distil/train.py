@@ -1,0 +1,200 @@
+"""Train a student on its teacher's answers; it goes on from its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.training.crops import Pixels
+from models.training.distil.judge import Nearness, nearness, of_network, to_tensor
+from models.training.distil.labels import Labels
+from models.training.distil.net import Student, composited
+from models.training.distil.teacher import Shown
+from models.training.pairs import Indices
+from models.training.runs import Average, Clock, load_checkpoint, save_checkpoint, seeded
+
+CHECKPOINT = "student.pt"
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how a student is trained.
+
+    Attributes:
+        minutes: of training, those of earlier runs included.
+        batch: crops in a step.
+        rate: the highest learning rate.
+        every: steps between two checkpoints.
+        seed: of weights and batches.
+    """
+
+    minutes: float
+    batch: int = 16
+    rate: float = 2e-3
+    every: int = 250
+    seed: int = 7
+
+
+def edges(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences of neighbours, across and down."""
+    return picture[..., :, 1:] - picture[..., :, :-1], picture[..., 1:, :] - picture[..., :-1, :]
+
+
+def loss_of(target: Tensor, logits: Tensor, shown: Tensor, mask: Tensor) -> Tensor:
+    """What is wrong with a batch.
+
+    1. Squared and absolute errors of the composited picture, most of all where the teacher's mask
+       is: the bar is a PSNR there, and squares alone forget the small errors.
+    2. Absolute errors of the face before it is composited, in the mask: a mask that is too thin
+       must not hide a wrong face.
+    3. Absolute errors of differences of neighbours, which keep lids and lips crisp.
+    4. Cross-entropy of the mask.
+    """
+    picture, _ = composited(target, logits)
+    face = torch.sigmoid(logits[:, :3])
+    weight = 0.15 + mask
+    total = weight.sum() * 3.0
+    error = picture - shown
+    loss = (error.abs() * weight).sum() / total + 10.0 * (error.square() * weight).sum() / total
+    loss = loss + 0.3 * ((face - shown).abs() * mask).sum() / (mask.sum() * 3.0 + 1.0)
+    for own, true in zip(edges(picture), edges(shown), strict=True):
+        loss = loss + 1.5 * (own - true).abs().mean()
+    return loss + 0.1 * functional.binary_cross_entropy_with_logits(logits[:, 3:], mask)
+
+
+def batches(ready: Indices, size: int, seed: int) -> Iterator[Indices]:
+    """Places of labels, each once in an epoch, without an end; sorted, for the disk's sake.
+
+    Raises:
+        ValueError: there is not a batch of them.
+    """
+    if len(ready) < size:
+        raise ValueError(f"{len(ready)} labels are no batch of {size}")
+    rng = np.random.default_rng((seed, 51))
+    while True:
+        order = rng.permutation(ready)
+        for start in range(0, len(order) - size + 1, size):
+            yield np.sort(order[start : start + size])
+
+
+class Run:
+    """The state of one training run."""
+
+    def __init__(self, folder: Path, size: int, labels: Labels, plan: Plan) -> None:
+        """Begin, or take up the checkpoint in the folder.
+
+        Args:
+            folder: where checkpoint and log are.
+            size: side of the crops.
+            labels: what is learnt from; at least a batch of them.
+            plan: how.
+        """
+        seeded(plan.seed)
+        self.plan, self.labels, self._folder = plan, labels, folder
+        self.net = Student(size).to(memory_format=torch.channels_last)
+        self.average = Average(self.net, 0.999)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.01
+        )
+        self.step = 0
+        self.losses: list[float] = []
+        self.clock = Clock(plan.minutes, 10**9, self._resume())
+
+    @property
+    def finished(self) -> bool:
+        """Whether the time is used up."""
+        return self.clock.progress(self.step) >= 1.0
+
+    def _resume(self) -> float:
+        """Take up the checkpoint; return the seconds that it has used."""
+        state = load_checkpoint(self._folder / CHECKPOINT)
+        if state is None:
+            return 0.0
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = self.average.steps = state["step"]
+        return float(state["used"])
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        save_checkpoint(
+            self._folder / CHECKPOINT,
+            net=self.net.state_dict(),
+            average=self.average.net.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            step=self.step,
+            used=self.clock.spent(),
+        )
+
+    def learn(self, places: Indices) -> None:
+        """One step on the labels at some places."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.clock.rate(self.step, self.plan.rate, warm=100)
+        labels = self.labels
+        target = to_tensor(labels.crops[places]).contiguous(memory_format=torch.channels_last)
+        shown = to_tensor(labels.shown[places])
+        mask = torch.from_numpy(np.asarray(labels.masks[places]))[:, None].float().div_(255.0)
+        self.net.train()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = self.net.logits(target)
+        loss = loss_of(target, logits.float(), shown, mask)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if torch.isfinite(nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)):
+            self.optimiser.step()
+            self.average.update(self.net)
+        self.losses.append(loss.item())
+        self.step += 1
+
+    def report(self, crops: list[Pixels], truths: list[Shown]) -> Nearness:
+        """Judge the averaged weights on held-out crops, and write a line of the log."""
+        found = nearness(of_network(self.average.net), crops, truths)
+        line: dict[str, Any] = {
+            "step": self.step,
+            "minutes": round(self.clock.spent() / 60, 2),
+            "loss": round(float(np.mean(self.losses)), 5) if self.losses else None,
+            "psnr": round(found.psnr, 3),
+            "mask_overlap": round(found.overlap, 4),
+        }
+        self.losses.clear()
+        with (self._folder / LOG).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        return found
+
+    def train(
+        self,
+        crops: list[Pixels],
+        truths: list[Shown],
+        *,
+        stopped: Callable[[], bool],
+        told: Callable[[float, str], None],
+    ) -> None:
+        """Train until the time is used up or somebody stops it; the checkpoint is there then.
+
+        Args:
+            crops: held-out crops.
+            truths: what the teacher makes of them.
+            stopped: whether to stop now.
+            told: told what part of the time is used, and a line for people.
+        """
+        text = ""
+        for places in batches(self.labels.ready(), self.plan.batch, self.plan.seed + self.step):
+            if self.finished or stopped():
+                break
+            self.learn(places)
+            if self.step % self.plan.every == 0:
+                self.save()
+                found = self.report(crops, truths)
+                text = f"{found.psnr:.1f} dB to the teacher"
+            told(self.clock.progress(self.step), f"step {self.step}  {text}")
+        self.save()
