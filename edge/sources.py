@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from edge.faces.embed import Embedder
     from edge.records import ModelUse
 
+DEFAULT_RECOGNISER = "ref_embedder"
+"""What people are enrolled with for a swap model that takes no embedding."""
+
 BAKED_IN = "edge_swap.identity"
 """Key of a model's metadata: commitment of the identity that is baked in."""
 
@@ -84,6 +87,15 @@ def recogniser_for(card: Card, identity: AnyIdentity, shelf: Shelf = INSTALLED) 
         f"the identity of {identity.subject} was enrolled with {have}, which is not here: "
         "enrol it again"
     )
+
+
+def enrols_with(card: Card) -> str:
+    """Return the name of the recogniser that somebody is enrolled with for a swap model.
+
+    Raises:
+        CardError: It is no swap model.
+    """
+    return _spec(card).recogniser or DEFAULT_RECOGNISER
 
 
 def source_for(

@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.cli import EXIT_ERROR, one_line
+from edge.cli._kiosk import check_kiosk, configure_kiosk, run_kiosk
 from edge.cli._swapping import configure_faces_live, configure_label, configure_leave
 from edge.cli.swap import configure_engines, engines_of
 
 if TYPE_CHECKING:
     from edge.live.reopening import Reopening, SourceState
     from edge.live.session import Outcome, Session
+    from edge.live.sources.base import Source
     from edge.live.view.server import Listen, ViewServer
     from edge.swap import Swapper
 
@@ -26,6 +30,7 @@ _EXAMPLE = """example:
   edge live --bundle alice/ --source camera:0 --record out/ --view --purpose film --target-is self
   edge live --identity alice.identity --source synthetic --view --purpose film
             --target-is synthetic
+  edge live --kiosk 5 --agent "Ms Li" --agent-key li.pem --source camera:0 --purpose art
 
 Every frame is labelled and watermarked, every segment and every picture that is shown is signed.
 There is no virtual camera. Stop it with Ctrl-C, with --seconds, or on the page.
@@ -39,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLE
     need = parser.add_argument_group("what to swap")
-    who = need.add_mutually_exclusive_group(required=True)
+    who = need.add_mutually_exclusive_group()
     who.add_argument("--bundle", type=Path, metavar="PATH", help="a bundle's folder, or .zip")
     who.add_argument("--identity", type=Path, metavar="PATH", help="identity file (edge enroll)")
     need.add_argument(
@@ -62,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what a V4L2 camera sends (default mjpeg)",
     )
     _configure_outputs(parser)
+    configure_kiosk(parser)
     configure_leave(parser)
     configure_faces_live(parser.add_argument_group("which faces"))
     configure_engines(parser)
@@ -111,20 +117,14 @@ def _size(text: str) -> tuple[int, int]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the stream until it ends; return the exit status."""
-    from edge.errors import UsageError
-
-    if arguments.record is None and not arguments.view:
-        raise UsageError("nothing would become of the stream: give --view, --record FOLDER or both")
-    if not arguments.view and (arguments.listen or arguments.show_original):
-        raise UsageError("--listen and --show-original go with --view")
-    for option in ("segment", "fps", "seconds"):
-        value = getattr(arguments, option)
-        if value is not None and not 0 < value < 1e7:
-            raise UsageError(f"--{option} is a number above 0, not {value}")
-    if arguments.view:
+    _check(arguments)
+    if arguments.view or arguments.kiosk is not None:
         from edge.live.view.server import check_installed
 
         check_installed()
+    if arguments.kiosk is not None:
+        check_kiosk(arguments)
+        return run_kiosk(arguments, _opener(arguments), listen_of(arguments), _say, say_where)
     if arguments.show_original:
         from edge.live.beside import check_beside
 
@@ -133,6 +133,30 @@ def run(arguments: argparse.Namespace) -> int:
     source = _source(arguments)
     with ExitStack() as stack:
         return _run(swapper, source, arguments, stack)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Check what argparse cannot: options that need one another.
+
+    Raises:
+        UsageError: They make no sense together.
+    """
+    from edge.errors import UsageError
+
+    for option in ("segment", "fps", "seconds"):
+        value = getattr(arguments, option)
+        if value is not None and not 0 < value < 1e7:
+            raise UsageError(f"--{option} is a number above 0, not {value}")
+    if arguments.kiosk is not None:
+        return
+    if arguments.agent or arguments.agent_key:
+        raise UsageError("--agent and --agent-key go with --kiosk")
+    if arguments.identity is None and arguments.bundle is None:
+        raise UsageError("whom to swap in is missing: give --bundle PATH or --identity PATH")
+    if arguments.record is None and not arguments.view:
+        raise UsageError("nothing would become of the stream: give --view, --record FOLDER or both")
+    if not arguments.view and (arguments.listen or arguments.show_original):
+        raise UsageError("--listen and --show-original go with --view")
 
 
 def _run(
@@ -190,12 +214,18 @@ def say_where(server: ViewServer) -> None:
 
 def _source(arguments: argparse.Namespace) -> Reopening:
     from edge.live.reopening import Reopening
+
+    return Reopening(_opener(arguments), _told)
+
+
+def _opener(arguments: argparse.Namespace) -> Callable[[], Source]:
+    """Return what opens the source that is asked for."""
     from edge.live.sources import open_source
     from edge.live.sources.base import Wanted
 
     width, height = arguments.size
     wanted = Wanted(width, height, arguments.fps, arguments.pixels)
-    return Reopening(lambda: open_source(arguments.source, wanted), _told)
+    return partial(open_source, arguments.source, wanted)
 
 
 def _told(state: SourceState) -> None:

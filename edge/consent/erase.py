@@ -143,6 +143,19 @@ def erase_identity(path: Path, ledger: Ledger) -> Erased:
     return Erased(commitment, tuple(removed), tuple(kept))
 
 
+def erase_folder(folder: Path) -> Erased:
+    """Erase a folder that is ours alone, and what is in it; nothing is entered anywhere.
+
+    Args:
+        folder: The folder; a missing one is none.
+    """
+    removed: list[Path] = []
+    kept: list[str] = []
+    if folder.is_dir() and not folder.is_symlink():
+        _erase_one(folder, removed, kept)
+    return Erased("", tuple(removed), tuple(kept))
+
+
 def _erase_derivatives(commitment: str, removed: list[Path], kept: list[str]) -> None:
     for found, number, note in _notes(commitment):
         if not os.path.lexists(found):

@@ -73,6 +73,31 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
+def unlock_private_key(path: Path, passphrase: str) -> Ed25519PrivateKey:
+    """Read an Ed25519 private key from a PEM file that a passphrase locks.
+
+    A file without one is read with the empty passphrase alone.
+
+    Raises:
+        KeyStoreError: Missing, not PEM, of another kind, or the passphrase is wrong.
+    """
+    data = read_record(path, "private key", KeyStoreError)
+    if b"PRIVATE KEY" not in data:
+        raise KeyStoreError(f"{path} is no private key in PEM form")
+    locked = passphrase.encode() or b"\0"
+    try:
+        key = serialization.load_pem_private_key(data, password=locked)
+    except TypeError as error:  # it has none
+        if passphrase:
+            raise KeyStoreError(f"the key {path} has no passphrase") from error
+        return load_private_key(path)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyStoreError(f"the passphrase is wrong, or {path} is damaged") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyStoreError(f"{path} is no Ed25519 key")
+    return key
+
+
 def private_pem(key: Ed25519PrivateKey) -> bytes:
     """Return `key` as an unencrypted PKCS#8 PEM file."""
     return key.private_bytes(

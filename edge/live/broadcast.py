@@ -77,6 +77,7 @@ class Broadcast:
         self._latest: Picture | None = None
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._asked = 0.0
+        self._made = time.monotonic()
         self._begin: float | None = None
         self._original_at = 0.0
         self.original: bytes | None = None
@@ -122,6 +123,10 @@ class Broadcast:
             and latest is not None
             and time.time() * 1000 - latest.ready_ms < UNWATCHED * 1000
         )
+
+    def alone_for(self) -> float:
+        """Return for how many seconds nobody has asked for a picture."""
+        return time.monotonic() - max(self._asked, self._made)
 
     def close(self) -> None:
         """Show nothing more, from this moment on; whoever waits is told."""

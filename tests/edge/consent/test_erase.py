@@ -151,3 +151,18 @@ def test_what_cannot_be_removed_is_told(
 def test_only_what_exists_is_noted(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot note"):
         register_derivative("ab" * 32, tmp_path / "none")
+
+
+def test_a_folder_of_ours_and_what_a_link_to_one_keeps(tmp_path: Path) -> None:
+    from edge.consent.erase import erase_folder
+
+    folder = tmp_path / "visit"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "pictures" / "0.png").write_bytes(b"x" * 100)
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    assert erase_folder(link).removed == ()
+    assert (folder / "pictures" / "0.png").exists()
+    assert erase_folder(folder).removed == (folder,)
+    assert not folder.exists()
+    assert erase_folder(folder).removed == ()

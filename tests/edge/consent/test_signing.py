@@ -75,3 +75,20 @@ def test_other_keys_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(KeyStoreError, match="no Ed25519"):
         read_public_key(str(path))
+
+
+def test_a_key_with_a_passphrase(tmp_path: Path) -> None:
+    from edge.consent.signing import unlock_private_key
+    from tests.kiosk import agent_key
+
+    path = agent_key(tmp_path, "tea")
+    assert unlock_private_key(path, "tea").sign(b"x")
+    for wrong in ("coffee", "", "te"):
+        with pytest.raises(KeyStoreError, match="passphrase is wrong"):
+            unlock_private_key(path, wrong)
+    with pytest.raises(KeyStoreError, match="has a passphrase"):
+        load_private_key(path)
+    path = agent_key(tmp_path, "")
+    assert unlock_private_key(path, "").sign(b"x")
+    with pytest.raises(KeyStoreError, match="has no passphrase"):
+        unlock_private_key(path, "tea")

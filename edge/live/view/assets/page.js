@@ -43,8 +43,7 @@ function act(path, body) {
 
 async function nextPicture() {
   const answer = await ask(`picture?after=${last}`);
-  if (answer.status === 429) await pause(500);
-  if (answer.status !== 200) return null;
+  if (answer.status !== 200) { await pause(200); return null; }
   return {
     index: Number(answer.headers.get("x-index")),
     taken: Number(answer.headers.get("x-taken-ms")),
@@ -160,6 +159,10 @@ function ended(reason) {
   by("stop").disabled = true;
 }
 
+const PURPOSE = {
+  film: "影视", game: "游戏", anonymise: "匿名化", avatar: "虚拟形象", research: "研究", art: "艺术",
+};
+
 function ofKiosk(kiosk) {
   const form = kiosk.stage === "form";
   by("kiosk").hidden = !(form || kiosk.stage === "erased");
@@ -168,14 +171,15 @@ function ofKiosk(kiosk) {
   by("watch").hidden = kiosk.stage !== "visit";
   by("stop").hidden = true;
   by("visit").hidden = kiosk.stage !== "visit";
-  by("purpose").textContent = kiosk.purpose;
+  by("purpose").replaceChildren(...both(PURPOSE[kiosk.purpose] || "", kiosk.purpose));
   by("agent").textContent = kiosk.agent;
-  say(by("minutes"), `${kiosk.minutes} 分钟后，或您按“结束”时`, `${kiosk.minutes} minutes from now, or when you press “End”`, "");
+  say(by("minutes"), `${kiosk.minutes} 分钟后，或您按“结束”时`, `${kiosk.minutes} ${kiosk.minutes === 1 ? "minute" : "minutes"} from now, or when you press “End”`, "");
   by("left").replaceChildren(...both(`还有 ${kiosk.seconds_left} 秒`, `${kiosk.seconds_left} s left`));
-  if (kiosk.erased) {
-    by("gone").replaceChildren(...both(
-      `本机已删除身份文件、照片和人脸特征（${kiosk.erased.removed} 项）。`,
-      `The device has erased identity file, pictures and embedding (${kiosk.erased.removed} things), and the ledger says so.`));
+  if (kiosk.kept.length) {
+    by("gone").replaceChildren(...both("未能全部删除，请告知见证人：", `NOT ALL could be erased, tell the attendant: ${kiosk.kept.join("; ")}`));
+  } else if (kiosk.stage === "erased") {
+    by("gone").replaceChildren(...both("本机已删除您的照片、人脸特征和身份文件，账本中已记录。",
+      "The device has erased your pictures, the embedding and the identity file, and the ledger says so."));
   }
   if (form) say(by("state"), "摄像头已关闭", "the camera is off", "good");
   else if (kiosk.stage === "erased") say(by("state"), "访问已结束", "the visit has ended", "good");

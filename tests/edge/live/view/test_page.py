@@ -27,7 +27,7 @@ from tests.scene import Stage, stage
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, ViewportSize
 
-    from tests.edge.live.view.conftest import Running
+    from tests.edge.live.conftest import Running
 
 Serve = Callable[..., "Running"]
 

@@ -1,0 +1,166 @@
+"""From a form and a camera to an identity: pictures, consent, embedding, one under the other."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.consent.canonical import utc_now
+from edge.consent.enrol import CLEARLY_DIFFERENT, Photo, Recogniser, enrol
+from edge.consent.identity import Identity, save_identity
+from edge.consent.operator import operator_key
+from edge.consent.record import new_consent
+from edge.consent.signing import unlock_private_key
+from edge.consent.store import keep_consent
+from edge.consent.terms import Attestation, Terms
+from edge.consent.trust import load_trust
+from edge.errors import KeyStoreError
+from edge.faces.quality import check_photo
+from edge.live.kiosk.form import Answers, keep_form
+from edge.live.kiosk.visit import Place
+from edge.live.sources.base import SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.consent.ledger import Ledger
+    from edge.faces.detect import Detector
+    from edge.faces.embed import Embedder
+    from edge.live.sources.base import Source
+    from edge.records import Purpose
+
+PICTURES = 3
+"""Pictures that are taken of a visitor."""
+
+APART = 0.4
+"""Seconds between them, so that they are not one and the same."""
+
+_TRIES = 3  # rounds of pictures until one is good enough
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a kiosk needs to take somebody in.
+
+    Attributes:
+        open_source: Opens the camera.
+        detector: Finds faces.
+        embedder: Embeds them, for the swap model that will run.
+        purpose: What visits are for.
+        minutes: How long one may last.
+        agent: The attendant's name.
+        agent_key: The attendant's key, a PEM file with a passphrase.
+        page: The page that the form is on, as it is sent.
+        ledger: Where enrolments are entered.
+    """
+
+    open_source: Callable[[], Source]
+    detector: Detector
+    embedder: Embedder
+    purpose: Purpose
+    minutes: float
+    agent: str
+    agent_key: Path
+    page: bytes
+    ledger: Ledger
+
+
+def take_in(desk: Desk, answers: Answers, place: Place) -> Identity:
+    """Take pictures, make the consent and the identity.
+
+    Args:
+        desk: What is needed.
+        answers: The form.
+        place: Where things lie while the visit lasts.
+
+    Raises:
+        KeyStoreError: The passphrase is wrong; nothing was taken then.
+        NoFaceError: A picture shows no face.
+        FaceCountError: A picture shows several.
+        PhotoError: A picture is too poor.
+        EdgeError: The camera, the disk or the ledger does not do its part.
+    """
+    key = unlock_private_key(desk.agent_key, answers.passphrase)
+    frames = take_pictures(desk)
+    paths = place.keep(frames)
+    form = keep_form(
+        desk.page,
+        subject=answers.subject,
+        purpose=desk.purpose,
+        minutes=desk.minutes,
+        agent=desk.agent,
+    )
+    terms = Terms(
+        subject=answers.subject,
+        purposes=(desk.purpose,),
+        adult=True,
+        intimate=False,
+        media=("live",),
+        targets=("self",),
+        not_after=utc_now() + datetime.timedelta(minutes=desk.minutes),
+        claim="agent-attested",
+    )
+    attestation = Attestation(desk.agent, key, form)
+    consent = new_consent(terms, paths, operator_key(), attestation=attestation)
+    card = desk.embedder.card
+    below = min(CLEARLY_DIFFERENT, desk.embedder.match_threshold)
+    identity = enrol(
+        consent,
+        [Photo(path, frame) for path, frame in zip(paths, frames, strict=True)],
+        Recogniser(card.name, card.sha256, desk.embedder, below),
+        detector=desk.detector,
+        check=check_photo,
+        key=operator_key(),
+        trust=load_trust(),
+    )
+    save_identity(identity, place.identity)
+    place.enrolled(identity.commitment)
+    keep_consent(consent)
+    desk.ledger.event("enrol", {"identity": identity.commitment, "consent_id": consent.id})
+    return identity
+
+
+def take_pictures(desk: Desk) -> list[NDArray[np.uint8]]:
+    """Take pictures that one face is in; the camera is on for this long, and then off again."""
+    source = desk.open_source()
+    try:
+        for tries_left in range(_TRIES - 1, -1, -1):
+            frames = [_picture(source) for _ in range(PICTURES)]
+            good = all(len(desk.detector.detect(frame)) == 1 for frame in frames)
+            if good or tries_left == 0:
+                return frames  # poor ones are told about where they are enrolled
+    finally:
+        source.close()
+    raise AssertionError("unreachable")
+
+
+def _picture(source: Source) -> NDArray[np.uint8]:
+    """Return a frame that is some time after the last."""
+    end = time.monotonic() + APART
+    while (taken := source.read()) is not None:
+        if taken.at >= end:
+            return taken.frame
+    raise SourceError(f"{source.name} gave no picture of the visitor: it is over")
+
+
+def check_agent_key(path: Path) -> None:
+    """Check that the attendant's key wants a passphrase, before the first visitor comes.
+
+    Raises:
+        KeyStoreError: It is missing, no key, or open to whoever has the device.
+    """
+    try:
+        unlock_private_key(path, "")
+    except KeyStoreError as error:
+        if "passphrase is wrong" in str(error):
+            return
+        raise
+    raise KeyStoreError(
+        f"{path} has no passphrase: an attendant types one for every visitor; 'openssl genpkey "
+        "-algorithm ed25519 -aes256 -out agent.pem' makes such a key"
+    )
