@@ -31,8 +31,9 @@ from edge.paste import put_back
 from edge.power import PowerState, power_changed, read_power
 from edge.provenance.label import Label, plan_label
 from edge.provenance.watermark.embed import watermark_for
+from edge.shelf import INSTALLED
 from edge.swap import CPU_PROVIDERS, Engines, Swapper
-from edge.swapmodel import open_swap_model
+from edge.swapmodel import SwapModel, open_swap_model
 from edge.throttle import ThrottleState, invalid_reason, read_state
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ WARM_UP = 3
 """Rounds that are run first and not counted: caches, thread pools, the clock's governor."""
 
 _SAMPLES = {1: "sample-one.jpg", 2: "sample-two.jpg", 3: "sample-three.jpg"}
+_ROOF_ROUNDS = 15
 _LEAST, _LARGEST = 160, 8192  # pixels of a side: the label's least and a picture's common most
 
 Stage = Callable[[], object]
@@ -73,6 +75,23 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """How near a swap model comes to the most that the processor does.
+
+    Attributes:
+        multiply_adds: Of one crop; each is two operations.
+        gops: Thousand million operations a second in its quickest round.
+        peak_gops: The same of large products of matrices, in the same rounds.
+        kind: What those multiply: float32 or int8.
+    """
+
+    multiply_adds: int
+    gops: float
+    peak_gops: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was measured, on what, and how.
 
@@ -93,6 +112,8 @@ class Report:
         power_before: Power mode, temperatures and power of a Jetson before it was measured; None
             where this is none.
         power_after: And after it.
+        roof: How near the swap model comes to the processor's peak; None where that could not be
+            counted.
     """
 
     machine: Machine
@@ -109,6 +130,7 @@ class Report:
     invalid: str
     power_before: PowerState | None = None
     power_after: PowerState | None = None
+    roof: Reached | None = None
 
 
 def measure(
@@ -180,9 +202,11 @@ def run_bench(
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, _home_in(Path(name)):
         folder = Path(name)
-        stages, models, found = _stages(wanted, _sample(faces), frame_size, folder)
+        stages, models, found, swap = _stages(wanted, _sample(faces), frame_size, folder)
         power_before, before = read_power(), read_state()
         timings = measure(stages, rounds, after_round=after_round)
+        memory = _peak_memory()  # before the model is loaded once more, to be counted
+        roof = _reached(swap, stages["swap model"], wanted.threads, rounds)
         after, power_after = read_state(), read_power()
     return Report(
         machine=this_machine(),
@@ -192,14 +216,29 @@ def run_bench(
         frame_size=frame_size,
         faces=found,
         models=models,
-        memory=_peak_memory(),
+        memory=memory,
         timings=timings,
         before=before,
         after=after,
         invalid=_against(before, after) or power_changed(power_before, power_after),
         power_before=power_before,
         power_after=power_after,
+        roof=roof,
     )
+
+
+def _reached(model: SwapModel, stage: Stage, threads: int, rounds: int) -> Reached | None:
+    """Run the swap model and large products in turns: how near does it come to them?"""
+    from edge.roofline import raise_roof
+
+    roof = raise_roof([model], INSTALLED, [threads])
+    if not roof.multiply_adds:
+        return None
+    own, *others = measure({"swap model": stage, **roof.stages()}, min(rounds, _ROOF_ROUNDS))
+    roof = roof.reached(others)
+    gops, peak = roof.gops(own), roof.peak(model.card.precision, threads)
+    kind = "int8" if model.card.precision == "int8" else "float32"
+    return Reached(roof.multiply_adds, gops, peak, kind) if gops and peak else None
 
 
 @contextmanager
@@ -223,8 +262,8 @@ def _home_in(folder: Path) -> Iterator[None]:
 
 def _stages(
     engines: Engines, sample: Path, frame_size: tuple[int, int], folder: Path
-) -> tuple[dict[str, Stage], tuple[ModelUse, ...], int]:
-    """Open everything, and return the stages, the models in them, and the number of faces."""
+) -> tuple[dict[str, Stage], tuple[ModelUse, ...], int, SwapModel]:
+    """Open everything; return the stages, the models, the number of faces, and the swap model."""
     from edge.jobs.file import swap_file
     from edge.provenance.implicit import implicit_json, write_implicit
     from edge.provenance.manifest import sign
@@ -290,6 +329,7 @@ def _stages(
         },
         (*detector.uses, embedder.use, model.use),
         len(faces),
+        model,
     )
 
 

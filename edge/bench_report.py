@@ -8,6 +8,7 @@ as such, without a figure.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,13 +84,18 @@ def read_device(path: Path) -> Device:
         return Device(
             name=str(machine["board"] or machine["processor"]),
             facts=facts,
-            times={str(each["stage"]): float(each["p50"]) for each in stages},
+            times={str(each["stage"]): _time(each["p50"]) for each in stages},
             invalid=str(facts["invalid"]),
         )
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path}: is not what 'edge bench --json' writes: {error}") from error
+
+
+def _time(value: Any) -> float:
+    """Return a figure; a run that does not count has none."""
+    return math.nan if value is None else float(value)
 
 
 def named_apart(devices: Sequence[Device], paths: Sequence[Path]) -> list[str]:
@@ -108,7 +114,8 @@ def _stages(devices: Sequence[Device]) -> list[str]:
 def _figure(device: Device, stage: str) -> str:
     if device.invalid:
         return "does not count"
-    return f"{device.times[stage]:.2f}" if stage in device.times else "-"
+    time = device.times.get(stage, math.nan)
+    return "-" if math.isnan(time) else f"{time:.2f}"
 
 
 def _about(device: Device) -> list[tuple[str, str]]:
@@ -132,9 +139,19 @@ def _about(device: Device) -> list[tuple[str, str]]:
         ("frame", f"{width}x{height}, {facts['faces']} faces"),
         ("rounds", str(facts["timings"][0]["rounds"])),
         ("load before", f"{facts['load']:.2f}"),
+        ("swap model", _work(facts)),
         ("most memory", f"{facts['memory'] / 2**20:.0f} MiB"),
         ("counts", device.invalid or "yes"),
     ]
+
+
+def _work(facts: Mapping[str, Any]) -> str:
+    """Say how near the swap model came to what the processor does at most."""
+    roof = facts.get("roof")
+    if not roof or not roof["gops"] or not roof["peak_gops"]:
+        return "not counted"
+    gops, peak = float(roof["gops"]), float(roof["peak_gops"])
+    return f"{gops:.0f} GOP/s, {gops / peak:.0%} of the peak"
 
 
 def as_markdown(devices: Sequence[Device], names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,12 @@ def _as_json(report: Report) -> str:
 
     from edge.bench_report import SCHEMA
 
-    head = {"schema": SCHEMA, "unit": "ms"}
-    return json.dumps({**head, **asdict(report)}, indent=2) + "\n"
+    facts = {"schema": SCHEMA, "unit": "ms", **asdict(report)}
+    if report.invalid:  # nobody shall take the figures for this device's, so there are none
+        none = dict.fromkeys(("p50", "p90", "p99", "quickest"))
+        facts["timings"] = [{**timing, **none} for timing in facts["timings"]]
+        facts["roof"] = None
+    return json.dumps(facts, indent=2) + "\n"
 
 
 def _heat(report: Report) -> str:
@@ -119,7 +124,7 @@ def _heat(report: Report) -> str:
     shown = [f"{value:.0f} degrees Celsius" for value in degrees if value is not None]
     power = report.power_after
     if report.invalid:
-        verdict = f"INVALID: {report.invalid}; these figures say nothing about this board"
+        verdict = f"INVALID: {report.invalid}; so there are no figures"
     elif power is not None and power.events is not None:
         verdict = "no over-current event"
     elif report.before.bits is None:
@@ -143,6 +148,18 @@ def _power(report: Report) -> str:
     return f"\n{', '.join(parts)}"
 
 
+def _roof(report: Report) -> Iterator[str]:
+    """Say how near the swap model came to what the processor does at most."""
+    roof = report.roof
+    if roof is None or not roof.peak_gops:
+        return
+    yield (
+        f"swap model: {roof.multiply_adds / 1e9:.3g} GMAC a crop, {roof.gops:.0f} GOP/s in its "
+        f"quickest round: {roof.gops / roof.peak_gops:.0%} of the {roof.peak_gops:.0f} that large "
+        f"{roof.kind} products reach here"
+    )
+
+
 def _as_page(report: Report) -> str:
     machine = report.machine
     width, height = report.frame_size
@@ -162,9 +179,10 @@ def _as_page(report: Report) -> str:
         f"frame {width}x{height} with {report.faces} faces, most memory "
         f"{report.memory / 2**20:.0f} MiB",
         _heat(report),
-        "",
-        f"{'wall time in ms':<24} {'p50':>9} {'p90':>9} {'p99':>9}",
     ]
+    if report.invalid:
+        return "\n".join([*lines, ""])
+    lines += [*_roof(report), "", f"{'wall time in ms':<24} {'p50':>9} {'p90':>9} {'p99':>9}"]
     for timing in report.timings:
         lines.append(f"{timing.stage:<24} {timing.p50:9.2f} {timing.p90:9.2f} {timing.p99:9.2f}")
     rounds = report.timings[0].rounds

@@ -1,22 +1,32 @@
-"""`edge tune`: find out which way of running a bundle is the quickest on this machine."""
+"""`edge tune`: find out which way of running a bundle or a model is the quickest here."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from edge.tune import Trial, Tuned
+from edge.errors import UsageError
 
-HELP = "measure the ways of running a bundle here; edge run then takes the quickest"
+if TYPE_CHECKING:
+    from edge.trials import Trial
+    from edge.tune import Tuned
+
+HELP = "measure the ways of running a bundle, or a model, here; edge run then takes the quickest"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, or .zip")
+    parser.add_argument(
+        "what",
+        nargs="+",
+        metavar="BUNDLE_OR_MODEL",
+        help="a bundle's folder, or .zip; or the name of a swap model (edge models list), or of "
+        "several forms of one, the best first",
+    )
     parser.add_argument(
         "--threads",
         type=int,
@@ -32,7 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=_decibels,
         metavar="psnr:DB",
-        help="leave out ways whose worst picture had less when the bundle was built",
+        help="leave out ways whose worst picture had less when the bundle was built; of several "
+        "models, those that show less likeness to the first (default psnr:40)",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -50,49 +61,115 @@ def _decibels(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write the tuning file, and print."""
     from edge.progress import bar
-    from edge.tune import tune_bundle
+    from edge.trials import LEAST
+    from edge.tune import tune_bundle, tune_models
 
+    names, budget = arguments.what, arguments.budget
+    bundle = _bundle_in(names)
     with bar("measuring", arguments.json) as progress:
-        tuned = tune_bundle(
-            arguments.bundle,
-            threads=arguments.threads,
-            rounds=arguments.rounds,
-            budget=arguments.budget,
-            told=lambda done, total: progress(done, total, ""),
-        )
+
+        def told(done: int, total: int) -> None:
+            progress(done, total, "")
+
+        many, rounds = arguments.threads, arguments.rounds
+        if bundle is not None:
+            tuned = tune_bundle(bundle, threads=many, rounds=rounds, budget=budget, told=told)
+        else:
+            least = LEAST if budget is None else budget
+            tuned = tune_models(names, threads=many, rounds=rounds, budget=least, told=told)
     if arguments.json:
-        shown = {
-            "file": str(tuned.file),
-            "order": list(tuned.order),
-            "threads": tuned.threads,
-            "trials": [trial.to_dict() for trial in tuned.trials],
-        }
-        sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+        sys.stdout.write(json.dumps(_as_json(tuned), indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_lines(tuned)) + "\n")
+        sys.stdout.write("\n".join(_lines(tuned, names)) + "\n")
     return 0
 
 
-def _lines(tuned: Tuned) -> Iterator[str]:
+def _bundle_in(names: Sequence[str]) -> str | None:
+    """Return the path that stands for a bundle; None where names of models were given."""
+    from edge.tune import ENGINES
+
+    for name in names:
+        if Path(name).suffix in ENGINES:
+            raise UsageError(
+                f"{name}: is a model's file; add it (edge models add), and name it by its card"
+            )
+    paths = [name for name in names if Path(name).exists() or "/" in name or name.endswith(".zip")]
+    if paths and len(names) > 1:
+        raise UsageError(f"one bundle at a time: {paths[0]}; several names are of models")
+    return paths[0] if paths else None
+
+
+def _as_json(tuned: Tuned) -> dict[str, object]:
+    peaks = [
+        {"kind": kind, "threads": threads, "gops": round(gops)}
+        for (kind, threads), gops in tuned.roof.peaks.items()
+    ]
+    return {
+        "file": None if tuned.file is None else str(tuned.file),
+        "order": list(tuned.order),
+        "threads": tuned.threads,
+        "multiply_adds": tuned.roof.multiply_adds or None,
+        "peaks": peaks,
+        "trials": [trial.to_dict() for trial in tuned.trials],
+    }
+
+
+def _lines(tuned: Tuned, names: Sequence[str]) -> Iterator[str]:
     from edge.cli import one_line
 
-    yield f"{'way':<12} {'engine':<20} {'threads':>7} {'p50 ms':>9} {'quickest':>9} {'PSNR dB':>8}"
+    wide = max(12, *(len(one_line(trial.way)) for trial in tuned.trials))
+    yield (
+        f"{'way':<{wide}} {'engine':<20} {'threads':>7} {'p50 ms':>9} {'quickest':>9} "
+        f"{'PSNR dB':>8} {'GOP/s':>7} {'of peak':>7}"
+    )
     for trial in tuned.trials:
-        yield _line(trial)
-    best = tuned.order[0]
+        yield _line(trial, wide)
     yield ""
-    yield f"quickest here: {best} with {tuned.threads[best]} threads; edge run takes it from now on"
-    yield f"wrote {one_line(str(tuned.file))}"
+    yield from _roof_lines(tuned)
+    yield from _last_lines(tuned, names)
 
 
-def _line(trial: Trial) -> str:
+def _roof_lines(tuned: Tuned) -> Iterator[str]:
+    roof = tuned.roof
+    if not roof.multiply_adds:
+        yield "operations: not counted (that takes ONNX Runtime and an ONNX file)"
+        return
+    yield (
+        f"one crop: {roof.multiply_adds / 1e9:.3g} GMAC, two operations each; peak here in GOP/s, "
+        "by large products in the same rounds:"
+    )
+    kinds: dict[str, list[str]] = {}
+    for (kind, threads), gops in roof.peaks.items():
+        of = "thread" if threads == 1 else "threads"
+        kinds.setdefault(kind, []).append(f"{gops:.0f} with {threads} {of}")
+    yield "  " + "; ".join(f"{kind} {', '.join(each)}" for kind, each in kinds.items())
+
+
+def _last_lines(tuned: Tuned, names: Sequence[str]) -> Iterator[str]:
+    from edge.cli import one_line
+
+    best = tuned.order[0]
+    threads = tuned.threads[best]
+    if tuned.file is not None:
+        yield f"quickest here: {best} with {threads} threads; edge run takes it from now on"
+        yield f"wrote {one_line(str(tuned.file))}"
+        return
+    engine = best.rpartition(" ")[2]
+    model = best.rpartition(" ")[0] or names[0]
+    yield f"quickest here: {best} with {threads} threads:"
+    yield f"  edge swap --model {model} --backend {engine} --threads {threads} ..."
+
+
+def _line(trial: Trial, wide: int) -> str:
     from edge.cli import one_line
 
     if trial.timing is None:
         threads = f" with {trial.threads} threads" if trial.threads else ""
-        return f"{one_line(trial.way):<12} left out{threads}: {one_line(trial.trouble)}"
+        return f"{one_line(trial.way):<{wide}} left out{threads}: {one_line(trial.trouble)}"
     quality = "" if trial.decibels is None else f"{trial.decibels:.1f}"
+    gops = "" if trial.gops is None else f"{trial.gops:.0f}"
+    share = "" if trial.share is None else f"{trial.share:.0%}"
     return (
-        f"{one_line(trial.way):<12} {one_line(trial.engine):<20} {trial.threads:>7} "
-        f"{trial.timing.p50:>9.2f} {trial.timing.quickest:>9.2f} {quality:>8}"
+        f"{one_line(trial.way):<{wide}} {one_line(trial.engine):<20} {trial.threads:>7} "
+        f"{trial.timing.p50:>9.2f} {trial.timing.quickest:>9.2f} {quality:>8} {gops:>7} {share:>7}"
     )

@@ -91,6 +91,9 @@ def test_every_stage_is_measured(edge_home: Path) -> None:
     assert kinds == {"detector", "landmarker", "recogniser", "swapper"}
     assert report.faces >= 1
     assert report.memory > 0
+    assert report.roof is not None
+    assert report.roof.multiply_adds == pytest.approx(0.48e9, rel=0.01)
+    assert 0 < report.roof.gops < 20 * report.roof.peak_gops
     assert not (edge_home / "config" / "keys").exists()
     assert not (edge_home / "state").exists()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edge.bundle.contents import Contents, parse_contents
 from edge.errors import BundleError
 from edge.golden import BUCKETS, CONTENTS, read_golden, sketch, sketch_psnr
-from edge.tune import psnr
+from edge.trials import psnr
 from tests.bundles import Made, bundle
 from tests.golden import add_golden
 

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edge import tune
-from edge.bundle.opening import Bundle, BundledModels, open_bundle
+from edge import trials, tune
+from edge.bundle.opening import open_bundle
 from edge.bundle.tuning import tuning_path
 from edge.cli import main
-from edge.errors import BackendError, BundleError, UsageError
+from edge.errors import BackendError, BundleError, CardError, UsageError
 from edge.faces.detect import open_detector
+from edge.shelf import Shelf
 from edge.throttle import ThrottleState
-from edge.tune import expected_psnr, psnr, tune_bundle
+from edge.tune import tune_bundle, tune_models
 from tests import tiny
 from tests.bundles import VARIANT, Made, baked_card, bundle
 from tests.scene import target
@@ -34,12 +33,12 @@ FUTURE = {**VARIANT, "name": "future", "oldest": "99.0"}
 def made(edge_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     """Return a bundle whose detector, which knows no real face, is shown what it knows."""
 
-    def sample(opened: Bundle, shelf: BundledModels) -> Any:
-        detector = open_detector(opened.contents.detector, shelf=shelf)
+    def sample(name: str, shelf: Shelf) -> Any:
+        detector = open_detector("tiny_detector" if name == "ref_detector" else name, shelf=shelf)
         frame = target()
         return frame, detector.detect(frame)[:2], detector
 
-    monkeypatch.setattr(tune, "_sample", sample)
+    monkeypatch.setattr(trials, "_sample", sample)
     return bundle(edge_home, tmp_path)
 
 
@@ -149,6 +148,7 @@ def test_the_command(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     page = capsys.readouterr().out
     assert "quickest here: ort with 1 threads" in page
+    assert "operations: not counted" in page  # it has no convolution
     assert "future       left out: ort is" in page
     assert main([*arguments, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
@@ -159,15 +159,56 @@ def test_the_command(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     assert "'psnr:high' is no budget: write psnr:45" in capsys.readouterr().err
 
 
-@given(st.floats(10, 99), st.floats(10, 99))
-def test_two_files_are_never_nearer_than_the_worse_one(first: float, second: float) -> None:
-    found = expected_psnr(first, second)
-    assert found < min(first, second)
-    assert found == pytest.approx(expected_psnr(second, first))
+def test_a_model_is_tuned_by_its_name(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    tuned = tune_models(["tiny_swapper"], threads=[1], rounds=2)
+    assert tuned.order[0] == "ort"
+    assert tuned.file is None
+    assert tuned.roof.multiply_adds > 0
+    assert set(tuned.roof.peaks) == {("float32", 1), ("int8", 1)}
+    first = tuned.trials[0]
+    assert first.timing is not None
+    assert first.share is not None
+    expected = 2 * tuned.roof.multiply_adds / first.timing.quickest / 1e6
+    assert first.gops == pytest.approx(expected)
+    assert first.share == pytest.approx(expected / tuned.roof.peaks["float32", 1])
+    assert main(["tune", "tiny_swapper", "--threads", "1", "--rounds", "1"]) == 0
+    page = capsys.readouterr().out
+    assert "edge swap --model tiny_swapper --backend ort --threads 1 ..." in page
+    assert "GMAC, two operations each" in page
+    assert main(["tune", "tiny_swapper", "--threads", "1", "--rounds", "1", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["file"] is None
+    assert shown["multiply_adds"] == tuned.roof.multiply_adds
+    assert {each["kind"] for each in shown["peaks"]} == {"float32", "int8"}
+    assert shown["trials"][0]["peak_gops"] > 0
 
 
-def test_psnr() -> None:
-    picture = np.full((4, 4, 3), 100, np.uint8)
-    assert psnr(picture, picture) == 99
-    assert psnr(picture, picture + np.uint8(1)) == pytest.approx(48.13, abs=0.01)
-    assert psnr(picture, np.zeros_like(picture)) == pytest.approx(8.13, abs=0.01)
+def test_another_file_must_show_what_the_first_one_does(made: Made) -> None:
+    tiny.install_one(
+        made.stage.folder.parent / "home", "tiny_far", "swapper", tiny.SWAPPER, tiny.swapper(seed=9)
+    )
+    names = ["tiny_swapper", "tiny_far"]
+    tuned = tune_models(names, threads=[1], rounds=1)
+    assert tuned.order[0] == "tiny_swapper ort"
+    (far,) = (trial for trial in tuned.trials if trial.way == "tiny_far ort")
+    assert "where 40.0 can be asked for" in far.trouble
+    everything = tune_models(names, threads=[1], rounds=1, budget=0)
+    assert {"tiny_swapper ort", "tiny_far ort"} <= set(everything.order)
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["nobody"], "no model 'nobody'"),
+        (["tiny_detector"], "is a detector, but a swapper is needed"),
+        (["some/where.onnx"], "is a model's file; add it"),
+        (["one.zip", "tiny_swapper"], "one bundle at a time"),
+    ],
+)
+def test_names_that_mean_nothing(
+    names: list[str], what: str, made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tune", *names, "--rounds", "1"]) == 2
+    assert what in capsys.readouterr().err
+    with pytest.raises(CardError):
+        tune_models(["nobody"])

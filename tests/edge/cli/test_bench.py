@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from edge import bench
-from edge.bench import Report, Timing
+from edge.bench import Reached, Report, Timing
 from edge.cli import main
 from edge.machine import Machine
 from edge.power import PowerState
@@ -30,6 +30,7 @@ REPORT = Report(
     before=ThrottleState(0, 50.4),
     after=ThrottleState(0, 61.0),
     invalid="",
+    roof=Reached(480_000_000, 120.0, 240.0, "float32"),
 )
 
 
@@ -46,6 +47,7 @@ def test_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     for words in ("Raspberry Pi 4", "ondemand", "ort 1.22", "load before: 0.25", "engine 2", "p99"):
         assert words in page
     assert "slowed by heat or supply: no; 50 degrees Celsius before, 61 degrees" in page
+    assert "0.48 GMAC a crop, 120 GOP/s in its quickest round: 50% of the 240 that large" in page
     assert "5 interleaved rounds; p99 is then the slowest round" in page
     assert asked["frame_size"] == (640, 360)
     assert asked["rounds"] == 5
@@ -82,10 +84,15 @@ def test_a_board_that_was_slowed_down_gives_no_figures_that_count(
     hot = replace(REPORT, after=ThrottleState(0x40004), invalid="the board was slowed down")
     monkeypatch.setattr(bench, "run_bench", lambda engines, **wishes: hot)
     assert main(["bench"]) == 0
-    assert "INVALID: the board was slowed down; these figures say" in capsys.readouterr().out
+    page = capsys.readouterr().out
+    assert "INVALID: the board was slowed down; so there are no figures" in page
+    assert "paste" not in page
+    assert "GOP/s" not in page
     assert main(["bench", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["invalid"] == "the board was slowed down"
+    assert {timing["p50"] for timing in answer["timings"]} == {None}
+    assert answer["roof"] is None
     assert answer["after"]["bits"] == 0x40004
     unknown = replace(REPORT, before=ThrottleState(None), after=ThrottleState(None))
     monkeypatch.setattr(bench, "run_bench", lambda engines, **wishes: unknown)
