@@ -26,7 +26,7 @@ ROOT = Path(edge.__file__).parent
 CALLERS = {
     "_swap_crop": {
         "bench.py": "measured, and thrown away",
-        "tune.py": "compared with one another and measured, and thrown away",
+        "trials.py": "compared with one another and measured, and thrown away",
     },
     "_swap_crops": {
         "swap.py": "_swap_into pastes them into our own copy of the frame",
