@@ -137,7 +137,9 @@ def sheet(student: Swap, crops: list[Pixels], truths: list[Shown], path: Path) -
         grey = cv2.cvtColor(own.mask, cv2.COLOR_GRAY2BGR)
         strips.append(np.hstack([crop, truth.picture, own.picture, grey]))
     rows = [np.hstack(strips[i : i + 3]) for i in range(0, len(strips) - 2, 3)]
-    page = np.ascontiguousarray(np.vstack(rows))
+    page = np.vstack(rows)
+    strip = np.full((max(64, page.shape[0] // 6), page.shape[1], 3), 60, np.uint8)
+    page = np.ascontiguousarray(np.vstack([page, strip]))  # the label hides no picture there
     Label(plan_label(page.shape[1], page.shape[0], [], default_language())).draw(page)
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), page)

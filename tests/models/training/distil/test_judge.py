@@ -102,5 +102,5 @@ def test_a_sheet_carries_the_label(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     judge.sheet(teacher, some, [teacher(crop) for crop in some], path)
     page = cv2.imread(str(path))
     assert page is not None
-    assert page.shape == (2 * SIZE, 12 * SIZE, 3)
+    assert page.shape == (2 * SIZE + 64, 12 * SIZE, 3)
     assert drawn == [page.shape]
