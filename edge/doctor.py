@@ -28,7 +28,7 @@ State = Literal["ok", "note", "problem"]
 REFERENCE_MODELS = ("ref_detector", "ref_landmarker", "ref_embedder", "ref_swapper")
 """Models that every installation carries: without one of them the defaults do not work."""
 
-ENGINES = ("onnxruntime", "ai_edge_litert", "tflite_runtime")
+ENGINES = ("onnxruntime", "ai_edge_litert", "tflite_runtime", "MNN", "ncnn", "openvino")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ def examine() -> tuple[Section, ...]:
         "folders": look_at_folders,
         "models": look_at_models,
         "label": look_at_label,
+        "isolation": look_at_isolation,
         "safety": look_at_safety,
     }
     return tuple(Section(title, tuple(_guarded(title, look))) for title, look in looks.items())
@@ -199,7 +200,7 @@ def _loose(folder: Path, *, private: bool) -> Iterator[Finding]:
         if path.is_symlink():
             continue
         state = path.stat()
-        secret = private or path.suffix == ".identity"
+        secret = private or path.suffix == ".identity" or path.parent.name == "consents"
         forbidden = stat.S_IRWXG | stat.S_IRWXO if secret else stat.S_IWGRP | stat.S_IWOTH
         if state.st_uid not in {os.geteuid(), 0}:
             text = f"{path}: belongs to somebody else"
@@ -209,6 +210,43 @@ def _loose(folder: Path, *, private: bool) -> Iterator[Finding]:
             text = f"{path}: may be {verb} by others"
             mend = f"chmod {'go-rwx' if secret else 'go-w'} '{path}'"
             yield Finding("rights", text, "problem", mend)
+
+
+def look_at_isolation() -> Iterator[Finding]:
+    """Yield what holds a child that looks at untrusted files, and this device's limits."""
+    from edge.isolation.confine import Confined
+    from edge.isolation.run import Ended, Request, ask
+    from edge.isolation.wire import unpacked
+    from edge.limits import device_limits, limits_path
+
+    try:
+        confined = unpacked(Confined, ask(Request("confined"))[0])
+    except Ended as ended:
+        text = f"an isolated process {ended}"
+        yield Finding("isolation", text, "problem", "edge verify --no-isolate works without it")
+        return
+    missing = [
+        name
+        for name, on in (("Landlock", confined.landlock), ("seccomp", confined.seccomp))
+        if not on
+    ]
+    if missing:
+        text = f"{confined.text}; this kernel gives no {' and no '.join(missing)}"
+        yield Finding("isolation", text, "note", "a newer kernel, or one with both switched on")
+    else:
+        yield Finding("isolation", confined.text)
+    try:
+        limits = device_limits()
+    except EdgeError as error:
+        yield Finding("limits", str(error), "problem", f"mend or remove {limits_path()}")
+        return
+    where = f"from {limits_path()}" if limits_path().exists() else "the defaults"
+    yield Finding(
+        "limits",
+        f"{where}: pictures of {limits.picture.max_pixels / 1e6:g} megapixels, videos of "
+        f"{limits.video.max_seconds / 3600:g} h, models of {limits.model.max_bytes >> 20} MiB; an "
+        f"isolated process has {limits.child.memory >> 20} MiB",
+    )
 
 
 def look_at_models() -> Iterator[Finding]:

@@ -81,6 +81,9 @@ _QUESTIONS: dict[str, tuple[str, str, str]] = {
         "metadata.version('ai-edge-litert')",
         "'' if module.Interpreter else ''",
     ),
+    "MNN": ("MNN", "metadata.version('MNN')", "''"),
+    "ncnn": ("ncnn", "module.__version__", "''"),
+    "openvino": ("openvino", "metadata.version('openvino')", "''"),
     "tflite_runtime": (
         "tflite_runtime.interpreter",
         "metadata.version('tflite-runtime')",

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge import resources
 from edge.cards import Card, all_cards, find_card
+from edge.consent.storage import writable_by_others
 from edge.errors import ModelError
 from edge.recorded import note_gate, record
 
@@ -217,6 +218,8 @@ def _digest_cached(path: Path) -> str:
 
 def _read_cache(cache: Path) -> dict[str, Any]:
     try:
+        if writable_by_others(cache):
+            return {}  # what others can write says nothing about a file
         values = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}  # a cache that cannot be read is an empty one

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edge import resources
 from edge.backends import Session
+from edge.consent.storage import writable_by_others
 from edge.contracts import Card, TensorSpec
 from edge.errors import BackendError
 from edge.loading import check_fit, named
@@ -131,6 +132,8 @@ def _key(card: Card, session: Session) -> str:
 
 def _read(cache: Path) -> list[str]:
     try:
+        if writable_by_others(cache):
+            return []
         values = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return []  # a cache that cannot be read is an empty one

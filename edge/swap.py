@@ -262,7 +262,7 @@ class Swapper:
             *self._model.uses,
         )
 
-    def refusals(self, asked: Mapping[str, str]) -> AbstractContextManager[None]:
+    def refusals(self, asked: Mapping[str, str]) -> AbstractContextManager[list[str]]:
         """Write every refusal of the body into the ledger, and pass it on.
 
         Refusals are: no consent, a policy that forbids it, no face to swap, no room for the label.
@@ -270,7 +270,16 @@ class Swapper:
         Args:
             asked: What was asked for, beside the purpose; e.g. the input's name.
         """
-        return recording_refusals(self.ledger, {"purpose": self._purpose, **asked})
+        asked = {"purpose": self._purpose, **asked}
+        return recording_refusals(self.ledger, asked, self.people())
+
+    def people(self) -> tuple[str, ...]:
+        """Return the names of those whose consents this stands on, as far as they are known yet."""
+        consents = [
+            getattr(getattr(self, "identity", None), "consent", None),
+            getattr(getattr(self, "_target", None), "consent", None),
+        ]
+        return tuple(consent.subject for consent in consents if consent is not None)
 
     def permit_for(self, medium: Medium) -> Permit:
         """Return leave for one output now.

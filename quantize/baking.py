@@ -122,7 +122,7 @@ def identity_to_bake(
         )
     asked = {"command": "quantize --bake", "model": card.name}
     identity = identity_in_force(path, asked, now=now)
-    with recording_refusals(Ledger(), asked):
+    with recording_refusals(Ledger(), asked, (identity.subject,)):
         values = _fed(card, contract, identity, model, picture)
     return BakedIdentity(
         commitment=identity.commitment,
@@ -149,8 +149,9 @@ def identity_in_force(
         IdentityError: the file is damaged.
         PolicyError: this device's policy requires more than the consent has.
     """
-    with recording_refusals(Ledger(), asked):
+    with recording_refusals(Ledger(), asked) as names:
         identity = load_identity(path)
+        names.append(identity.subject)
         trust, consent = load_trust(), identity.consent
         whose = f"the consent of {consent.subject}"
         check_in_force(consent, whose, now=now or utc_now(), trust=trust)

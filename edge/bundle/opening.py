@@ -253,11 +253,11 @@ def open_bundle(path: Path | str, *, ledger: Ledger | None = None) -> Bundle:
     """
     place = Path(path)
     book = Ledger() if ledger is None else ledger
-    with recording_refusals(book, {"bundle": str(place)}):
+    with recording_refusals(book, {"bundle": str(place)}) as names:
         holder = holder_of(place)
         papers = read_papers(holder)
         signer = check_builder(papers.seal.key, holder.where)
-        consent = _in_force(holder, papers, utc_now())
+        consent = _in_force(holder, papers, utc_now(), names)
         check_architecture(papers.contents, holder.where)
         folder = _checked_folder(holder, papers.contents)
         cards = cards_of(folder, papers.contents, holder.where)
@@ -272,12 +272,13 @@ def open_bundle(path: Path | str, *, ledger: Ledger | None = None) -> Bundle:
 
 
 def _in_force(
-    holder: FolderHolder | ZipHolder, papers: Papers, now: datetime.datetime
+    holder: FolderHolder | ZipHolder, papers: Papers, now: datetime.datetime, names: list[str]
 ) -> Consent | None:
     """Check dates and revocations, as far as they are the bundle's own."""
     check_dates(papers.seal, holder.where, now)
     consent = consent_of(holder, papers)
     if consent is not None:
+        names.append(consent.subject)
         whose = f"the consent of {consent.subject}"
         check_in_force(consent, whose, now=now, trust=load_trust())
     return consent

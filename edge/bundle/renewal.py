@@ -46,12 +46,13 @@ def renew(path: Path, key: Ed25519PrivateKey | None = None, ledger: Ledger | Non
     """
     book = Ledger() if ledger is None else ledger
     signing = operator_key() if key is None else key
-    with recording_refusals(book, {"command": "bundle renew", "bundle": str(path)}):
+    with recording_refusals(book, {"command": "bundle renew", "bundle": str(path)}) as names:
         holder = holder_of(path)
         papers = read_papers(holder)
         check_builder(papers.seal.key, holder.where)
         consent = consent_of(holder, papers)
         if consent is not None:
+            names.append(consent.subject)
             trust, whose = load_trust(), f"the consent of {consent.subject}"
             check_in_force(consent, whose, now=utc_now(), trust=trust)
             check_assurance(

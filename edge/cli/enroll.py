@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.cli.identity import add_secret, secret_of
 from edge.isolation.whole import add_isolate
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", "--out", required=True, metavar="FILE", help="identity file to write"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_secret(parser, required=False)
     add_isolate(parser)
     parser.add_argument(
         "--recogniser",
@@ -74,12 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     if output.exists() and not arguments.overwrite:
         raise OutputError(f"{output} exists: choose another name, or give --overwrite")
+    secret = secret_of(arguments)  # asked for before the work, not after it
     ledger = Ledger()
     asked = {"command": "enroll", "consent": arguments.consent, "output": arguments.output}
-    with recording_refusals(ledger, asked):
+    with recording_refusals(ledger, asked) as people:
         consent = load_consent(arguments.consent)
+        people.append(consent.subject)
         identity = _enrol(consent, arguments)
-    save_identity(identity, output, overwrite=arguments.overwrite)
+    save_identity(identity, output, overwrite=arguments.overwrite, secret=secret)
     register_derivative(identity.commitment, output)
     keep_consent(consent)
     ledger.event("enrol", {"identity": identity.commitment, "consent_id": consent.id})

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.consent.identity import Identity
+    from edge.consent.vault import Secret
 
-HELP = "show an identity, or erase it with all that was made from it"
+HELP = "show, encrypt or erase an identity; erase takes all that was made from it"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
     erase.add_argument(
         "--yes", action="store_true", help="do not ask (a script, without a terminal, is not asked)"
     )
+    _add_encryption(actions)
+
+
+def _add_encryption(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from edge.cli import add_action
+
+    encrypt = add_action(actions, "encrypt", "encrypt an identity file where it is")
+    encrypt.set_defaults(action=_encrypt)
+    encrypt.add_argument("identity", metavar="FILE", help="identity file")
+    add_secret(encrypt, required=True)
+    decrypt = add_action(actions, "decrypt", "write it in the clear again, its owner's alone")
+    decrypt.set_defaults(action=_decrypt)
+    decrypt.add_argument("identity", metavar="FILE", help="encrypted identity file")
+    key = add_action(actions, "new-key", "write a key file to encrypt identities with")
+    key.set_defaults(action=_new_key)
+    key.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="key file")
+
+
+def add_secret(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add what an identity is encrypted with."""
+    secret = parser.add_mutually_exclusive_group(required=required)
+    secret.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="KEY",
+        help="encrypt it with this file (edge identity new-key); keep it elsewhere. Whoever swaps "
+        "names it in EDGE_IDENTITY_KEY",
+    )
+    secret.add_argument(
+        "--passphrase", action="store_true", help="encrypt it with a passphrase, asked for here"
+    )
+
+
+def secret_of(arguments: argparse.Namespace) -> Secret | None:
+    """Return what to encrypt with, asking for a passphrase where that was chosen."""
+    from edge.consent.vault import key_file, new_passphrase
+
+    if arguments.key_file is not None:
+        return key_file(arguments.key_file)
+    return new_passphrase() if arguments.passphrase else None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,6 +119,35 @@ def _show(arguments: argparse.Namespace) -> int:
         _say(f"recogniser: {name} ({item.model_sha256})")
     for line in summary_lines(summary(identity.consent)):
         _say(line)
+    return 0
+
+
+def _encrypt(arguments: argparse.Namespace) -> int:
+    from edge.consent.identity import identity_file, load_identity
+    from edge.consent.storage import replace_private
+
+    path = Path(arguments.identity)
+    identity = load_identity(path)
+    replace_private(path, identity_file(identity, secret_of(arguments)))
+    _say(f"{path}: encrypted; without its secret nobody, you neither, can use it again")
+    return 0
+
+
+def _decrypt(arguments: argparse.Namespace) -> int:
+    from edge.consent.identity import identity_file, load_identity
+    from edge.consent.storage import replace_private
+
+    path = Path(arguments.identity)
+    replace_private(path, identity_file(load_identity(path), None))
+    _say(f"{path}: in the clear; whoever reads it has the person's embeddings")
+    return 0
+
+
+def _new_key(arguments: argparse.Namespace) -> int:
+    from edge.consent.vault import KEY_FILE_VARIABLE, new_key_file
+
+    new_key_file(arguments.output)
+    _say(f"{arguments.output}: name it in {KEY_FILE_VARIABLE}, and keep a copy elsewhere")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -87,11 +87,16 @@ def short_text(text: str) -> str:
     return clean if len(clean) <= _MAX_TEXT else clean[: _MAX_TEXT - 3] + "..."
 
 
-def refusal_fields(error: Exception, asked: Mapping[str, str]) -> dict[str, object]:
-    """Return the fields of a refusal's entry."""
+def refusal_fields(
+    error: Exception, asked: Mapping[str, str], names: Iterable[str] = ()
+) -> dict[str, object]:
+    """Return the fields of a refusal's entry, without the names of people."""
+    reason = str(error)
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        reason = reason.replace(name, "(name left out)")
     return {
         "error": type(error).__name__,
-        "reason": short_text(str(error)),
+        "reason": short_text(reason),
         "asked": {key: short_text(value) for key, value in asked.items()},
     }
 

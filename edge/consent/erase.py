@@ -11,19 +11,17 @@ import contextlib
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge import resources
+from edge.consent import vault
 from edge.consent.canonical import FormError, is_hex, parse_object, sha256_hex
 from edge.consent.identity import load_identity
 from edge.consent.ledger import Ledger
-from edge.consent.storage import make_private_dir, reason, write_private
+from edge.consent.storage import make_private_dir, reason, wipe_file, write_private
 from edge.errors import ConsentError, IdentityError, OutputError
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +195,7 @@ def _claimed_commitment(path: Path) -> str:
         record = parse_object(data)
     except FormError:
         record = {}
-    if record.get("schema") != "edge-swap/identity-1":
+    if record.get("schema") not in {"edge-swap/identity-1", vault.SCHEMA}:
         raise IdentityError(f"{path} is no identity, so it was not erased: remove it by hand")
     claimed = record.get("commitment")
     return claimed if isinstance(claimed, str) and is_hex(claimed, 64) else "unknown"
@@ -208,30 +206,13 @@ def _erase_one(path: Path, removed: list[Path], kept: list[str]) -> bool:
         if path.is_dir() and not path.is_symlink():
             for folder, _, names in os.walk(path):
                 for name in names:
-                    _overwrite(Path(folder) / name)
+                    wipe_file(Path(folder) / name)
             shutil.rmtree(path)
         else:
-            _overwrite(path)
+            wipe_file(path)
             path.unlink()
     except OSError as error:
         kept.append(f"{path}: {reason(error)}")
         return False
     removed.append(path)
     return True
-
-
-def _overwrite(path: Path) -> None:
-    """Write zeros over a file, unless its content also has another name, as a shared model has."""
-    status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        return
-    if not os.access(path, os.W_OK):
-        path.chmod(0o600)
-    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        left = status.st_size
-        while left > 0:
-            left -= os.write(handle, bytes(min(left, _BLOCK)))
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge import resources
+from edge.consent import vault
 from edge.consent.canonical import (
     FormError,
     canonical_bytes,
@@ -42,7 +43,12 @@ from edge.consent.signing import (
     record_is_signed_by,
     sign_record,
 )
-from edge.consent.storage import read_record, writable_by_others, write_private
+from edge.consent.storage import (
+    read_record,
+    readable_by_others,
+    writable_by_others,
+    write_private,
+)
 from edge.errors import IdentityError
 
 if TYPE_CHECKING:
@@ -287,26 +293,58 @@ def _read_embedding(fields: Fields, name: str) -> Embedding:
     return Embedding(model, vector)
 
 
-def load_identity(path: str | Path) -> Identity:
-    """Read an identity file and check it against itself.
+def load_identity(path: str | Path, ask: vault.Ask = vault.ask_terminal) -> Identity:
+    """Read an identity file, encrypted or not, and check it against itself.
+
+    Args:
+        path: The file.
+        ask: Asks for a passphrase where one is needed; a person at the terminal by default.
 
     Raises:
-        IdentityError: Missing, malformed, changed, or writable by others.
+        IdentityError: Missing, malformed, changed, readable by others, or the secret that it is
+            encrypted with is not here.
         ConsentError: The consent inside was changed, or is one to what is forbidden.
+        KeyStoreError: The key file cannot be used.
     """
     place = Path(path)
     data = read_record(place, "identity", IdentityError)
+    record = vault.encrypted_record(data)
+    if record is not None:
+        return parse_identity(vault.opened(record, str(path), ask), str(path))
+    identity = parse_identity(data, str(path))
     # The installer, not the owner, sets the permissions of what is shipped.
     shipped = place.resolve().is_relative_to(resources.samples_dir().resolve())
-    if writable_by_others(place) and not shipped:
-        raise IdentityError(f"others may write to the identity {path}: run 'chmod 600' on it")
-    return parse_identity(data, str(path))
+    if not shipped and (writable_by_others(place) or readable_by_others(place)):
+        verb = "write to" if writable_by_others(place) else "read"
+        raise IdentityError(
+            f"others may {verb} the identity {path}: run 'chmod 600' on it (a disk without rights, "
+            "as FAT, wants an encrypted one: edge identity encrypt)"
+        )
+    return identity
 
 
-def save_identity(identity: Identity, path: str | Path, *, overwrite: bool = False) -> None:
+def save_identity(
+    identity: Identity,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    secret: vault.Secret | None = None,
+) -> None:
     """Write an identity to a file that its owner alone can read.
+
+    Args:
+        identity: The identity.
+        path: The file.
+        overwrite: Whether an existing file may be replaced.
+        secret: What to encrypt it with; None leaves it in the clear.
 
     Raises:
         OutputError: The file exists, or it cannot be written.
     """
-    write_private(Path(path), readable_json(identity.to_dict()), overwrite=overwrite)
+    write_private(Path(path), identity_file(identity, secret), overwrite=overwrite)
+
+
+def identity_file(identity: Identity, secret: vault.Secret | None) -> bytes:
+    """Return the content of an identity file, encrypted where there is a secret."""
+    content = readable_json(identity.to_dict())
+    return content if secret is None else vault.sealed(content, identity.commitment, secret)

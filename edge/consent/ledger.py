@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from edge import resources
@@ -185,17 +185,18 @@ class Ledger:
             raise
         self.finish_output(seq)
 
-    def refusal(self, error: Exception, asked: Mapping[str, str]) -> int:
+    def refusal(self, error: Exception, asked: Mapping[str, str], names: Iterable[str] = ()) -> int:
         """Write and sync that something was refused.
 
         Args:
             error: The refusal; its class and message are kept.
             asked: What was asked for, e.g. purpose, input and identity.
+            names: People whose names are left out of the message.
 
         Raises:
             LedgerError: The entry cannot be written.
         """
-        return self._noted("refusal", refusal_fields(error, asked))
+        return self._noted("refusal", refusal_fields(error, asked, names))
 
     def event(self, event: Event, details: Mapping[str, str]) -> int:
         """Write and sync an event.
@@ -454,23 +455,32 @@ class Ledger:
 
 
 @contextlib.contextmanager
-def recording_refusals(ledger: Ledger, asked: Mapping[str, str]) -> Iterator[None]:
+def recording_refusals(
+    ledger: Ledger, asked: Mapping[str, str], names: Iterable[str] = ()
+) -> Iterator[list[str]]:
     """Write every refusal of the body into the ledger, and pass it on.
+
+    Messages name people, so that one knows whose consent has expired; a log must not.
 
     Args:
         ledger: The ledger.
         asked: What was asked for.
+        names: People whose names are left out of the reason.
+
+    Yields:
+        These names; the body adds those that it learns.
 
     Raises:
         EdgeError: Whatever the body raises.
     """
     from edge.errors import EdgeError
 
+    private = list(names)
     try:
-        yield
+        yield private
     except REFUSALS as error:
         with contextlib.suppress(EdgeError):  # the refusal stands, entry or not
-            ledger.refusal(error, asked)
+            ledger.refusal(error, asked, private)
         raise
 
 

@@ -32,7 +32,7 @@ from edge.consent.signing import (
     record_is_signed_by,
     sign_record,
 )
-from edge.consent.storage import read_record, reason, write_private
+from edge.consent.storage import read_record, readable_by_others, reason, write_private
 from edge.consent.terms import (
     DEFAULT_DAYS,
     LEVELS,
@@ -407,11 +407,14 @@ def load_consent(path: str | Path) -> Consent:
     """Read a consent file and check its signatures.
 
     Raises:
-        ConsentError: Missing, malformed, changed after it was signed, or a consent to what is
-            forbidden.
+        ConsentError: Missing, malformed, changed after it was signed, a consent to what is
+            forbidden, or readable by others: it holds names.
     """
     place = Path(path)
-    return parse_consent(read_record(place, "consent", ConsentError), str(path))
+    consent = parse_consent(read_record(place, "consent", ConsentError), str(path))
+    if readable_by_others(place):
+        raise ConsentError(f"others may read the consent {path}: run 'chmod 600' on it")
+    return consent
 
 
 def save_consent(consent: Consent, path: str | Path, *, overwrite: bool = False) -> None:

@@ -14,6 +14,8 @@ from edge.errors import EdgeError, OutputError
 MAX_RECORD = 4 * 1024 * 1024
 """Largest record read, in bytes: consents and identities are a few kilobytes."""
 
+_BLOCK = 1 << 20
+
 
 def read_record(path: Path, what: str, error: type[EdgeError]) -> bytes:
     """Return the bytes of the small file `path`.
@@ -94,7 +96,63 @@ def write_private(path: Path, data: bytes, *, overwrite: bool = False) -> None:
         raise OutputError(f"cannot write {path}: {reason(cause)}") from cause
     finally:
         with contextlib.suppress(OSError):
+            wipe_file(temporary)  # it was not given its name, and may hold what is private
+        with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write `data` to the existing file `path` as `write_private` does; zeros go over what it held.
+
+    On flash memory the controller may keep old blocks all the same.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        old = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as cause:
+        raise OutputError(f"cannot write {path}: {reason(cause)}") from cause
+    try:
+        alone = os.fstat(old).st_nlink == 1
+        write_private(path, data, overwrite=True)
+        if alone:
+            wipe(old)
+    except OSError as cause:
+        raise OutputError(f"cannot write {path}: {reason(cause)}") from cause
+    finally:
+        os.close(old)
+
+
+def wipe(handle: int) -> None:
+    """Write zeros over all of an open file, and sync it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    left = os.fstat(handle).st_size
+    os.lseek(handle, 0, os.SEEK_SET)
+    while left > 0:
+        left -= os.write(handle, bytes(min(left, _BLOCK)))
+    os.fsync(handle)
+
+
+def wipe_file(path: Path) -> None:
+    """Write zeros over a file, unless its content also has another name; it stays.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        return
+    if not os.access(path, os.W_OK):
+        path.chmod(0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        wipe(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

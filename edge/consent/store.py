@@ -33,6 +33,9 @@ def keep_consent(consent: Consent) -> Path:
     return path
 
 
+_IDENTITIES = ("edge-swap/identity-", "edge-swap/encrypted-identity-")
+
+
 def find_consent(what: str) -> Consent:
     """Return a consent from a consent file, an identity file, or the id of a kept one.
 
@@ -49,7 +52,7 @@ def find_consent(what: str) -> Consent:
         schema = parse_object(read_record(path, "consent", ConsentError)).get("schema")
     except FormError as error:
         raise ConsentError(f"{what} is no consent: {error}") from error
-    if isinstance(schema, str) and schema.startswith("edge-swap/identity-"):
+    if isinstance(schema, str) and schema.startswith(_IDENTITIES):
         return load_identity(path).consent
     return load_consent(path)
 

@@ -251,7 +251,7 @@ class Session:
         self.fail(error)
         with contextlib.suppress(EdgeError):  # the refusal stands, entry or not
             asked = {"purpose": self.leave.permit("live").purpose, "stream": self.stream}
-            self._swapper.ledger.refusal(error, asked)
+            self._swapper.ledger.refusal(error, asked, self._swapper.people())
 
     def _record_of(self, shown: Shown, part: LivePart) -> SwapRecord:
         permit = self.leave.permit("live")

@@ -61,6 +61,7 @@ def test_this_installation(capsys: pytest.CaptureFixture[str]) -> None:
         "folders",
         "models",
         "label",
+        "isolation",
         "safety",
     ]
     assert all(sections.values()), "a section without a finding"

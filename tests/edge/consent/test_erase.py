@@ -142,7 +142,7 @@ def test_what_cannot_be_removed_is_told(
     def busy(_: Path) -> None:
         raise OSError(16, "Device or resource busy")
 
-    monkeypatch.setattr(erase, "_overwrite", busy)
+    monkeypatch.setattr(erase, "wipe_file", busy)
     erased = erase_identity(identity[1], Ledger())
     assert erased.removed == ()
     assert "device or resource busy" in erased.kept[0]

@@ -186,8 +186,8 @@ def test_an_identity_holds_an_embedding(make_consent: ConsentMaker) -> None:
         new_identity(make_consent(), {}, operator_key())
 
 
-@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_file_that_others_may_write_to_is_refused(
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o640, 0o444])
+def test_a_file_that_others_may_read_or_write_to_is_refused(
     make_identity: IdentityMaker, tmp_path: Path, mode: int
 ) -> None:
     path = tmp_path / "alice.identity"
@@ -195,7 +195,7 @@ def test_a_file_that_others_may_write_to_is_refused(
     path.chmod(mode)
     with pytest.raises(IdentityError, match="chmod 600"):
         load_identity(path)
-    path.chmod(0o444)  # as in a read-only installation
+    path.chmod(0o400)  # as in a read-only installation
     load_identity(path)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import multiprocessing
@@ -438,3 +439,45 @@ def test_an_entry_does_not_read_the_whole_ledger(ledger: Ledger) -> None:
     start = time.perf_counter()
     ledger.event("erase", {})
     assert time.perf_counter() - start < 0.5
+
+
+def test_a_refusal_names_nobody(edge_home: Path) -> None:
+    from edge.consent.ledger import recording_refusals
+    from edge.errors import ConsentError
+
+    ledger = Ledger()
+    said = "the consent of Alice Li has expired; Alice may renew it"
+
+    def refuse() -> None:
+        with recording_refusals(ledger, {"purpose": "film"}, ("Alice", "")) as names:
+            names.append("Alice Li")
+            raise ConsentError(said)
+
+    with pytest.raises(ConsentError, match="Alice Li"):
+        refuse()
+    text = ledger.path.read_text()
+    assert "Alice" not in text
+    assert "the consent of (name left out) has expired" in text
+
+
+def test_nothing_that_is_done_names_the_person(tmp_path: Path, edge_home: Path) -> None:
+    """Enrol, swap and be refused: no name, no salt and no embedding in any log."""
+    from edge.errors import ConsentError
+    from edge.jobs.file import swap_file
+    from tests.scene import stage
+
+    pytest.importorskip("c2pa")
+    ready = stage(edge_home, tmp_path / "stage")
+    target = ready.picture("t.png")
+    swap_file(ready.swapper(), target, tmp_path / "o.png")
+    with pytest.raises(ConsentError):
+        swap_file(ready.swapper(purpose="game"), target, tmp_path / "p.png")
+    person = ready.identity
+    secrets = [person.subject, person.salt]
+    secrets += [base64.b64encode(v.tobytes()).decode()[:32] for v in person.embeddings.values()]
+    logs = [path for path in (edge_home / "state").rglob("*") if path.is_file()]
+    assert edge_home / "state" / "ledger.jsonl" in logs
+    for path in logs:
+        text = path.read_text(errors="replace")
+        if path.parent.name != "consents":  # the consents themselves, their owner's alone
+            assert not [secret for secret in secrets if secret in text], path
