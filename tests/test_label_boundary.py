@@ -94,6 +94,7 @@ def test_the_public_methods_of_the_swapper() -> None:
         "follower",
         "models",
         "nothing_found",
+        "people",
         "permit_for",
         "plan_label",
         "record",
