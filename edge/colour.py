@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.rounding import blurred
+
 # Colour is compared on a small grid: the correction is low-frequency by intent, and this is fast.
 _GRID = 32
 _REACH = 3.0  # cells of the grid that a difference at the seam is felt inwards (Gaussian sigma)
-_TAPS = 19  # of the Gaussian: three sigmas to either side
+
+# Whole numbers come out alike on every processor (`edge.rounding`): parts of a level while
+# differences are spread, and steps of one while the correction is enlarged, by a power of two.
+_PARTS = 4096
+_STEPS = 64
 # Of the strongest weight: where the seam is farther away than the reach, nothing is corrected, and
 # the face keeps the colours that the model gave it.
 _FORGET = 0.15
@@ -45,9 +52,9 @@ def match_colour(
         uint8 (S, S, 3) BGR.
     """
     size = picture.shape[0]
-    grid = (min(_GRID, size), min(_GRID, size))
+    grid = _grid_of(size)
     wanted, given = _coarse(target, grid), _coarse(picture, grid)
-    share = _coarse(alpha, grid)
+    share = _coarse(cv2.convertScaleAbs(alpha, alpha=255), grid) / np.float32(255)
     # 1 where a third of the target still shows, 0 where only one of the two does: a little inside
     # the middle of the seam, where both are most likely skin.
     seam = 6.75 * share * share * (1 - share)
@@ -64,13 +71,19 @@ def match_colour(
     # OpenCV's own steps between channels take half the time of NumPy's broadcasting.
     weighted = cv2.multiply(np.clip(difference, -_MOST, _MOST), cv2.cvtColor(seam, _TO_THREE))
     planes = cv2.insertChannel(seam, cv2.cvtColor(weighted, cv2.COLOR_BGR2BGRA), 3)
-    spread = cv2.GaussianBlur(planes, (_TAPS, _TAPS), _REACH)
-    weight = cv2.extractChannel(spread, 3)
-    share_of = np.reciprocal(weight + _FORGET * weight.max())
-    sums = cv2.cvtColor(spread, cv2.COLOR_BGRA2BGR)
-    correction = cv2.multiply(sums, cv2.cvtColor(share_of, _TO_THREE))
-    full = cv2.resize(correction, (size, size), interpolation=cv2.INTER_LINEAR)
+    spread = blurred(np.rint(planes * _PARTS), _REACH)
+    weight = spread[..., 3:]
+    correction = spread[..., :3] / (weight + _FORGET * weight.max())
+    steps = (np.rint(correction * _STEPS) / _STEPS).astype(np.float32)
+    full = cv2.resize(steps, (size, size), interpolation=cv2.INTER_LINEAR)
     return cast(NDArray[np.uint8], cv2.add(picture, full, dtype=cv2.CV_8U))
+
+
+def _grid_of(size: int) -> tuple[int, int]:
+    """Return the grid for a crop: a power of two smaller, where that gives whole pixels."""
+    halvings = max(0, math.ceil(math.log2(size / _GRID)))
+    whole = size % (1 << halvings) == 0
+    return (size >> halvings if whole else _GRID,) * 2
 
 
 def _coarse(picture: NDArray[Any], grid: tuple[int, int]) -> NDArray[Any]:

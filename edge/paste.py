@@ -18,11 +18,12 @@ from edge.colour import as_grey_as, match_colour
 from edge.errors import UsageError
 from edge.faces.align import inverse, scale_of
 from edge.records import Crop, Region
-from edge.rounding import product
+from edge.rounding import product, transformed, warp
 
 _FADE = 1 / 14  # of the crop's side: how far from the border the mask reaches full strength
 _LEAST_FADE = 3.0  # pixels
 _FEATHER = 1 / 96  # of the crop's side: blur of the mask, so that its own edge is no line
+_FINE = 65535  # steps of the mask while it is blurred
 
 _NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
@@ -58,8 +59,10 @@ def feather(mask: NDArray[np.float32]) -> NDArray[np.float32]:
     size = mask.shape[0]
     if cv2.minMaxLoc(mask)[0] >= 1:
         return _border_fade(size)  # of a model without a mask: there is no edge to soften
-    soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, size * _FEATHER))
-    return cast(NDArray[np.float32], np.clip(soft, 0, 1) * _border_fade(size))
+    # OpenCV blurs integers exactly, and float32 a little differently on every processor.
+    fine = np.rint(np.clip(mask, 0, 1) * np.float32(_FINE)).astype(np.uint16)
+    soft = cv2.GaussianBlur(fine, (0, 0), max(0.5, size * _FEATHER))
+    return cast(NDArray[np.float32], soft * (_border_fade(size) / np.float32(_FINE)))
 
 
 def paste(
@@ -89,20 +92,20 @@ def paste(
     region = _region(frame, share, matrix)
     if region.width == 0 or region.height == 0:
         return region
-    packed, warp = _packed(picture, share, matrix)
-    warp[:, 2] += warp[:, :2] @ np.array([region.x, region.y], np.float64)
+    packed, shift = _packed(picture, share, matrix)
+    shift[:, 2] = transformed(shift, np.array([[region.x, region.y]]))[0]
     # One warp of four channels: cv2 has no fast path for three. Outside the crop nothing is added
     # and the whole frame is kept.
-    layer = cv2.warpAffine(
+    layer = warp(
         packed,
-        warp,
+        shift,
         (region.width, region.height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=_NOTHING,
+        cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        cv2.BORDER_CONSTANT,
+        _NOTHING,
     )
     part = frame[region.y : region.y + region.height, region.x : region.x + region.width]
-    _lay(part, cast(NDArray[np.uint8], layer), _solid(share, matrix, region))
+    _lay(part, layer, _solid(share, matrix, region))
     return region
 
 
@@ -123,7 +126,7 @@ def _lay(part: NDArray[np.uint8], layer: NDArray[np.uint8], solid: Region) -> No
 
 def _blend(part: NDArray[np.uint8], layer: NDArray[np.uint8]) -> None:
     kept = cast(NDArray[np.uint8], cv2.cvtColor(cv2.extractChannel(layer, 3), cv2.COLOR_GRAY2BGR))
-    cv2.add(product(part, kept, 1 / 255), cv2.cvtColor(layer, cv2.COLOR_BGRA2BGR), dst=part)
+    cv2.add(product(part, kept, 255), cv2.cvtColor(layer, cv2.COLOR_BGRA2BGR), dst=part)
 
 
 def _solid(share: NDArray[np.uint8], matrix: NDArray[np.float64], region: Region) -> Region:
@@ -193,24 +196,25 @@ def _packed(
     """Pack colour times mask, and 255 minus mask, into one picture of four channels.
 
     Colour that is multiplied beforehand leaves one product and one sum per pixel of the region.
-    A crop that will shrink by more than two is shrunk here first, by averaging.
+    A crop that will shrink by two or more is shrunk here first, by averaging.
     """
     size = picture.shape[0]
     wide = cast(NDArray[np.uint8], cv2.cvtColor(share, cv2.COLOR_GRAY2BGR))
-    colour = product(picture, wide, 1 / 255)
+    colour = product(picture, wide, 255)
     packed = cast(NDArray[np.uint8], cv2.cvtColor(colour, cv2.COLOR_BGR2BGRA))
     cv2.insertChannel(cv2.bitwise_not(share), packed, 3)
     scale = scale_of(matrix)
     if scale <= 1 / _ALIASING_SCALE:
         return packed, matrix.copy()
-    small = max(2, round(size / scale))
+    # By a power of two, as the crop was cut out: means of whole pixels come out alike everywhere.
+    small = max(2, size >> int(math.log2(scale)))
     shrunk = cast(NDArray[np.uint8], cv2.resize(packed, (small, small), interpolation=_AREA))
     # Nothing may show at the border, or the warp would cut it off.
     _clear_border(shrunk, _NOTHING)
     # The centre of small pixel u lies at (u + 0.5) * size / small - 0.5 in the crop.
-    warp = matrix * (small / size)
-    warp[:, 2] += 0.5 * small / size - 0.5
-    return shrunk, warp
+    way = matrix * (small / size)
+    way[:, 2] += 0.5 * small / size - 0.5
+    return shrunk, way
 
 
 def put_back(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edge.records import ModelUse
 
 DEFAULT_RECOGNISER = "ref_embedder"
-"""What people are enrolled with for a swap model that takes no embedding."""
+"""What people are enrolled with for a swap model that takes no embedding; it compares faces too."""
 
 BAKED_IN = "edge_swap.identity"
 """Key of a model's metadata: commitment of the identity that is baked in."""
@@ -96,6 +96,29 @@ def enrols_with(card: Card) -> str:
         CardError: It is no swap model.
     """
     return _spec(card).recogniser or DEFAULT_RECOGNISER
+
+
+def comparer_for(card: Card, identity: AnyIdentity, shelf: Shelf = INSTALLED) -> tuple[Card, Shelf]:
+    """Return the recogniser that tells the faces of a target apart, and where it is.
+
+    A bundle with somebody baked in has none, and one without has but its card. Then it is the
+    device's own: nothing of the picture that comes out is made by it.
+
+    Args:
+        card: The swap model's card.
+        identity: Who is swapped in.
+        shelf: Where the swap model comes from.
+
+    Raises:
+        CardError: There is no such recogniser.
+        IdentityError: None of those that the identity was enrolled with is here.
+    """
+    if isinstance(identity, Identity):
+        found = recogniser_for(card, identity, shelf)
+        if shelf.file_of(found) is not None or not shelf.bundle:
+            return found, shelf
+        return INSTALLED.find(found.name, "recogniser"), INSTALLED
+    return INSTALLED.find(DEFAULT_RECOGNISER, "recogniser"), INSTALLED
 
 
 def source_for(

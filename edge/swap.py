@@ -33,7 +33,7 @@ from edge.provenance.label import Label, default_language, plan_label
 from edge.provenance.watermark.embed import watermark_for
 from edge.records import LABEL_STYLES, PURPOSES, Face, Region, SwapRecord
 from edge.shelf import INSTALLED, Shelf
-from edge.sources import recogniser_for, source_for
+from edge.sources import comparer_for, source_for
 from edge.swapmodel import open_swap_model
 
 if TYPE_CHECKING:
@@ -231,19 +231,21 @@ class Swapper:
             for name in dict.fromkeys(masker_named(each, self._shelf) for each in wanted.masks)
         )
 
-    def _open_recogniser(self, name: str) -> Embedder:
+    def _open_recogniser(self, name: str, shelf: Shelf | None = None) -> Embedder:
         from edge.faces.embed import open_embedder
 
         wanted = self._engines
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
-        return open_embedder(name, providers=providers, threads=wanted.threads, shelf=self._shelf)
+        return open_embedder(
+            name, providers=providers, threads=wanted.threads, shelf=shelf or self._shelf
+        )
 
     def _reference_of(self, path: Path) -> _Reference:
         """Open the recogniser, which only the search for one person needs, and look at `path`."""
         from edge.media.image import read_picture
 
-        recogniser = recogniser_for(self._model.card, self.identity, self._shelf)
-        embedder = self._open_recogniser(recogniser.name)
+        recogniser, shelf = comparer_for(self._model.card, self.identity, self._shelf)
+        embedder = self._open_recogniser(recogniser.name, shelf)
         frame = read_picture(path).frame
         face = only_face(self._detector.detect(frame), str(path))
         return _Reference(embedder, embedder.embed(frame, face))

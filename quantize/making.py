@@ -20,6 +20,7 @@ from quantize.targets import TargetProfile
 if TYPE_CHECKING:
     from quantize.calibrate import Ranges
     from quantize.contract import ModelContract
+    from quantize.int8 import Int8Model
     from quantize.recipes import Recipe
     from quantize.samples import Samples
     from quantize.search import Found
@@ -31,6 +32,8 @@ _FEWEST = 4
 _FLOAT_WEIGHTS = (
     "the weights of layers that are not quantized stay float: in 8 bits, they miss the budget"
 )
+_SAME_BITS = "every processor gives the same bits: all sums are of whole numbers"
+_OTHER_BITS = "processors differ in the last bits, because"
 
 __all__ = ["Made", "Material", "make"]
 
@@ -200,6 +203,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
     if material.budget is None:
         progress("quantizing", 0, 1)
         made = to_int8(prepared.model, ranges, recipe)
+        notes = (*notes, *_whole(made, prepared, ranges))
         shorten_names(made.model)
         return Made(
             _finished(settings, material, made.model),
@@ -213,6 +217,7 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
     found, lifted = _within(settings, material, ranges, recipe, material.budget, progress)
     if lifted:
         recipe, notes = found.int8.recipe, (*notes, _FLOAT_WEIGHTS)
+    notes = (*notes, *_whole(found.int8, prepared, ranges))
     shorten_names(found.int8.model)
     return Made(
         _finished(settings, material, found.int8.model),
@@ -224,6 +229,19 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
         notes=notes,
         balanced=balanced,
     )
+
+
+def _whole(made: Int8Model, prepared: Prepared, ranges: Ranges) -> tuple[str, ...]:
+    """Let what is float compute on whole numbers where the recipe wants it; return notes."""
+    if not made.recipe.whole_sums:
+        return ()
+    from quantize.whole_sums import with_whole_sums
+
+    left = with_whole_sums(made.model, prepared.model, ranges).left
+    if not left:
+        return (_SAME_BITS,)
+    names = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+    return (f"{_OTHER_BITS} {len(left)} layers are float: {names}",)
 
 
 def _finished(settings: Settings, material: Material, model: onnx.ModelProto) -> onnx.ModelProto:

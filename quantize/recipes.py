@@ -92,6 +92,8 @@ class Recipe:
             The smallest of a model stay as they are.
         equalise: channels between convolutions are balanced first, where the model stays the same
             (`quantize.equalise`).
+        whole_sums: float convolutions compute on whole numbers, where float32 holds their sums
+            exactly: then every processor gives the same bits (`quantize.whole_sums`).
         float_layers: what stays float in any case: patterns of node names (`*`, `?`, `[...]`),
             or "@first" for the layers that see an input first and "@last" for those that an
             output comes from.
@@ -115,6 +117,7 @@ class Recipe:
     gemm_weights: Literal["float", "w8"]
     float_weights: Literal["float", "w8"]
     equalise: bool
+    whole_sums: bool
     float_layers: tuple[str, ...]
     note: str
 
@@ -162,6 +165,7 @@ def _parse(table: Table, name: str) -> Recipe:
             Literal["float", "w8"], table.choice("float_weights", _STORED, default="float")
         ),
         equalise=table.switch("equalise", default=False),
+        whole_sums=table.switch("whole_sums", default=False),
         float_layers=table.texts("float_layers", default=()),
         note=table.text("note"),
     )

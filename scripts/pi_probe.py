@@ -3,7 +3,7 @@
 Runs here and, under emulation, on a board: the same code, the same bundle, the same picture. It
 prints nothing; `facts.json` says what ran, and `arrays.npz` holds what came out.
 
-    python -m scripts.pi_probe BUNDLE FLOAT_MODEL CORE PICTURE OUTPUT [--imports NAME...]
+    python -m scripts.pi_probe BUNDLE FLOAT_MODEL PICTURE OUTPUT [--imports NAME...]
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ from edge.bundle.opening import Bundle
 from edge.cards import find_card
 from edge.contracts import Card
 from edge.machine import this_machine
-from edge.media.image import read_picture
+from edge.media.image import encode_picture, read_picture
 from edge.ports import inputs_of
 from edge.records import Face
+from edge.tensors import to_picture
 
 FACTS, ARRAYS = "facts.json", "arrays.npz"
 ENGINES = ("ort", "litert")
+FILES = ("image/jpeg", "image/png", "image/webp")
 SAME_ID = uuid.UUID(int=0x5EED)
 """Output id of every probe: the watermark carries it, so pictures of one id can be equal."""
 
@@ -120,10 +122,8 @@ def answers(session: Session, card: Card) -> list[NDArray[Any]]:
     return session.run(feeds)
 
 
-def run_models(
-    bundle: Bundle, contents: Contents, floating: Path, core: Path
-) -> tuple[Arrays, dict[str, str]]:
-    """Run each swap model of the bundle, its core and the float one; arrays and engines by name."""
+def run_models(bundle: Bundle, contents: Contents, floating: Path) -> tuple[Arrays, dict[str, str]]:
+    """Run each swap model of the bundle, and the float one; arrays and engines by name."""
     arrays: Arrays = {}
     engines = {}
     for variant in contents.variants:
@@ -135,26 +135,16 @@ def run_models(
         engines[variant.engine] = session.engine_version
         for place, array in enumerate(answers(session, card)):
             arrays[f"{variant.engine}/{place}"] = array
-        if variant.engine == "ort":
-            whole = answers(open_session(core, threads=1), card)
-            arrays["int8/0"] = whole[0]
-    session = open_session(floating, threads=1)
-    for place, array in enumerate(answers(session, find_card(floating.stem))):
+    session, card = open_session(floating, threads=1), find_card(floating.stem)
+    for place, array in enumerate(answers(session, card)):
         arrays[f"float/{place}"] = array
+    if card.picture is not None:
+        arrays["crop/float"] = to_picture(arrays["float/0"], card.picture)
     return arrays, engines
 
 
-def faces_of(arrays: Arrays) -> tuple[Face, ...]:
-    """Return the faces that a probe found."""
-    parts = (arrays["faces/box"], arrays["faces/score"], arrays["faces/landmarks"])
-    return tuple(
-        Face(box=box, score=float(score), landmarks=points)
-        for box, score, points in zip(*parts, strict=True)
-    )
-
-
 def swap(
-    bundle: Bundle, engine: str, frame: NDArray[np.uint8], given: tuple[Face, ...] | None
+    bundle: Bundle, engine: str, frame: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], tuple[Face, ...]]:
     """Swap a frame in one engine.
 
@@ -162,16 +152,14 @@ def swap(
         bundle: The bundle.
         engine: One of `ENGINES`.
         frame: uint8 (H, W, 3) BGR.
-        given: Faces that another machine found, to swap instead of those that are found here.
 
     Returns:
-        uint8 (H, W, 3) BGR, labelled and marked as ever; and the faces found here.
+        uint8 (H, W, 3) BGR, labelled and marked as ever; and the faces found.
     """
     only = replace(bundle, fits=tuple(f for f in bundle.fits if f.variant.engine == engine))
     swapper = only.swapper(purpose="film", target_is="synthetic", threads=1, label_language="en")
-    found = swapper.find(frame)
-    with mock.patch.object(swapper, "find", return_value=found if given is None else given):
-        return swapper.swap(frame).frame, found
+    done = swapper.swap(frame)
+    return done.frame, done.faces
 
 
 def save(folder: Path, facts: Mapping[str, Any], arrays: Arrays) -> None:
@@ -192,10 +180,9 @@ def load(folder: Path) -> tuple[dict[str, Any], Arrays]:
 def main(words: list[str] | None = None) -> int:
     """Do it; return 0."""
     parser = argparse.ArgumentParser(prog="pi_probe")
-    for name in ("bundle", "floating", "core", "picture", "output"):
+    for name in ("bundle", "floating", "picture", "output"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--imports", nargs="*", default=[])
-    parser.add_argument("--faces", type=Path, help="output of another probe, whose faces to swap")
     given = parser.parse_args(words)
     versions = imported(tuple(given.imports))
     with (
@@ -210,13 +197,15 @@ def main(words: list[str] | None = None) -> int:
 def probe(given: argparse.Namespace) -> tuple[dict[str, Any], Arrays]:
     """Return what this machine is, and what comes out on it."""
     bundle, contents = bundle_of(given.bundle)
-    arrays, engines = run_models(bundle, contents, given.floating, given.core)
-    frame = read_picture(given.picture).frame
-    faces = None if given.faces is None else faces_of(load(given.faces)[1])
+    arrays, engines = run_models(bundle, contents, given.floating)
+    read = read_picture(given.picture)
     for engine in engines:
-        arrays[f"picture/{engine}"], found = swap(bundle, engine, frame, faces)
+        labelled, found = swap(bundle, engine, read.frame)
+        arrays[f"picture/{engine}"] = labelled
+        for media_type in FILES:
+            data = encode_picture(labelled, None, media_type)
+            arrays[f"{media_type}/{engine}"] = np.frombuffer(data, np.uint8)
     arrays["faces/box"] = np.array([face.box for face in found])
-    arrays["faces/score"] = np.array([face.score for face in found])
     arrays["faces/landmarks"] = np.array([face.landmarks for face in found])
     machine = this_machine()
     facts = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,10 @@ QEMU, MMDEBSTRAP = "qemu-aarch64-static", "mmdebstrap"
 GLIBC = ("2_34", "2_28", "2_27")  # tags of wheels that Bookworm and newer take
 LITERT_ALONE = ("ai-edge-litert", "backports.strenum", "ml_dtypes", "tqdm")
 """What LiteRT adds to the other wheels: in a folder of its own, so that a run can do without."""
+
+LAUNCHER = "usr/bin/python-emulated"
+"""What a board's Python takes for itself, beside it in its root: a script that starts the emulator.
+So a process of the board can start another, which the kernel would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +152,24 @@ def unpack(folder: Path, system: System, mirror: str) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def board_root(unpacked: Path, folder: Path, board: Board) -> None:
-    """Make the tree of one board, with hard links to what is unpacked."""
+def board_root(unpacked: Path, folder: Path, board: Board, system: System) -> None:
+    """Make the tree of one board, with hard links to what is unpacked, and its `LAUNCHER`."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(unpacked, folder, symlinks=True, copy_function=os.link)
     (folder / "proc").mkdir(exist_ok=True)
     (folder / "proc" / "cpuinfo").write_text(cpuinfo(board), encoding="ascii")
+    launcher = folder / LAUNCHER
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    python = folder / "usr" / "bin" / f"python{system.python}"
+    command = [QEMU, "-cpu", board.cpu, "-L", folder, "-0", launcher, python]
+    words = " ".join(shlex.quote(str(word)) for word in command)
+    launcher.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+    launcher.chmod(0o755)
 
 
-def emulated(root: Path, board: Board, system: System) -> list[str]:
-    """Return the command that starts a root's Python on a board's processor."""
-    python = root / "usr" / "bin" / f"python{system.python}"
-    return [QEMU, "-cpu", board.cpu, "-L", str(root), str(python)]
+def emulated(root: Path) -> list[str]:
+    """Return the command that starts a root's Python on its board's processor."""
+    return [str(root / LAUNCHER)]
 
 
 def environment(root: Path, home: Path, paths: Sequence[Path]) -> dict[str, str]:

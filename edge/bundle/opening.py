@@ -140,6 +140,7 @@ class Bundle:
         target_consent: Path | None = None,
         identity: Identity | Path | str | None = None,
         faces: str = "all",
+        match: Path | None = None,
         source_picture: Path | None = None,
         threads: int | None = None,
         min_score: float | None = None,
@@ -159,6 +160,8 @@ class Bundle:
             target_consent: That person's own consent file, instead.
             identity: Who is swapped in, for a bundle without an identity of its own.
             faces: Which faces are swapped.
+            match: Picture of the one person to swap, instead. A bundle needs no recogniser, and
+                holds none: faces are compared by the device's own.
             source_picture: Picture of the source, for a model that takes one.
             threads: Threads per engine; by default what the bundle, or `edge tune`, says.
             min_score: Least detector score.
@@ -188,6 +191,7 @@ class Bundle:
                     target_is=target_is,
                     target_consent=target_consent,
                     faces=faces,
+                    match=match,
                     source_picture=source_picture,
                     engines=replace(
                         self._engines(fit, threads),

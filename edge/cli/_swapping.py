@@ -70,6 +70,9 @@ def configure_faces_live(group: argparse._ArgumentGroup) -> None:
         "the left; or the face at x,y in pixels",
     )
     group.add_argument(
+        "--match", type=Path, metavar="FILE", help="only the face that matches this picture"
+    )
+    group.add_argument(
         "--min-score",
         type=float,
         metavar="S",

@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         target_consent=arguments.target_consent,
         identity=arguments.identity,
         faces=arguments.faces,
+        match=arguments.match,
         source_picture=arguments.source_picture,
         threads=arguments.threads,
         min_score=arguments.min_score,

@@ -39,11 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     configure_files(need)
     configure_leave(parser)
-    which = parser.add_argument_group("which faces")
-    configure_faces(which)
-    which.add_argument(
-        "--match", type=Path, metavar="FILE", help="only the face that matches this picture"
-    )
+    configure_faces(parser.add_argument_group("which faces"))
     configure_engines(parser)
     configure_output(parser)
 

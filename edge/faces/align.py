@@ -14,6 +14,7 @@ from edge.contracts_faces import Template
 from edge.errors import UsageError
 from edge.faces.templates import TEMPLATE_POINTS
 from edge.records import Crop, Face
+from edge.rounding import transformed, warp
 
 TEMPLATES: dict[str, NDArray[np.float64]] = {
     name: np.array(points, np.float64) for name, points in TEMPLATE_POINTS.items()
@@ -45,7 +46,7 @@ def similarity(
 
     With points as complex numbers, goal = a * point + b is linear in a and b, so that least
     squares has a closed solution; a complex factor can hold no reflection. This is what Umeyama's
-    method gives, without its SVD.
+    method gives, without its SVD. The same landmarks give the same bits on every processor.
 
     Args:
         landmarks: float (5, 2) x, y in frame pixels.
@@ -58,19 +59,26 @@ def similarity(
     Raises:
         UsageError: No such template, or the landmarks are not finite or fall together.
     """
-    points, goals = _pairs(landmarks, template, size)
-    # In Python's own numbers: five points are no work for arrays.
-    start = [complex(x, y) for x, y in points.tolist()]
-    goal = [complex(x, y) for x, y in goals.tolist()]
-    middle, aim = sum(start) / 5, sum(goal) / 5
-    centred = [point - middle for point in start]
-    spread = sum(abs(point) ** 2 for point in centred)
+    start, goal = (part.tolist() for part in _pairs(landmarks, template, size))
+    # In Python's own numbers: five points are no work for arrays. And in real ones: products of
+    # complex numbers are fused on ARM.
+    middle, aim = _centre(start), _centre(goal)
+    spread = along = across = 0.0
+    for (x, y), (u, v) in zip(start, goal, strict=True):
+        x, y, u, v = x - middle[0], y - middle[1], u - aim[0], v - aim[1]
+        spread += x * x + y * y
+        along += x * u + y * v
+        across += x * v - y * u
     if spread < _MIN_SPREAD:
         raise UsageError("landmarks fall together in one point: no face can be aligned to them")
-    pairs = zip(centred, goal, strict=True)
-    turn = sum(point.conjugate() * (wanted - aim) for point, wanted in pairs) / spread
-    shift = aim - turn * middle
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    a, b = along / spread, across / spread
+    shift = aim[0] - (a * middle[0] - b * middle[1]), aim[1] - (b * middle[0] + a * middle[1])
+    return np.array([[a, -b, shift[0]], [b, a, shift[1]]])
+
+
+def _centre(points: list[list[float]]) -> tuple[float, float]:
+    """Return the mean of five points."""
+    return sum(x for x, _ in points) / 5, sum(y for _, y in points) / 5
 
 
 def affine(landmarks: NDArray[np.floating], template: Template, size: int) -> NDArray[np.float64]:
@@ -88,17 +96,29 @@ def affine(landmarks: NDArray[np.floating], template: Template, size: int) -> ND
         UsageError: No such template, or the landmarks are not finite, lie on one line, or are
             mirrored.
     """
-    points, goals = _pairs(landmarks, template, size)
-    centre, goal = points.mean(axis=0), goals.mean(axis=0)
-    centred = points - centre
-    spread = centred.T @ centred
+    start, goal = _pairs(landmarks, template, size)
+    centre, middle = start.mean(axis=0), goal.mean(axis=0)
+    (x, y), (u, v) = (start - centre).T, (goal - middle).T
+    xx, xy, yy = (float((one * other).sum()) for one, other in ((x, x), (x, y), (y, y)))
+    area = xx * yy - xy * xy
     # Of points on one line the map is anything across it; of mirrored ones it is a reflection.
-    if np.linalg.det(spread) <= _MIN_SPREAD * max(1.0, float(np.trace(spread))) ** 2:
+    if area <= _MIN_SPREAD * max(1.0, xx + yy) ** 2:
         raise UsageError("landmarks lie on one line: no face can be aligned to them")
-    linear = np.linalg.solve(spread, centred.T @ (goals - goal)).T
-    if np.linalg.det(linear) <= 0:
+    rows = [(float((x * goals).sum()), float((y * goals).sum())) for goals in (u, v)]
+    linear = np.array(
+        [[(yy * p - xy * q) / area, (xx * q - xy * p) / area] for p, q in rows], np.float64
+    )
+    if linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0] <= 0:
         raise UsageError("landmarks are mirrored: no face can be aligned to them")
-    return np.column_stack([linear, goal - linear @ centre])
+    return _about(linear, centre, middle)
+
+
+def _about(
+    linear: NDArray[np.float64], centre: NDArray[np.float64], goal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the map, float64 (2, 3), that is linear about a centre, which it takes to a goal."""
+    shift = goal - (linear[:, 0] * centre[0] + linear[:, 1] * centre[1])
+    return np.column_stack([linear, shift])
 
 
 def _pairs(
@@ -142,8 +162,7 @@ def corners(size: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     low, high = -0.5, size - 0.5
     square = np.array([[low, low], [high, low], [high, high], [low, high]])
-    back = inverse(matrix)
-    return square @ back[:, :2].T + back[:, 2]
+    return transformed(inverse(matrix), square)
 
 
 def align_to(frame: NDArray[np.uint8], face: Face, spec: CropSpec, times: int = 1) -> Crop:
@@ -225,9 +244,10 @@ def turned(matrix: NDArray[np.float64], size: int, quarters: int) -> NDArray[np.
         float64 (2, 3).
     """
     cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters % 4]
-    turn = np.array([[cos, sin], [-sin, cos]], np.float64)
-    moved = turn @ matrix
-    moved[:, 2] += size / 2 - turn @ np.array([size / 2, size / 2])
+    first, second = matrix
+    half = size / 2
+    moved = np.stack([cos * first + sin * second, -sin * first + cos * second])
+    moved[:, 2] += (half - (cos + sin) * half, half - (cos - sin) * half)
     return moved
 
 
@@ -239,14 +259,14 @@ def cut(frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> Cro
         matrix: float64 (2, 3) frame to crop.
         size: Side of the crop in pixels.
     """
-    part, warp = _part(frame, matrix, size)
+    part, way = _part(frame, matrix, size)
     # Four channels and back: OpenCV's warp has no fast path for three.
-    crop = cv2.warpAffine(
-        cv2.cvtColor(part, cv2.COLOR_BGR2BGRA),
-        warp,
+    crop = warp(
+        cast(NDArray[np.uint8], cv2.cvtColor(part, cv2.COLOR_BGR2BGRA)),
+        way,
         (size, size),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+        cv2.INTER_LINEAR,
+        cv2.BORDER_REPLICATE,
     )
     shown = cv2.cvtColor(crop, cv2.COLOR_BGRA2BGR)
     return Crop(picture=cast(NDArray[np.uint8], shown), matrix=matrix)

@@ -24,6 +24,7 @@ from edge.faces.landmarks import Landmarker, open_landmarker
 from edge.faces.tiles import MOST_PIXELS, Tile, tiles
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
+from edge.rounding import placed
 from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_tensor
 
@@ -278,13 +279,14 @@ class Detector:
 
 def _faces(found: Candidates) -> list[Face]:
     """Return candidates as faces."""
+    boxes, landmarks = placed(found.boxes), placed(found.points)
     return [
         Face(
             box=(float(x), float(y), float(w), float(h)),
             score=min(float(score), 1.0),
-            landmarks=points.astype(np.float32),
+            landmarks=points,
         )
-        for (x, y, w, h), score, points in zip(found.boxes, found.scores, found.points, strict=True)
+        for (x, y, w, h), score, points in zip(boxes, found.scores, landmarks, strict=True)
     ]
 
 

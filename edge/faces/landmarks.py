@@ -28,6 +28,7 @@ from edge.errors import BackendError, CardError, ModelError, UsageError
 from edge.faces.align import align_to, cut, inverse, quarter_turns, similarity, turned, upright
 from edge.loading import check_fit, named, open_card, use_of
 from edge.records import Face, ModelUse
+from edge.rounding import placed, transformed
 from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_tensor
 
@@ -125,13 +126,13 @@ class Landmarker:
             ModelError: The model gives other outputs than its card says.
             BackendError: The engine failed, or gave values that are no numbers.
         """
-        placed = face
+        closer = face
         for _ in range(self._spec.looks):
-            found = self.outline(frame, placed)
+            found = self.outline(frame, closer)
             if found is None or found.score < self._spec.min_score:
                 return face
-            placed = replace(face, landmarks=five_of(found.points).astype(np.float32))
-        return placed
+            closer = replace(face, landmarks=placed(five_of(found.points)))
+        return closer
 
     def outline(self, frame: NDArray[np.uint8], face: Face) -> Outline | None:
         """Look at a face once.
@@ -157,9 +158,8 @@ class Landmarker:
         points, score = self._read(outputs)
         if np.abs(points - 0.5).max() > _FARTHEST:
             return None
-        back = inverse(view.matrix)
-        placed = points * view.size @ back[:, :2].T + back[:, 2]
-        return Outline(placed.astype(np.float32), score)
+        points = transformed(inverse(view.matrix), points * view.size)
+        return Outline(points.astype(np.float32), score)
 
     def _view(self, frame: NDArray[np.uint8], face: Face) -> _View:
         if self._spec.source is not None:
@@ -210,7 +210,7 @@ class Landmarker:
 
 def _points_view(face: Face, spec: PointsSpec) -> _View:
     matrix = similarity(face.landmarks, spec.template, 1)
-    points = face.landmarks @ matrix[:, :2].T + matrix[:, 2]
+    points = transformed(matrix, face.landmarks)
     return _View(points.astype(np.float32)[None], matrix, 1)
 
 

@@ -194,5 +194,5 @@ class Label:
                 "plan it for this size"
             )
         area = frame[region.y : region.y + region.height, region.x : region.x + region.width]
-        kept = product(area, self._stamp.keep, 1 / 255)
+        kept = product(area, self._stamp.keep, 255)
         area[...] = cv2.add(kept, self._stamp.add)

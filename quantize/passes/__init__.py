@@ -31,6 +31,7 @@ from quantize.passes.prelu_exact import PreluExact
 from quantize.passes.reciprocal_to_div import ReciprocalToDiv
 from quantize.passes.reflect_pad import ReflectPad
 from quantize.passes.runner import Rewritten, Step, run_passes
+from quantize.passes.sigmoid_to_tanh import SigmoidToTanh
 from quantize.passes.static_shapes import StaticShapes
 from quantize.passes.uneven_split import UnevenSplit
 from quantize.passes.unfuse_instance_norm import UnfuseInstanceNorm
@@ -58,6 +59,7 @@ __all__ = [
     "ReciprocalToDiv",
     "ReflectPad",
     "Rewritten",
+    "SigmoidToTanh",
     "StaticShapes",
     "Step",
     "UnevenSplit",

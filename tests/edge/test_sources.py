@@ -14,11 +14,13 @@ from edge.cards import find_card
 from edge.consent.identity import Embedding, Identity, new_identity
 from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_key
+from edge.consent.sealed import SealedIdentity
 from edge.errors import CardError, ConsentError, FaceCountError, IdentityError, UsageError
 from edge.faces.align import align_to
 from edge.faces.detect import open_detector
 from edge.faces.embed import open_embedder
-from edge.sources import BAKED_IN, check_baked, recogniser_for
+from edge.shelf import INSTALLED
+from edge.sources import BAKED_IN, check_baked, comparer_for, recogniser_for
 from edge.swap import Engines, Swapper
 from tests import families
 from tests.scene import Stage, stage, target, write
@@ -207,6 +209,15 @@ def test_a_recogniser_that_has_no_card_is_an_error(ready: Stage) -> None:
     lost = replace(card, source=replace(card.source, recogniser="gone"))
     with pytest.raises(CardError, match="there is no recogniser 'gone'"):
         recogniser_for(lost, ready.identity)
+
+
+def test_faces_are_compared_by_what_the_identity_knows_or_the_device_has(ready: Stage) -> None:
+    card = find_card("tiny_swapper")
+    found, shelf = comparer_for(card, ready.identity)
+    assert (found.name, shelf) == (recogniser_for(card, ready.identity).name, INSTALLED)
+    sealed = SealedIdentity(ready.identity.consent, "ab" * 32)
+    found, shelf = comparer_for(card, sealed)
+    assert (found.name, shelf) == ("ref_embedder", INSTALLED)
 
 
 def test_the_boost_reaches_the_frame(ready: Stage) -> None:

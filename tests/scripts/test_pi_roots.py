@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,13 +67,20 @@ def test_a_board_shares_its_files_but_not_its_processor(tmp_path: Path) -> None:
     (unpacked / "usr" / "file").write_text("x")
     (unpacked / "lib").symlink_to("usr")
     for board in (PI4, PI5):
-        board_root(unpacked, tmp_path / board.name, board)
+        board_root(unpacked, tmp_path / board.name, board, BOOKWORM)
     one, other = tmp_path / "pi4", tmp_path / "pi5"
     assert (one / "usr" / "file").samefile(other / "usr" / "file")
     assert (one / "lib").is_symlink()
     assert (one / "proc/cpuinfo").read_text() == cpuinfo(PI4)
     assert (other / "proc/cpuinfo").read_text() == cpuinfo(PI5)
     assert not (unpacked / "proc").exists()
+    (launcher,) = emulated(one)
+    assert os.access(launcher, os.X_OK)
+    command = Path(launcher).read_text().splitlines()[1].split()
+    assert command[1:4] == ["qemu-aarch64-static", "-cpu", "cortex-a72"]
+    # What the emulated Python believes to be: its own children are started by it too.
+    assert command[command.index("-0") + 1] == launcher
+    assert command[-2:] == [str(one / "usr/bin/python3.11"), '"$@"']
 
 
 def test_wheels_are_asked_for_the_boards_python() -> None:
@@ -89,6 +97,3 @@ def test_nothing_of_the_host_reaches_an_emulated_process(
     env = environment(tmp_path / "root", tmp_path / "home", [Path("/a"), Path("/b")])
     assert "EDGE_MODELS_DIR" not in env
     assert env["PYTHONPATH"] == "/a:/b"
-    command = emulated(tmp_path / "root", PI4, BOOKWORM)
-    assert command[1:3] == ["-cpu", "cortex-a72"]
-    assert command[-1].endswith("root/usr/bin/python3.11")

@@ -8,28 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper
 
-from edge.backends import open_session
 from scripts import pi_test
-from scripts.pi_probe import Arrays, load, save, seeded, sha256
+from scripts.pi_probe import ENGINES, FILES, Arrays, load, save, seeded, sha256
 from scripts.pi_roots import BOOKWORM
-from scripts.pi_test import Failed, compared, main, missing, selftested, verified, write_core
-from tests import tiny
+from scripts.pi_test import Failed, compared, main, missing, selftested, verified
 
 
 def probe() -> tuple[dict[str, Any], Arrays]:
     arrays: Arrays = {
-        "int8/0": np.arange(12, dtype=np.int8).reshape(3, 4),
         "float/0": seeded((2, 3)),
-        "ort/0": seeded((3, 2, 2)),
-        "litert/0": seeded((3, 2, 2)),
+        "crop/float": np.full((40, 40, 3), 90, np.uint8),
         "faces/landmarks": seeded((1, 5, 2)),
-        "picture/ort": np.full((4, 4, 3), 90, np.uint8),
-        "picture/litert": np.full((4, 4, 3), 90, np.uint8),
     }
+    for engine in ENGINES:
+        arrays[f"{engine}/0"] = seeded((3, 2, 2))
+        arrays[f"picture/{engine}"] = np.full((4, 4, 3), 90, np.uint8)
+        arrays |= {f"{file}/{engine}": np.arange(9, dtype=np.uint8) for file in FILES}
     facts = {
         "processor": "Cortex-A72",
         "python": "3.11.2",
@@ -39,24 +35,32 @@ def probe() -> tuple[dict[str, Any], Arrays]:
     return facts, arrays
 
 
+def one_off(array: Any) -> Any:
+    other = array.copy()
+    other.flat[0] += 1
+    return other
+
+
 def test_two_probes_that_agree(tmp_path: Path) -> None:
     save(tmp_path, *probe())
     lines = list(compared(probe(), load(tmp_path)))
     assert lines[0] == "Cortex-A72, Python 3.11.2: imports numpy 2.4.6"
-    assert lines[1].startswith("int8: 12 integers bit-identical")
-    assert sum("picture of" in line and "100.0%" in line for line in lines) == 2
+    assert lines[1].startswith("int8 in ONNX Runtime: 12 outputs bit-identical")
+    assert sum("bit-identical" in line for line in lines) == 2 + 1 + 2 * (1 + len(FILES))
 
 
 @pytest.mark.parametrize(
     ("name", "change", "says"),
     [
-        ("int8/0", lambda a: a + np.int8(1), "int8"),
+        ("ort/0", lambda a: np.nextafter(a, np.float32(2)), "ort/0: other outputs"),
+        ("ort/0", lambda a: a[:1], "ort/0"),
+        ("litert/0", lambda a: a * np.float32(np.nan), "litert/0"),
         ("float/0", lambda a: a + 2e-5, "float"),
-        ("litert/0", lambda a: a + 2e-5, "litert"),
-        ("ort/0", lambda a: a * np.nan, "ort"),
-        ("ort/0", lambda a: a[:1], "ort"),
-        ("faces/landmarks", lambda a: a + 0.2, "landmarks"),
-        ("picture/litert", lambda a: a + np.uint8(2), "picture of litert"),
+        ("crop/float", lambda a: one_off(one_off(a)), "differs by 2 levels"),
+        ("crop/float", lambda a: a + np.uint8(1), "0.00% of its crop"),
+        ("faces/landmarks", lambda a: a + np.float32(1 / 16), "faces/landmarks"),
+        ("picture/litert", one_off, "picture/litert: other pixels"),
+        ("image/jpeg/ort", one_off, "image/jpeg/ort: other bytes"),
     ],
 )
 def test_each_difference_is_found(name: str, change: Callable[[Any], Any], says: str) -> None:
@@ -65,26 +69,18 @@ def test_each_difference_is_found(name: str, change: Callable[[Any], Any], says:
         list(compared(probe(), (facts, {**arrays, name: change(arrays[name])})))
 
 
-def test_a_core_ends_with_the_last_integers(tmp_path: Path) -> None:
-    scale, zero = tiny._constant("scale", 0.1), tiny._constant("zero", 0, np.int8)
-    nodes = [
-        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
-        helper.make_node("Sigmoid", ["d"], ["y"]),
-    ]
-    whole = tmp_path / "whole.onnx"
-    shape = (1, 4)
-    data = tiny.model_bytes(
-        nodes, [tiny._value("x", shape)], [tiny._value("y", shape)], [scale, zero]
-    )
-    whole.write_bytes(data)
-    write_core(whole, tmp_path / "core.onnx")
-    assert whole.read_bytes() == data
-    session = open_session(tmp_path / "core.onnx", threads=1)
-    (found,) = session.run({"x": np.array([[0.1, 0.2, -0.3, 5]], np.float32)})
-    assert found.dtype == np.int8
-    assert found.tolist() == [[1, 2, -3, 50]]
-    assert onnx.load(str(whole)).graph.output[0].name == "y"
+def test_a_value_between_two_levels_may_be_rounded_either_way() -> None:
+    facts, arrays = probe()
+    other = {**arrays, "crop/float": one_off(arrays["crop/float"])}
+    assert any("99.979% of its crop" in line for line in compared(probe(), (facts, other)))
+
+
+@pytest.mark.parametrize("start", ["litert/", "picture/", "faces/"])
+def test_nothing_to_compare_is_a_failure(start: str) -> None:
+    facts, arrays = probe()
+    less = {name: each for name, each in arrays.items() if not name.startswith(start)}
+    with pytest.raises(Failed, match="the probe has none"):
+        list(compared((facts, less), (facts, less)))
 
 
 def test_without_the_tools_it_is_skipped(
@@ -128,7 +124,7 @@ def _selftest(**changed: Any) -> str:
         "left_out": "",
         "holds": True,
         "psnr": 84.6,
-        "identical": 1,
+        "identical": 3,
         "latency": None,
     }
     other = {**way, "way": "tflite", "left_out": "not here"}
@@ -140,7 +136,9 @@ def _selftest(**changed: Any) -> str:
 
 def test_a_selftest_of_a_board_is_held_to_its_word() -> None:
     (line,) = selftested(_selftest())
-    assert line.startswith("edge selftest: ort: 1 of 3 golden pictures bit-identical")
+    assert line.startswith("edge selftest: ort: all golden pictures bit-identical")
+    with pytest.raises(Failed, match="only 2 of 3 golden pictures are bit-identical"):
+        selftested(_selftest(identical=2))
     with pytest.raises(Failed, match="from what the same model gave here"):
         selftested(_selftest(holds=False))
     for change in ({"latency": {"p50": 1.0}}, {"invalid": ""}):

@@ -33,8 +33,10 @@ _AS_MEAN = 0.6  # share of the mark that an SSIM window of 7 to 11 pixels sees a
 _LIVELY = 50.0  # variance from which on a block hides more than SSIM tells
 _BLOCK = 8
 _BAND = 160  # rows that are looked at together, so that little memory is used; a multiple of 8
-_WAVE_UNITS = 24  # of the pattern's whole numbers; its largest value, 4 or so, fits into 8 bits
-_GAIN_UNITS = 24
+# Of the whole numbers for pattern and gain. The pattern's largest value, 4 or so, fits into 8 bits;
+# both are odd, so that no product lies half-way between two levels.
+_WAVE_UNITS = 23
+_GAIN_UNITS = 25
 
 
 def pixel_of(width: int, height: int) -> int:
@@ -75,11 +77,11 @@ class Watermark:
         """
         gains = np.round(strengths(frame, self._loss) * _GAIN_UNITS).clip(0, 255).astype(np.uint8)
         gains = np.pad(gains, ((1, 1), (0, 0)), "edge")
-        scale = 1 / (_GAIN_UNITS * _WAVE_UNITS)
+        unit = _GAIN_UNITS * _WAVE_UNITS
         for top in range(0, frame.shape[0], self._rows):
             band = frame[top : top + self._rows]
             rows, columns = band.shape[:2]
-            change = product(_enlarged(gains, top, rows)[:, :columns], self._size[:rows], scale)
+            change = product(_enlarged(gains, top, rows)[:, :columns], self._size[:rows], unit)
             for part, put in ((self._up, cv2.add), (self._down, cv2.subtract)):
                 grey = cv2.bitwise_and(change, part[:rows])
                 put(band, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dst=band)
@@ -90,7 +92,7 @@ def _enlarged(gains: NDArray[np.uint8], top: int, rows: int) -> NDArray[np.uint8
     first = top // _BLOCK
     part = gains[first : first + -(-rows // _BLOCK) + 2]
     size = (part.shape[1] * _BLOCK, part.shape[0] * _BLOCK)
-    whole = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+    whole = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR_EXACT)
     return cast("NDArray[np.uint8]", whole[_BLOCK : _BLOCK + rows])
 
 

@@ -64,6 +64,7 @@ KINDS: dict[str, Kind] = {
     "RESHAPE": Kind("ReshapeOptions", 1, 1),
     "RESIZE_BILINEAR": Kind("ResizeBilinearOptions", 3, 3),
     "RESIZE_NEAREST_NEIGHBOR": Kind("ResizeNearestNeighborOptions", 3, 3),
+    "ROUND": Kind(""),
     "RSQRT": Kind(""),
     "SIN": Kind(""),
     "SLICE": Kind("SliceOptions", 1, 2),

@@ -45,6 +45,23 @@ def test_a_picture_is_labelled_signed_and_entered(
     assert verdict.claims.bundle == bundle
 
 
+def test_only_the_face_that_matches_a_picture(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = target(cells=((20, 20), (40, 24)))
+    frame[24 * 8 - 20 : 25 * 8 + 20, 40 * 8 - 30 : 40 * 8 - 10] = (250, 60, 10)
+    source = write(tmp_path / "in.png", frame)
+    reference = write(tmp_path / "reference.png", frame[128:312, 224:424])
+    output = tmp_path / "out.png"
+    assert main(words(made, source, output, "--match", str(reference), "--json")) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert done["faces"] == 1
+    # The bundle has no recogniser: faces are compared by the device's own, and that is recorded.
+    assert list(done["models"]) == ["tiny_detector", "ref_embedder", "tiny_baked"]
+    assert main(words(made, source, output, "--match", str(reference), "--faces", "left")) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
 def _film(path: Path, frames: int = 3) -> None:
     import av
 

@@ -29,6 +29,7 @@ _UNARY = {
     "Log": "LOG",
     "Neg": "NEG",
     "Relu": "RELU",
+    "Round": "ROUND",
     "Sigmoid": "LOGISTIC",
     "Sin": "SIN",
     "Sqrt": "SQRT",

@@ -108,8 +108,8 @@ object Spec {
     val WATERMARK_ERROR = 3.75
     val WATERMARK_MEAN = 0.6
     val WATERMARK_LIVELY = 50.0
-    val WAVE_UNITS = 24
-    val GAIN_UNITS = 24
+    val WAVE_UNITS = 23
+    val GAIN_UNITS = 25
     val CODE_MEMORY = 11
     val CODE_GENERATORS = intArrayOf(3031, 3309, 4059, 3837, 2321, 4037, 3545, 3221)
     val PILOT_STRENGTH = 2.0
