@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from edge.cli import EXIT_ERROR, one_line
 from edge.cli._kiosk import check_kiosk, configure_kiosk, run_kiosk
 from edge.cli._swapping import configure_faces_live, configure_label, configure_leave
+from edge.cli.run import configure_revocations, take_over
 from edge.cli.swap import configure_engines, engines_of
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_outputs(parser)
     configure_kiosk(parser)
     configure_leave(parser)
+    configure_revocations(parser)
     configure_faces_live(parser.add_argument_group("which faces"))
     configure_engines(parser)
     configure_label(parser)
@@ -118,6 +120,8 @@ def _size(text: str) -> tuple[int, int]:
 def run(arguments: argparse.Namespace) -> int:
     """Run the stream until it ends; return the exit status."""
     _check(arguments)
+    for file in arguments.revocation:
+        take_over(file)
     if arguments.view or arguments.kiosk is not None:
         from edge.live.view.server import check_installed
 

@@ -29,14 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     configure_files(need)
     configure_leave(parser)
-    parser.add_argument(
-        "--revocation",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="take over a revocation record first, for good; repeatable",
-    )
+    configure_revocations(parser)
     configure_faces(parser.add_argument_group("which faces"))
     engine = parser.add_argument_group("engine")
     engine.add_argument(
@@ -47,12 +40,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_output(parser)
 
 
+def configure_revocations(parser: argparse.ArgumentParser) -> None:
+    """Add the option that takes revocations over."""
+    parser.add_argument(
+        "--revocation",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="take over a revocation record first, for good; repeatable",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Open the bundle, swap, and print what was made."""
     from edge.bundle.opening import open_bundle
 
     for file in arguments.revocation:
-        _take_over(file)
+        take_over(file)
     bundle = open_bundle(arguments.bundle)
     for note in bundle.notes:
         sys.stderr.write(f"edge run: {one_line(note)}\n")
@@ -74,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     return swap_all(swapper, arguments)
 
 
-def _take_over(file: Path) -> None:
+def take_over(file: Path) -> None:
+    """Take a revocation over on this device, for good, and enter it."""
     from edge.consent.ledger import Ledger
     from edge.consent.revocation import install_revocation, load_revocation
 

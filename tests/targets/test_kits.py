@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,30 @@ from tests.scene import target
 
 ROOT = Path(__file__).parents[2]
 BOARDS = ("jetson", "raspberry_pi")
-SHARED = ("edge-swap-run", "edge-swap-admin", "edge-swap.timer", "selftest")
-OWN = ("capture.py", "edge-swap.service", "install.sh")
+SHARED = (
+    "edge-swap-run",
+    "edge-swap-live",
+    "edge-swap-home",
+    "edge-swap-admin",
+    "edge-swap.timer",
+    "selftest",
+)
+UNITS = ("edge-swap.service", "edge-swap-live.service")
 FILES = {
     "jetson": {
         *SHARED,
         "Dockerfile",
         "capture.py",
         "check-gpu.py",
-        "edge-swap.service",
+        *UNITS,
         "install.sh",
     },
-    "raspberry_pi": {*SHARED, "capture.py", "edge-swap.service", "install.sh"},
+    "raspberry_pi": {*SHARED, *UNITS, "capture.py", "install.sh"},
 }
-WORST = {"jetson": 1.0, "raspberry_pi": 0.5}  # exposure by systemd 252, of 10
+WORST = {  # exposure by systemd 252, of 10
+    "edge-swap.service": {"jetson": 1.0, "raspberry_pi": 0.5},
+    "edge-swap-live.service": {"jetson": 1.7, "raspberry_pi": 1.5},
+}
 
 
 def kit(board: str) -> Path:
@@ -51,7 +62,8 @@ def kit(board: str) -> Path:
 
 def scripts(board: str) -> list[Path]:
     return [
-        kit(board) / name for name in ("install.sh", "edge-swap-run", "edge-swap-admin", "selftest")
+        kit(board) / name
+        for name in ("install.sh", "edge-swap-run", "edge-swap-live", "edge-swap-admin", "selftest")
     ]
 
 
@@ -78,14 +90,19 @@ def _texts(board: str) -> Iterator[tuple[str, str]]:
     for block in re.findall(r"```\n(.*?)```", page, re.DOTALL):
         yield from (("README.md", line) for line in block.splitlines())
     yield from (("README.md", text) for text in re.findall(r"`([^`\n]*\bedge [^`\n]*)`", page))
-    for path in (*scripts(board), kit(board) / "edge-swap.service"):
+    for path in (*scripts(board), *(kit(board) / unit for unit in UNITS)):
         joined = path.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in joined.splitlines():
             yield path.name, line.removeprefix("ExecStart=")
 
 
 _EDGE = {"edge", "$edge", "$venv/bin/edge", "/opt/edge-swap/venv/bin/edge"}
-_STANDS_FOR = {"$EDGE_PURPOSE": "film", "$EDGE_TARGET_IS": "covered-by-consent", "$@": ""}
+_STANDS_FOR = {
+    "$EDGE_PURPOSE": "film",
+    "$EDGE_TARGET_IS": "covered-by-consent",
+    "$EDGE_SIZE": "640x360",
+    "$@": "",
+}
 
 
 def _calls(board: str) -> Iterator[tuple[str, list[str]]]:
@@ -123,12 +140,13 @@ def test_every_call_of_edge_parses(board: str) -> None:
             except SystemExit:
                 pytest.fail(f"{where}: edge {' '.join(call)} does not parse")
         seen.add(call[0])
-    assert seen >= {"run", "build", "bundle", "inspect", "keys", "selftest", "ledger"}
+    assert seen >= {"run", "live", "build", "bundle", "inspect", "keys", "selftest", "ledger"}
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_what_a_unit_starts_is_what_is_installed(board: str) -> None:
-    unit = (kit(board) / "edge-swap.service").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", UNITS)
+def test_what_a_unit_starts_is_what_is_installed(board: str, name: str) -> None:
+    unit = (kit(board) / name).read_text(encoding="utf-8")
     install = (kit(board) / "install.sh").read_text(encoding="utf-8")
     for line in re.findall(r"^ExecStart=(\S+)", unit, re.MULTILINE):
         assert line.startswith("/opt/edge-swap/bin/")
@@ -138,7 +156,8 @@ def test_what_a_unit_starts_is_what_is_installed(board: str) -> None:
         "LoadCredential=claim.pem:",
         "MemoryMax=",
         "ORT_DISABLE_TELEMETRY=1",
-        "PrivateNetwork=yes",
+        "PrivateNetwork=yes" if name == "edge-swap.service" else "IPAddressAllow=localhost\n",
+        "IPAddressDeny=any",
         "ProtectSystem=strict",
         "CapabilityBoundingSet=\n",
     ):
@@ -147,17 +166,18 @@ def test_what_a_unit_starts_is_what_is_installed(board: str) -> None:
 
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
-def test_how_well_a_service_is_confined(board: str) -> None:
-    unit = kit(board) / "edge-swap.service"
+@pytest.mark.parametrize("name", UNITS)
+def test_how_well_a_service_is_confined(board: str, name: str) -> None:
+    unit = kit(board) / name
     call = ["systemd-analyze", "security", "--no-pager", "--offline=yes", str(unit)]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     if done.returncode != 0 and "unrecognized option" in done.stderr:
         pytest.skip("this systemd-analyze rates no unit offline")
     score = re.search(r"exposure level for \S+ ([0-9.]+)", done.stdout)
     assert score is not None, done.stderr
-    assert float(score[1]) <= WORST[board]
+    assert float(score[1]) <= WORST[name][board]
     page = (kit(board).parent / "README.md").read_text(encoding="utf-8")
-    assert f"**{WORST[board]}**" in page
+    assert f"**{WORST[name][board]}**" in page
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -166,7 +186,8 @@ def test_the_scripts_are_sound(board: str) -> None:
         shell = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("#!")
         assert subprocess.run([shell, "-n", path], check=False).returncode == 0
     if shutil.which("shellcheck"):
-        done = subprocess.run(["shellcheck", *scripts(board)], capture_output=True, check=False)
+        call = ["shellcheck", *map(str, scripts(board)), str(kit(board) / "edge-swap-home")]
+        done = subprocess.run(call, capture_output=True, check=False)
         assert done.returncode == 0, done.stdout.decode()
 
 
@@ -257,6 +278,34 @@ def test_what_is_refused_is_kept_apart(service: Service) -> None:
     assert done.returncode == 2
     assert "consent" in done.stderr
     assert (service.found("out"), service.found("failed")) == ([], ["one.png"])
+
+
+def test_the_live_service_records_and_ends_whole(service: Service) -> None:
+    pytest.importorskip("av", reason="recordings need PyAV")
+    pytest.importorskip("uvicorn", reason="the page needs the extra live")
+    (service.folder / "live").mkdir()
+    environment = {
+        **service.environment,
+        "EDGE_SOURCE": "synthetic",
+        "EDGE_SIZE": "320x180",
+        "EDGE_LISTEN": "127.0.0.1:0",
+        "PYTHONUNBUFFERED": "1",
+    }
+    call = [str(kit("raspberry_pi") / "edge-swap-live")]
+    with subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        said = [child.stdout.readline() for _ in range(2)]
+        assert said[1].startswith("page: http://127.0.0.1:")
+        end = time.monotonic() + 30
+        while not list((service.folder / "live").glob(".*.part.mp4")):
+            assert time.monotonic() < end, "no frame came"
+            time.sleep(0.05)
+        child.terminate()  # as systemd stops it
+        rest, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert "recorded: 1 segment" in rest
+    (segment,) = (service.folder / "live").iterdir()
+    assert verify_file(segment).exit_status == 0
 
 
 def test_a_revocation_ends_it(edge_home: Path, tmp_path: Path) -> None:

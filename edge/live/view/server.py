@@ -190,7 +190,9 @@ def take_port(listen: Listen) -> socket.socket:
         OutputError: It is taken, or may not be listened on.
     """
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, or asyncio leaves Nagle's algorithm on, and every picture waits 40 ms
+    # for the acknowledgement of its own headers.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((listen.host, listen.port))

@@ -41,7 +41,7 @@ mkdir -p "$home/bin"
 [ -x "$venv/bin/python" ] || python3 -m venv --system-site-packages "$venv"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 # Without the extra [cpu]: its onnxruntime would be installed over the GPU's.
-pip install --quiet "${source}[video]"
+pip install --quiet "${source}[video,live]"
 if [ "$runtime" != keep ]; then
     pip uninstall --quiet --yes onnxruntime onnxruntime-gpu 2>/dev/null || true
     pip install --quiet "$runtime"
@@ -71,7 +71,7 @@ getent group edge-swap >/dev/null || groupadd --system edge-swap
 install -d -m 0700 /etc/edge-swap/admin
 install -d -m 0755 /etc/edge-swap/public
 install -d -m 2770 -g edge-swap /srv/edge-swap /srv/edge-swap/in /srv/edge-swap/batches \
-    /srv/edge-swap/out /srv/edge-swap/failed
+    /srv/edge-swap/out /srv/edge-swap/failed /srv/edge-swap/live
 # The device's signing key and its operator's key are made at first use; root's alone.
 EDGE_HOME=/etc/edge-swap/admin "$venv/bin/edge" keys show
 EDGE_HOME=/etc/edge-swap/admin "$venv/bin/python" -c \
@@ -79,11 +79,14 @@ EDGE_HOME=/etc/edge-swap/admin "$venv/bin/python" -c \
 "$here/edge-swap-admin" sync
 
 echo "== service"
-install -m 0755 "$here/edge-swap-run" "$here/edge-swap-admin" "$here/capture.py" \
+install -m 0755 "$here/edge-swap-run" "$here/edge-swap-live" "$here/edge-swap-admin" "$here/capture.py" \
     "$here/check-gpu.py" "$here/selftest" "$home/bin/"
-install -m 0644 "$here/edge-swap.service" "$here/edge-swap.timer" /etc/systemd/system/
+install -m 0644 "$here/edge-swap-home" "$home/bin/"
+install -m 0644 "$here/edge-swap.service" "$here/edge-swap.timer" \
+    "$here/edge-swap-live.service" /etc/systemd/system/
 systemctl daemon-reload
-systemd-analyze security --no-pager --offline=yes /etc/systemd/system/edge-swap.service | tail -n 1 ||
+systemd-analyze security --no-pager --offline=yes /etc/systemd/system/edge-swap.service \
+    /etc/systemd/system/edge-swap-live.service | grep exposure ||
     echo "this systemd does not rate a unit offline" >&2
 nvpmodel -q || true
 
@@ -92,5 +95,6 @@ cat <<NEXT
 Next (README.md beside this kit):
   sudo $home/bin/edge-swap-admin bundle alice-jetson/ BUILDER_KEY
   $venv/bin/edge bundle trust add BUILDER_KEY && $home/bin/selftest alice-jetson/
-  sudo systemctl enable --now edge-swap.timer
+  sudo systemctl enable --now edge-swap.timer       # pictures in a folder
+  sudo systemctl enable --now edge-swap-live        # or a camera, as it comes
 NEXT

@@ -37,7 +37,7 @@ pins=()
 # Bookworm's picamera2 was built for numpy 1, and OpenCV 4.11 is the last that takes it.
 [ "$codename" != bookworm ] || pins=('numpy>=1.26,<2' 'opencv-python-headless==4.11.0.86')
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    "${source}[cpu,litert,video]" ${pins[@]+"${pins[@]}"}
+    "${source}[cpu,litert,video,live]" ${pins[@]+"${pins[@]}"}
 "$venv/bin/edge" --version
 "$venv/bin/python" - <<'PYTHON'
 try:
@@ -52,7 +52,7 @@ getent group edge-swap >/dev/null || groupadd --system edge-swap
 install -d -m 0700 /etc/edge-swap/admin
 install -d -m 0755 /etc/edge-swap/public
 install -d -m 2770 -g edge-swap /srv/edge-swap /srv/edge-swap/in /srv/edge-swap/batches \
-    /srv/edge-swap/out /srv/edge-swap/failed
+    /srv/edge-swap/out /srv/edge-swap/failed /srv/edge-swap/live
 # The device's signing key and its operator's key are made at first use; root's alone.
 EDGE_HOME=/etc/edge-swap/admin "$venv/bin/edge" keys show
 EDGE_HOME=/etc/edge-swap/admin "$venv/bin/python" -c \
@@ -60,12 +60,15 @@ EDGE_HOME=/etc/edge-swap/admin "$venv/bin/python" -c \
 "$here/edge-swap-admin" sync
 
 echo "== service"
-install -m 0755 "$here/edge-swap-run" "$here/edge-swap-admin" "$here/capture.py" \
+install -m 0755 "$here/edge-swap-run" "$here/edge-swap-live" "$here/edge-swap-admin" "$here/capture.py" \
     "$here/selftest" "$home/bin/"
-install -m 0644 "$here/edge-swap.service" "$here/edge-swap.timer" /etc/systemd/system/
+install -m 0644 "$here/edge-swap-home" "$home/bin/"
+install -m 0644 "$here/edge-swap.service" "$here/edge-swap.timer" \
+    "$here/edge-swap-live.service" /etc/systemd/system/
 systemctl daemon-reload
 # 0.0 is best; 10.0 is a service that is not confined at all.
-systemd-analyze security --no-pager --offline=yes /etc/systemd/system/edge-swap.service | tail -n 1 ||
+systemd-analyze security --no-pager --offline=yes /etc/systemd/system/edge-swap.service \
+    /etc/systemd/system/edge-swap-live.service | grep exposure ||
     echo "this systemd does not rate a unit offline" >&2
 
 cat <<NEXT
@@ -73,5 +76,6 @@ cat <<NEXT
 Next (README.md beside this kit):
   sudo $home/bin/edge-swap-admin bundle alice-pi/ BUILDER_KEY
   $venv/bin/edge bundle trust add BUILDER_KEY && $home/bin/selftest alice-pi/
-  sudo systemctl enable --now edge-swap.timer
+  sudo systemctl enable --now edge-swap.timer       # pictures in a folder
+  sudo systemctl enable --now edge-swap-live        # or a camera, as it comes
 NEXT

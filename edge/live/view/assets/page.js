@@ -62,12 +62,13 @@ async function show(picture) {
   shown = address;
   stream.hidden = false;
   by("veil").hidden = true;
-  await new Promise((done) => requestAnimationFrame(done));
-  const now = Date.now();
-  ages.push(now + clock.offset - picture.taken);
-  times.push(now);
-  while (ages.length > KEPT) ages.shift();
-  while (times.length && now - times[0] > 5000) times.shift();
+  requestAnimationFrame(() => {   // it is drawn now; the next one is not held up for that
+    const now = Date.now();
+    ages.push(now + clock.offset - picture.taken);
+    times.push(now);
+    while (ages.length > KEPT) ages.shift();
+    while (times.length && now - times[0] > 5000) times.shift();
+  });
 }
 
 function blank() {

@@ -52,6 +52,12 @@ def test_a_port_that_is_taken() -> None:
             take_port(Listen(port=port))
 
 
+def test_pictures_do_not_wait_for_acknowledgements() -> None:
+    """Asyncio sets TCP_NODELAY only where the protocol is named."""
+    with take_port(Listen(port=0)) as taken:
+        assert taken.proto == socket.IPPROTO_TCP
+
+
 def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
