@@ -170,3 +170,19 @@ def test_leaving_a_camera_stops_it() -> None:
     with Latest(iter(int, 1), _same) as line:
         assert next(iter(line)) == 0
     assert not _threads()
+
+
+def test_a_line_that_is_stopped_from_elsewhere_ends_at_once() -> None:
+    never = threading.Event()
+
+    def waiting() -> Iterator[int]:
+        yield 1
+        never.wait(30)
+
+    with Latest(waiting(), lambda item: item) as line:
+        seen = []
+        for item in line:
+            seen.append(item)
+            threading.Timer(0.05, line.stop).start()
+        assert seen == [1]
+        never.set()  # leaving the block waits for the source

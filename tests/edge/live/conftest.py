@@ -1,4 +1,4 @@
-"""One browser for the tests of a worker, and streams that run in a thread."""
+"""One browser for the tests of a module, and streams that run in a thread."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 Serve = Callable[..., "Running"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, driven by Playwright."""
+    """Debian's Chromium, driven by Playwright.
+
+    Not for longer than a module: while it is there, so is an event loop in the tests' own thread.
+    """
     sync_api = pytest.importorskip("playwright.sync_api")
     if BROWSER is None:
         pytest.skip("no Chromium here: apt install chromium")
