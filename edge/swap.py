@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import edge
+from edge.affinity import pinned
 from edge.consent.identity import load_identity
 from edge.consent.ledger import Ledger, recording_refusals
 from edge.consent.permit import TargetStatement, permit
@@ -76,6 +77,7 @@ class Engines:
         look_every: In a video, frames from one look at the whole frame to the next; in between
             faces are followed (`edge.faces.follow`). 0: that module's own choice, and every
             frame where the purpose is to anonymise: a face that is found late was seen.
+        cores: Numbers of the cores that the swap model's threads stay on; empty: any.
     """
 
     model: str = "ref_swapper"
@@ -88,6 +90,7 @@ class Engines:
     landmarker: str = ""
     masks: tuple[str, ...] = ()
     look_every: int = 0
+    cores: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,14 +212,15 @@ class Swapper:
 
     def _open_models(self) -> None:
         wanted = self._engines
-        self._model = open_swap_model(
-            wanted.model,
-            backend=wanted.backend,
-            providers=wanted.providers,
-            threads=wanted.threads,
-            boost=wanted.boost,
-            shelf=self._shelf,
-        )
+        with pinned(wanted.cores):  # the engine's threads start here, and stay where they did
+            self._model = open_swap_model(
+                wanted.model,
+                backend=wanted.backend,
+                providers=wanted.providers,
+                threads=wanted.threads,
+                boost=wanted.boost,
+                shelf=self._shelf,
+            )
         # All others are ONNX files whatever the swap model runs on.
         providers = wanted.providers if wanted.backend == "ort" else CPU_PROVIDERS
         self._detector = open_detector(
@@ -396,7 +400,8 @@ class Swapper:
         The frame is unlabelled until its label is drawn: only callers that do so may call this.
         """
         crops = [self._model.align(frame, face) for face in faces]
-        swapped = self._model._swap_crops(crops, self._source.value)
+        with pinned(self._engines.cores):  # this thread works along with the engine's own
+            swapped = self._model._swap_crops(crops, self._source.value)
         return [
             put_back(frame, crop, picture, joint_mask(self._maskers, crop.picture, mask))
             for crop, (picture, mask) in zip(crops, swapped, strict=True)

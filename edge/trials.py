@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge import resources
+from edge.affinity import fast_cores, pinned
 from edge.bench import Timing, measure
 from edge.errors import BackendError, BundleError, ModelError, NoFaceError
 from edge.faces.align import align_to
@@ -57,6 +58,7 @@ class Trial:
         way: Name of the variant.
         engine: Backend and version: "ort 1.32.0".
         threads: Of the engine.
+        cores: That they stayed on; empty where they might go anywhere.
         timing: Wall time of one crop; None where it was not run to the end.
         decibels: PSNR of its worst picture to the best way's, 99 where they are equal.
         trouble: Why it is left out; empty where it is not.
@@ -68,6 +70,7 @@ class Trial:
     way: str
     engine: str = ""
     threads: int = 0
+    cores: tuple[int, ...] = ()
     timing: Timing | None = None
     decibels: float | None = None
     trouble: str = ""
@@ -82,6 +85,8 @@ class Trial:
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form; whole numbers and text, as every record of ours."""
         shown: dict[str, object] = {"way": self.way, "threads": self.threads}
+        if self.cores:
+            shown["cores"] = ",".join(map(str, self.cores))
         if self.engine:
             shown["engine"] = self.engine
         if self.timing is not None:
@@ -159,11 +164,18 @@ def _opened(
     """Open every way that fits with every number of threads, best quality first."""
     found: list[_Open] = []
     left_out: list[Trial] = []
+    fast = fast_cores()
+    places = ((), fast) if fast else ((),)
     for way in ways:
         trouble = way.trouble
         try:
             if not trouble:
-                found += [_open(way, shelf, count) for count in counts]
+                found += [
+                    _open(way, shelf, count, cores)
+                    for count in counts
+                    for cores in places
+                    if not cores or count <= len(cores)
+                ]
         except (BackendError, ModelError) as error:
             trouble = str(error)
             found = [each for each in found if each.trial.way != way.name]
@@ -172,12 +184,13 @@ def _opened(
     return sorted(found, key=lambda each: -(each.stated or 0)), left_out
 
 
-def _open(way: Way, shelf: Shelf, threads: int) -> _Open:
-    model = open_swap_model(
-        way.card, backend=way.engine, providers=way.providers, threads=threads, shelf=shelf
-    )
+def _open(way: Way, shelf: Shelf, threads: int, cores: tuple[int, ...]) -> _Open:
+    with pinned(cores):  # the engine's threads start here, and stay where they did
+        model = open_swap_model(
+            way.card, backend=way.engine, providers=way.providers, threads=threads, shelf=shelf
+        )
     engine = f"{model.use.backend} {model.use.engine_version}"
-    return _Open(Trial(way.name, engine, threads), model, way.stated)
+    return _Open(Trial(way.name, engine, threads, cores), model, way.stated)
 
 
 def _sample(
@@ -254,6 +267,11 @@ def expected_psnr(first: float, second: float) -> float:
     return -10 * math.log10(error)
 
 
+def _swapped(each: _Open, crop: Crop, source: Source) -> None:
+    with pinned(each.trial.cores):
+        each.model._swap_crop(crop, source)
+
+
 def _timed(
     good: Sequence[_Open], crop: Crop, source: Source, rounds: int, roof: Roof, told: Told
 ) -> tuple[list[Trial], Roof]:
@@ -264,9 +282,7 @@ def _timed(
         done += 1
         told(done, rounds)
 
-    stages = {
-        str(place): partial(each.model._swap_crop, crop, source) for place, each in enumerate(good)
-    }
+    stages = {str(place): partial(_swapped, each, crop, source) for place, each in enumerate(good)}
     warm_up = min(3, rounds)
     both = measure(stages | roof.stages(), rounds, warm_up=warm_up, after_round=after_round)
     timings, roof = both[: len(good)], roof.reached(both[len(good) :])

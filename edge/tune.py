@@ -198,6 +198,14 @@ def _best(timed: Sequence[Trial]) -> tuple[tuple[str, ...], dict[str, int]]:
     return tuple(threads), threads
 
 
+def _best_cores(timed: Sequence[Trial]) -> dict[str, tuple[int, ...]]:
+    """Return the cores that the quickest trial of each way stayed on."""
+    cores: dict[str, tuple[int, ...]] = {}
+    for trial in timed:
+        cores.setdefault(trial.way, trial.cores)
+    return cores
+
+
 def _written(
     bundle: Bundle, timed: Sequence[Trial], left_out: Sequence[Trial], roof: Roof
 ) -> Tuned:
@@ -205,9 +213,16 @@ def _written(
     engines: dict[str, str] = {}
     for trial in timed:
         engines.setdefault(trial.way, trial.engine)
+    cores = {name: numbers for name, numbers in _best_cores(timed).items() if numbers}
     trials = (*timed, *left_out)
     evidence: list[dict[str, Any]] = [trial.to_dict() for trial in trials]
     file = save_tuning(
-        bundle.path, bundle.contents, order, threads, engines=engines, trials=evidence
+        bundle.path,
+        bundle.contents,
+        order,
+        threads,
+        engines=engines,
+        cores=cores,
+        trials=evidence,
     )
     return Tuned(trials, order, threads, file, roof)

@@ -22,7 +22,7 @@ from edge.bundle.choice import Fit, fits_of, nothing_fits, ordered
 from edge.bundle.contents import MODELS, Contents
 from edge.bundle.holders import FolderHolder, ZipHolder, holder_of
 from edge.bundle.seal import Seal, check_dates
-from edge.bundle.tuning import load_tuning
+from edge.bundle.tuning import Tuning, load_tuning
 from edge.bundle.unpacking import unpack
 from edge.cards import pick
 from edge.consent.canonical import utc_now
@@ -104,6 +104,7 @@ class Bundle:
         fits: The ways to run it, in the order in which they are tried.
         threads: Threads by the name of a way, as `edge tune` found them.
         notes: What the user should know, one sentence each.
+        cores: Cores to stay on by the name of a way, likewise.
     """
 
     path: Path
@@ -116,6 +117,7 @@ class Bundle:
     fits: tuple[Fit, ...]
     threads: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    cores: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def shelf(self) -> BundledModels:
@@ -233,6 +235,7 @@ class Bundle:
             providers=self.providers(fit),
             threads=min(stated, this_machine().cores) if threads is None else threads,
             masks=self.contents.masks,
+            cores=self.cores.get(variant.name, ()) if threads is None else (),
         )
 
 
@@ -265,13 +268,23 @@ def open_bundle(path: Path | str, *, ledger: Ledger | None = None) -> Bundle:
         check_architecture(papers.contents, holder.where)
         folder = _checked_folder(holder, papers.contents)
         cards = cards_of(folder, papers.contents, holder.where)
-        fits, threads, notes = _ways(place, papers.contents)
+        fits, tuning, notes = _ways(place, papers.contents)
         if all(fit.reason for fit in fits):
             raise nothing_fits(holder.where, fits)
     if consent is not None:
         _remember(papers.contents, place)
     return Bundle(
-        place, folder, papers.contents, papers.seal, signer, consent, cards, fits, threads, notes
+        place,
+        folder,
+        papers.contents,
+        papers.seal,
+        signer,
+        consent,
+        cards,
+        fits,
+        {} if tuning is None else tuning.threads,
+        notes,
+        {} if tuning is None else tuning.cores,
     )
 
 
@@ -295,15 +308,13 @@ def _checked_folder(holder: FolderHolder | ZipHolder, contents: Contents) -> Pat
     return holder.folder
 
 
-def _ways(
-    path: Path, contents: Contents
-) -> tuple[tuple[Fit, ...], Mapping[str, int], tuple[str, ...]]:
+def _ways(path: Path, contents: Contents) -> tuple[tuple[Fit, ...], Tuning | None, tuple[str, ...]]:
     tuning, note = load_tuning(path, contents)
     fits = fits_of(contents)
     notes = (note,) if note else ()
     if tuning is None:
-        return fits, {}, notes
-    return ordered(fits, tuning.order), tuning.threads, notes
+        return fits, None, notes
+    return ordered(fits, tuning.order), tuning, notes
 
 
 def _remember(contents: Contents, path: Path) -> None:

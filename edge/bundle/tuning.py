@@ -12,6 +12,7 @@ alice-pi/  alice-pi.tuning.json        or   alice-pi.zip  alice-pi.zip.tuning.js
   "machine": "<machine_key() of the machine that it was measured on>",
   "order": ["ort", "litert"],           names of variants, the quickest first
   "threads": {"ort": 4, "litert": 4},   by name of a variant; may be left out
+  "cores": {"ort": "4,5,6,7"},          to stay on, by variant; may be left out
   "engines": {"ort": "ort 1.32.0"},     engines and versions then, by variant; may be left out
   "trials": [{"way": "ort", ...}]       what was measured, for people; may be left out
 }
@@ -37,6 +38,7 @@ __all__ = ["SCHEMA", "Tuning", "load_tuning", "machine_key", "save_tuning", "tun
 
 SCHEMA = "edge-swap/tuning-1"
 _MOST_THREADS = 64
+_MOST_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Tuning:
         order: Names of variants, the quickest first; others come after them.
         threads: Threads by the name of a variant.
         engines: Backend and version ("ort 1.32.0") by the name of a variant.
+        cores: Numbers of the cores to stay on, by the name of a variant; all where it has none.
     """
 
     bundle: str
@@ -56,6 +59,7 @@ class Tuning:
     order: tuple[str, ...]
     threads: Mapping[str, int] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
+    cores: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def tuning_path(bundle: Path) -> Path:
@@ -120,6 +124,8 @@ def _parse(data: bytes) -> Tuning:
     numbers = Fields(threads, "threads")
     engines = fields.mapping("engines") if fields.has("engines") else {}
     names = Fields(engines, "engines")
+    cores = fields.mapping("cores") if fields.has("cores") else {}
+    lists = Fields(cores, "cores")
     if fields.has("trials"):
         fields.mappings("trials")
     tuning = Tuning(
@@ -128,11 +134,19 @@ def _parse(data: bytes) -> Tuning:
         order=fields.texts("order"),
         threads={name: numbers.number(name) for name in threads},
         engines={name: names.text(name) for name in engines},
+        cores={name: _numbers(lists.text(name)) for name in cores},
     )
     fields.done()
     if not all(0 <= number <= _MOST_THREADS for number in tuning.threads.values()):
         raise FormError(f"'threads' must lie between 0 and {_MOST_THREADS}")
     return tuning
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isdecimal() and len(part) <= _MOST_DIGITS for part in parts):
+        raise FormError("'cores' must be numbers with commas between them")
+    return tuple(int(part) for part in parts)
 
 
 def save_tuning(
@@ -142,6 +156,7 @@ def save_tuning(
     threads: Mapping[str, int],
     *,
     engines: Mapping[str, str] | None = None,
+    cores: Mapping[str, Sequence[int]] | None = None,
     trials: Sequence[Mapping[str, object]] = (),
 ) -> Path:
     """Write the tuning of a bundle for this machine; return the file.
@@ -152,6 +167,7 @@ def save_tuning(
         order: Names of variants, the quickest first.
         threads: Threads by the name of a variant.
         engines: Backend and version by the name of a variant: with others it does not count.
+        cores: Numbers of cores by the name of a variant, where it is to stay on them.
         trials: What was measured.
 
     Raises:
@@ -159,7 +175,7 @@ def save_tuning(
         OutputError: It cannot be written.
     """
     known = {variant.name for variant in contents.variants}
-    unknown = sorted({*order, *threads} - known)
+    unknown = sorted({*order, *threads, *(cores or {})} - known)
     if unknown:
         raise BundleError(f"{bundle}: has no way to run named '{unknown[0]}'")
     record: dict[str, object] = {
@@ -171,6 +187,8 @@ def save_tuning(
     }
     if engines:
         record["engines"] = dict(engines)
+    if cores:
+        record["cores"] = {name: ",".join(map(str, numbers)) for name, numbers in cores.items()}
     if trials:
         record["trials"] = [dict(trial) for trial in trials]
     path = tuning_path(bundle)

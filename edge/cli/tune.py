@@ -119,12 +119,17 @@ def _lines(tuned: Tuned, names: Sequence[str]) -> Iterator[str]:
 
     wide = max(12, *(len(one_line(trial.way)) for trial in tuned.trials))
     yield (
-        f"{'way':<{wide}} {'engine':<20} {'threads':>7} {'p50 ms':>9} {'quickest':>9} "
+        f"{'way':<{wide}} {'engine':<20} {'threads':>7} {'cores':<8} {'p50 ms':>9} {'quickest':>9} "
         f"{'PSNR dB':>8} {'GOP/s':>7} {'of peak':>7}"
     )
     for trial in tuned.trials:
         yield _line(trial, wide)
     yield ""
+    fast = next((trial.cores for trial in tuned.trials if trial.cores), ())
+    if fast:
+        yield f"cores: the fast ones are {', '.join(map(str, fast))}"
+    else:
+        yield "cores: all alike, as far as the system tells, so that threads may go anywhere"
     yield from _roof_lines(tuned)
     yield from _last_lines(tuned, names)
 
@@ -157,7 +162,9 @@ def _last_lines(tuned: Tuned, names: Sequence[str]) -> Iterator[str]:
     engine = best.rpartition(" ")[2]
     model = best.rpartition(" ")[0] or names[0]
     yield f"quickest here: {best} with {threads} threads:"
-    yield f"  edge swap --model {model} --backend {engine} --threads {threads} ..."
+    cores = next(trial.cores for trial in tuned.trials if trial.way == best)
+    stay = f"taskset -c {','.join(map(str, cores))} " if cores else ""
+    yield f"  {stay}edge swap --model {model} --backend {engine} --threads {threads} ..."
 
 
 def _line(trial: Trial, wide: int) -> str:
@@ -171,5 +178,6 @@ def _line(trial: Trial, wide: int) -> str:
     share = "" if trial.share is None else f"{trial.share:.0%}"
     return (
         f"{one_line(trial.way):<{wide}} {one_line(trial.engine):<20} {trial.threads:>7} "
-        f"{trial.timing.p50:>9.2f} {trial.timing.quickest:>9.2f} {quality:>8} {gops:>7} {share:>7}"
+        f"{'fast' if trial.cores else 'any':<8} {trial.timing.p50:>9.2f} "
+        f"{trial.timing.quickest:>9.2f} {quality:>8} {gops:>7} {share:>7}"
     )

@@ -18,8 +18,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
-BETWEEN = 1
-"""Frames that may wait between two steps: enough to even out two steps that take turns."""
+BETWEEN = 2
+"""Frames that may wait between two steps: enough to even out a step that takes turns between much
+and little work, as the search for faces does, which looks at the whole of every fifth frame."""
 
 UNDER_WAY = 2
 """Frames of a camera that may be in the line at once: none is older than two frame times."""

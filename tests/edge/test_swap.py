@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -248,6 +249,31 @@ def test_the_way_of_a_frame_holds_no_second_frame(ready: Stage) -> None:
     swapper.swap(frame)  # opens what is opened once
     swapper.find = lambda frame, passes=(): faces  # type: ignore[method-assign]
     assert frame.nbytes <= _most_memory(lambda: swapper.swap(frame)) < frame.nbytes * 1.5
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no cores to choose here")
+def test_the_swap_model_alone_stays_on_its_cores(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere = os.sched_getaffinity(0)
+    core = min(everywhere)
+    swapper = Swapper(
+        ready.identity,
+        purpose="film",
+        target_is="synthetic",
+        engines=replace(ENGINES, cores=(core,)),
+    )
+    seen: list[set[int]] = []
+    real = swapper._model._swap_crops
+
+    def watched(*given: Any) -> Any:
+        seen.append(os.sched_getaffinity(0))
+        return real(*given)
+
+    monkeypatch.setattr(swapper._model, "_swap_crops", watched)
+    swapper.swap(target())
+    assert seen == [{core}]
+    assert os.sched_getaffinity(0) == everywhere
 
 
 def _most_memory(work: Callable[[], object]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edge import trials, tune
+from edge import bench, trials, tune
 from edge.bundle.opening import open_bundle
 from edge.bundle.tuning import tuning_path
 from edge.cli import main
@@ -194,6 +196,47 @@ def test_another_file_must_show_what_the_first_one_does(made: Made) -> None:
     assert "where 40.0 can be asked for" in far.trouble
     everything = tune_models(names, threads=[1], rounds=1, budget=0)
     assert {"tiny_swapper ort", "tiny_far ort"} <= set(everything.order)
+
+
+def test_fast_cores_are_tried_too_and_kept_to(
+    made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    core = min(os.sched_getaffinity(0))
+    monkeypatch.setattr(trials, "fast_cores", lambda: (core,))
+    order: list[str] = []
+
+    def measure(stages: Any, rounds: int, **options: Any) -> Any:
+        order.extend(stages)
+        timings = bench.measure(stages, rounds, **options)
+        # The second one, on the fast core, is the quickest.
+        return tuple(
+            replace(each, p50=each.p50 / 1e6) if name == "1" else each
+            for name, each in zip(stages, timings, strict=True)
+        )
+
+    monkeypatch.setattr(trials, "measure", measure)
+    tuned = tune_bundle(made.folder, threads=[1], rounds=1)
+    assert [trial.cores for trial in tuned.trials] == [(core,), ()]
+    assert order == ["0", "1"]
+    record = json.loads(tuning_path(made.folder).read_text(encoding="utf-8"))
+    assert record["cores"] == {"ort": str(core)}
+    opened = open_bundle(made.folder)
+    assert opened.cores == {"ort": (core,)}
+    assert opened._engines(opened.fits[0], None).cores == (core,)
+    assert opened._engines(opened.fits[0], 2).cores == ()
+    assert main(["tune", "tiny_swapper", "--threads", "1", "--rounds", "1"]) == 0
+    assert f"taskset -c {core} edge swap --model tiny_swapper" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "1,", "a", "-1", "1 2", "99999"])
+def test_cores_that_are_no_numbers_leave_the_tuning_out(text: str, made: Made) -> None:
+    tune_bundle(made.folder, threads=[1], rounds=1)
+    path = tuning_path(made.folder)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**record, "cores": {"ort": text}}), encoding="utf-8")
+    opened = open_bundle(made.folder)
+    assert (opened.cores, opened.threads) == ({}, {})
+    assert "is left out" in opened.notes[0]
 
 
 @pytest.mark.parametrize(
