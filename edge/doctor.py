@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,9 @@ REFERENCE_MODELS = ("ref_detector", "ref_landmarker", "ref_embedder", "ref_swapp
 """Models that every installation carries: without one of them the defaults do not work."""
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "tflite_runtime", "MNN", "ncnn", "openvino")
+
+LIVE = ("starlette", "uvicorn", "segno")
+"""Packages of the page of `edge live`; they are looked for, and not loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,12 @@ def look_at_packages(probes: dict[str, Probe]) -> Iterator[Finding]:
         yield Finding("av", video.trouble, "problem", "pip install --force-reinstall av")
     else:
         yield Finding("av", f"{video.version}, H.264 encoder: {video.details or 'none'}")
+    lacking = [name for name in LIVE if find_spec(name) is None]
+    if lacking:
+        what = f"not installed ({', '.join(lacking)}): no page for edge live"
+        yield Finding("live", what, "note", "pip install 'edge-swap[live]'")
+    else:
+        yield Finding("live", "the page of edge live can be served")
 
 
 def _needed(probe: Probe, package: str) -> Finding:

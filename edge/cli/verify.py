@@ -221,10 +221,16 @@ _WAYS = {
 }
 
 
+_MOST_MARKED = 3  # entries that are shown where nothing but the watermark leads to them
+
+
 def _entries(finding: LedgerFinding) -> Iterator[tuple[str, str]]:
     from edge.evidence.lookup import facts_of
 
-    for match in finding.matches:
+    named = [match for match in finding.matches if match.ways != ("watermark",)]
+    # All segments of a live stream carry its one mark: who is named needs no list of the others.
+    shown = named or finding.matches[:_MOST_MARKED]
+    for match in shown:
         fields = facts_of(match.entry)
         by = ", ".join(_WAYS[way] for way in match.ways)
         now = "this very file" if "file" in match.ways else "other bytes than now"
@@ -234,6 +240,8 @@ def _entries(finding: LedgerFinding) -> Iterator[tuple[str, str]]:
             f"{fields.get('output_id')}, consent {fields.get('consent_id')}, purpose "
             f"{fields.get('purpose')}; entered was {now}",
         )
+    if (more := len(finding.matches) - len(shown)) > 0:
+        yield "ledger", f"{more} more with the same watermark: parts of one live stream"
     if not finding.matches:
         yield "ledger", f"none of {finding.entries} entries speaks of this file ({finding.path})"
     for fault in finding.faults:

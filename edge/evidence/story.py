@@ -10,7 +10,7 @@ from edge.provenance.verdict import NO_MANIFEST, NOT_MEDIA, SIGNER_UNKNOWN, TAMP
 
 if TYPE_CHECKING:
     from edge.evidence.gather import Evidence
-    from edge.provenance.verdict import Claims, Verdict
+    from edge.provenance.verdict import Claims, Live, Verdict
 
 _PURPOSES = {
     "film": "影视",
@@ -115,7 +115,27 @@ def story_of(claims: Claims) -> tuple[Both, ...]:
         told.append(
             Both(f"本输出的编号：{claims.output_id}。", f"Id of this output: {claims.output_id}.")
         )
+    if claims.live is not None:
+        told.append(_live(claims.live))
     return tuple(told)
+
+
+def _live(live: Live) -> Both:
+    if live.part != "segment":
+        return Both(
+            f"它是实时画面流 {live.stream} 的第 {live.index} 幅画面。",
+            f"It is picture {live.index} of the live stream {live.stream}.",
+        )
+    after = Both("", "")
+    if live.previous:
+        after = Both(
+            f"其前一段文件的 SHA-256：{live.previous}。",
+            f"SHA-256 of the file before it: {live.previous}.",
+        )
+    return after + Both(
+        f"它是实时画面流 {live.stream} 的第 {live.index} 段（从 0 起）。",
+        f"It is segment {live.index}, from 0, of the live stream {live.stream}.",
+    )
 
 
 def _made(claims: Claims) -> Both:

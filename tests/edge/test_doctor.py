@@ -57,6 +57,15 @@ def test_video_is_optional() -> None:
     assert any("edge-swap[video]" in f.mend for f in findings)
 
 
+def test_the_page_of_live_streams_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "segno" else object())
+    findings = list(doctor.look_at_packages(_probes()))
+    assert not _problems(findings)
+    (found,) = [finding for finding in findings if finding.topic == "live"]
+    assert "segno" in found.text
+    assert "edge-swap[live]" in found.mend
+
+
 def test_no_engine() -> None:
     probes = _probes(**{name: Probe(name, missing=True) for name in doctor.ENGINES})
     (found,) = _problems(doctor.look_at_engines(probes, frozenset()))

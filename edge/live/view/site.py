@@ -104,7 +104,8 @@ def _picture(house: House) -> Callable[[Request], Awaitable[Response]]:
         broadcast = house.broadcast
         picture = None if broadcast is None else await broadcast.after(index, WAIT)
         if picture is None:
-            return Response(status_code=204)
+            ended = house.status()["state"] == "ended"
+            return Response(status_code=410 if ended else 204)
         headers = {"x-index": str(picture.index), "x-taken-ms": f"{picture.taken_ms:.1f}"}
         return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
 

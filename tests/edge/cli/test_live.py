@@ -60,6 +60,13 @@ def test_a_recording_that_verifies_as_a_folder(
     said = capsys.readouterr().out
     assert "the last" in said
     assert "found by the file's hash" in said
+    assert said.count("ledger      entry") == 1
+    assert "with the same watermark: parts of one live stream" in said
+    report = tmp_path / "r.html"
+    assert main(["verify", str(sorted(out.iterdir())[-1]), "--report", str(report)]) == 0
+    page = report.read_text(encoding="utf-8")
+    assert "of the live stream urn:uuid:" in page
+    assert "SHA-256 of the file before it" in page
 
 
 def test_a_bundle(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

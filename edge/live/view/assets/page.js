@@ -43,7 +43,12 @@ function act(path, body) {
 
 async function nextPicture() {
   const answer = await ask(`picture?after=${last}`);
-  if (answer.status !== 200) { await pause(200); return null; }
+  if (answer.status !== 200) {
+    // None in time: the source is lost, or it has ended, and then what is shown must go at once.
+    try { await state(); } catch { /* told of where the state is asked for */ }
+    await pause(200);
+    return null;
+  }
   return {
     index: Number(answer.headers.get("x-index")),
     taken: Number(answer.headers.get("x-taken-ms")),
