@@ -233,12 +233,12 @@ def _entries(finding: LedgerFinding) -> Iterator[tuple[str, str]]:
     for match in shown:
         fields = facts_of(match.entry)
         by = ", ".join(_WAYS[way] for way in match.ways)
-        now = "this very file" if "file" in match.ways else "other bytes than now"
+        now = "is this very file" if "file" in match.ways else "had other bytes"
         yield (
             "ledger",
             f"entry {match.entry.seq} of {match.entry.time}, found by {by}: output "
             f"{fields.get('output_id')}, consent {fields.get('consent_id')}, purpose "
-            f"{fields.get('purpose')}; entered was {now}",
+            f"{fields.get('purpose')}; what was entered {now}",
         )
     if (more := len(finding.matches) - len(shown)) > 0:
         yield "ledger", f"{more} more with the same watermark: parts of one live stream"
@@ -332,15 +332,15 @@ def _watermark(verdict: Verdict) -> str:
     found = verdict.watermark
     if found is None:
         return "none found"
-    words = {True: "yes", False: "NO", None: "nothing to compare"}
+    words = {True: "the one that the manifest names", False: "NOT the one that the manifest names"}
     changes = [f"scaled to {found.scale:.0%}"] if abs(found.scale - 1) > 0.005 else []
     changes += [f"turned by {found.turn:.1f} degrees"] if abs(found.turn) > 0.05 else []
     changes += ["mirrored"] if found.mirrored else []
-    return (
-        f"{found.id}, likeness {found.confidence:.0%}, by chance at most {found.false_alarm:.0e}; "
-        f"{''.join(f'{change}; ' for change in changes)}"
-        f"same as the manifest's: {words[verdict.agreement.watermark]}"
-    )
+    agrees = verdict.agreement.watermark
+    if agrees is not None:
+        changes.append(words[agrees])
+    known = f"likeness {found.confidence:.0%}, by chance at most {found.false_alarm:.0e}"
+    return "; ".join([f"{found.id}, {known}", *changes])
 
 
 def _loud(integrity: str) -> str:

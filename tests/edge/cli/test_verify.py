@@ -122,7 +122,7 @@ def test_the_ledger_is_asked(
     assert main(["verify", str(output), "--ledger", str(copy)]) == 5
     out = capsys.readouterr().out
     assert "found by the id in the implicit label" in out
-    assert "other bytes than now" in out
+    assert "what was entered had other bytes" in out
     assert main(["verify", str(output), "--json", "--ledger"]) == 5
     finding = json.loads(capsys.readouterr().out)["ledger"]
     assert finding["intact"]
