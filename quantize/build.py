@@ -58,6 +58,7 @@ from quantize.bundle_papers import (
 from quantize.conversion import Conversion
 from quantize.convert import convert
 from quantize.errors import BuildError, ContractError, QuantizeError
+from quantize.export.ort_format import READ_SINCE, format_of
 from quantize.golden import GoldenRows, write_golden
 from quantize.recipes import recipe_file
 from quantize.settings import Precision, Progress, nearest_precision, silent
@@ -433,8 +434,10 @@ class _Build:
         """Return by format the oldest ONNX Runtime that reads what the one here wrote."""
         if "ort" not in self.made:
             return {}
-        version = str(self.made["ort"]["versions"]["onnxruntime"])
-        return {"ort": ".".join(version.split(".")[:2])}
+        facts = self.made["ort"]
+        version = ".".join(str(facts["versions"]["onnxruntime"]).split(".")[:2])
+        written = (self.root / MODELS / str(facts["file"])).read_bytes()
+        return {"ort": READ_SINCE.get(format_of(written), version)}
 
     def _try(self) -> None:
         """Open the bundle as a device does, and run each of its models once in the engines here."""

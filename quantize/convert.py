@@ -13,7 +13,7 @@ from quantize.budget import parse_budget
 from quantize.conversion import Conversion
 from quantize.errors import TargetError
 from quantize.outputs import Staging, check_outputs, names_of
-from quantize.settings import Precision, Progress, Settings, silent
+from quantize.settings import OrtStyle, Precision, Progress, Settings, silent
 from quantize.targets import Format, load_target
 from quantize.way import Way
 
@@ -35,6 +35,7 @@ def convert(
     format: Format = "onnx",  # the word that users know
     target: str = "x86_cpu",
     recipe: str | None = None,
+    ort_style: OrtStyle | None = None,
     budget: str | None = None,
     bake: Path | str | None = None,
     source_picture: Path | str | None = None,
@@ -55,6 +56,7 @@ def convert(
         format: onnx, ort or tflite.
         target: name of a target, a folder in targets/: jetson, raspberry_pi, android_nnapi, ...
         recipe: name of the recipe for int8; the target's own by default.
+        ort_style: when an .ort file is rewritten for speed; as the target wants it by default.
         budget: what the worst picture must keep: "psnr:45", "ssim:0.99", "identity:0.98".
         bake: identity file whose person becomes part of the model; needs a consent in force.
         source_picture: picture of that person, for a model that takes one; the consent names it.
@@ -83,6 +85,7 @@ def convert(
         form=format,
         target=target,
         recipe=recipe,
+        ort_style=ort_style,
         budget=budget,
         bake=Path(bake) if bake is not None else None,
         source_picture=Path(source_picture) if source_picture is not None else None,

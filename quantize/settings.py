@@ -15,6 +15,10 @@ __all__ = ["PRECISIONS", "Precision", "Progress", "Settings", "silent"]
 Precision = Literal["fp32", "fp16", "int8", "w8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
+OrtStyle = Literal["fixed", "runtime"]
+"""When an .ort file is rewritten for speed: now, or as far as it can wait when it is loaded."""
+ORT_STYLES: tuple[OrtStyle, ...] = get_args(OrtStyle)
+
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps of it are done, and how many there are."""
 
@@ -55,6 +59,7 @@ class Settings:
     count: int = 32
     threads: int = 1
     overwrite: bool = False
+    ort_style: OrtStyle | None = None
 
     def check(self) -> None:
         """Refuse what makes no sense, before anything is read.
@@ -65,6 +70,7 @@ class Settings:
         for what, value, known in (
             ("precision", self.precision, PRECISIONS),
             ("format", self.form, FORMATS),
+            ("style of .ort files", self.ort_style or ORT_STYLES[0], ORT_STYLES),
         ):
             if value not in known:
                 raise UsageError(f"no {what} '{value}'; known: {', '.join(known)}")
@@ -76,6 +82,8 @@ class Settings:
             )
         if self.recipe is not None and self.precision != "int8":
             raise UsageError(f"a recipe says how int8 is made: leave it out with {self.precision}")
+        if self.ort_style is not None and self.form != "ort":
+            raise UsageError(f"--ort-style is of .ort files: leave it out with {self.form}")
         if self.source_picture is not None and self.bake is None:
             raise UsageError("--source-picture shows whom to bake in: give --bake FILE too")
         if not 1 <= self.count <= MOST_SAMPLES:

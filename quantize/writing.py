@@ -34,7 +34,8 @@ def write_model(
     if settings.form == "ort":
         from quantize.export.ort_format import to_ort
 
-        files = to_ort(made.model, path, style=profile.ort_style, target=profile.architecture)
+        style = settings.ort_style or profile.ort_style
+        files = to_ort(made.model, path, style=style, target=profile.architecture)
         return files.notes
     if settings.form == "mnn":
         from quantize.export import mnn

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import paste, swapmodel
+from edge import device_test, paste, swapmodel
 from edge.bundle import contents, holders, seal
 from edge.cards import load_card
 from edge.consent import record, revocation, storage, terms
@@ -77,6 +77,7 @@ def kotlin() -> str:
     ]
     constants: list[tuple[str, str]] = [
         ("BUNDLE", _text(contents.SCHEMA)),
+        ("SELFTEST", _text(device_test.SCHEMA)),
         ("SEAL", _text(seal.SCHEMA)),
         ("CONSENT", _text(record.SCHEMA)),
         ("WITNESS", _text(record.WITNESS_SCHEMA)),

@@ -20,7 +20,7 @@ HELP = "convert a model for a device: FP16, INT8, ORT format, TFLite"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    from quantize.settings import PRECISIONS
+    from quantize.settings import ORT_STYLES, PRECISIONS
     from quantize.targets import FORMATS, target_names
 
     parser.add_argument("model", type=Path, metavar="MODEL", help="an .onnx file; never changed")
@@ -49,6 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--recipe", metavar="NAME", help="how int8 is made (default: the target's own)"
+    )
+    parser.add_argument(
+        "--ort-style",
+        choices=ORT_STYLES,
+        help="of an .ort file: fixed is rewritten for speed now, for the processor; runtime when "
+        "it is loaded, for NNAPI (default: the target's own)",
     )
     parser.add_argument(
         "--bake",
@@ -93,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             format=arguments.format,
             target=arguments.target,
             recipe=arguments.recipe,
+            ort_style=arguments.ort_style,
             budget=arguments.budget,
             bake=arguments.bake,
             source_picture=arguments.source_picture,

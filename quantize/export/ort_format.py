@@ -16,6 +16,7 @@ Traps, all of them seen with ONNX Runtime 1.32 on x86-64:
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from quantize.passes import draw_feeds
 from quantize.passes._infra.shapes import model_bytes, tensor_bytes
 from quantize.stored import assemble, constants_of, without_constants
 
-__all__ = ["Architecture", "OrtFiles", "Style", "to_ort"]
+__all__ = ["READ_SINCE", "Architecture", "OrtFiles", "Style", "format_of", "to_ort"]
 
 Style = Literal["fixed", "runtime"]
 """When a model is rewritten for speed.
@@ -48,6 +49,12 @@ Style = Literal["fixed", "runtime"]
 """
 
 Architecture = Literal["x86_64", "aarch64"]
+
+READ_SINCE = {"6": "1.22"}
+"""By version of the format, an ONNX Runtime that reads it.
+
+Files of 1.32 ran in 1.22.1, 1.24.1, 1.26.0 and 1.30.0 alike (x86-64).
+"""
 
 _LARGEST = 1_900_000_000  # bytes; a flat buffer ends at 2 GB
 _LOG_ERRORS_ONLY = 3
@@ -120,6 +127,29 @@ def to_ort(model: onnx.ModelProto, output: Path, *, style: Style, target: str) -
     except OSError as error:
         raise writing_failed(output, error) from error
     return OrtFiles(output, config, size, difference, job.notes(style))
+
+
+def format_of(data: bytes) -> str:
+    """Return the version of the format that an .ort file states; empty where it is none.
+
+    A flat buffer begins with the place of its root table, which begins with the way back to the
+    list of its fields; the first of an InferenceSession is `ort_version`, a string.
+
+    Args:
+        data: the file's bytes.
+    """
+    try:
+        if data[4:8] != b"ORTM":
+            return ""
+        (root,) = struct.unpack_from("<I", data, 0)
+        (back,) = struct.unpack_from("<i", data, root)
+        (first,) = struct.unpack_from("<H", data, root - back + 4)
+        (way,) = struct.unpack_from("<I", data, root + first)
+        (length,) = struct.unpack_from("<I", data, root + first + way)
+        start = root + first + way + 4
+        return data[start : start + length].decode("ascii")
+    except (struct.error, UnicodeDecodeError):
+        return ""
 
 
 def _publish(operators: Path, config: Path, made: Path, output: Path) -> None:

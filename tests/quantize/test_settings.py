@@ -36,6 +36,11 @@ def test_8_bits_come_while_writing_where_a_converter_makes_them(form: Any) -> No
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        (
+            {"form": "ort", "ort_style": "late"},
+            "no style of .ort files 'late'; known: fixed",
+        ),
+        ({"ort_style": "fixed"}, "--ort-style is of .ort files: leave it out with onnx"),
         ({"precision": "int4"}, "no precision 'int4'; known: fp32, fp16, int8, w8"),
         ({"form": "gguf"}, "no format 'gguf'; known: onnx, ort, tflite"),
         ({"precision": "fp16", "recipe": "x86_cpu"}, "a recipe says how int8 is made"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,11 @@ from edge.provenance.verify import verify_file
 from tests.bundles import Made, bundle
 from tests.scene import target
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).parents[2]
 BOARDS = ("jetson", "raspberry_pi")
 SHARED = (
@@ -43,6 +50,7 @@ FILES = {
     "jetson": {
         *SHARED,
         "Dockerfile",
+        "Dockerfile.dockerignore",
         "capture.py",
         "check-gpu.py",
         *UNITS,
@@ -189,6 +197,75 @@ def test_the_scripts_are_sound(board: str) -> None:
         call = ["shellcheck", *map(str, scripts(board)), str(kit(board) / "edge-swap-home")]
         done = subprocess.run(call, capture_output=True, check=False)
         assert done.returncode == 0, done.stdout.decode()
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the instructions of the Dockerfile, each with what follows it, lines joined."""
+    text = (kit("jetson") / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ").splitlines()
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in joined)]
+
+
+def allowed(path: str, patterns: list[str]) -> bool:
+    """Return whether a path gets into the image by an ignore file whose last match counts."""
+    inside = True
+    for pattern in patterns:
+        bare = pattern.removeprefix("!").removeprefix("**/")
+        parts = [path, *map(str, Path(path).parents)]
+        if any(fnmatch(part, bare) for part in parts) or bare in Path(path).parts:
+            inside = pattern.startswith("!")
+    return inside
+
+
+def test_the_image_has_what_the_wheel_is_built_from_and_no_more() -> None:
+    text = (kit("jetson") / "Dockerfile.dockerignore").read_text(encoding="utf-8")
+    patterns = [line for line in text.splitlines() if line and not line.startswith("#")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = list(project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"])
+    wanted += [project["project"]["readme"], "pyproject.toml", "LICENSE"]
+    wanted += project["project"]["license-files"]
+    for name in wanted:
+        assert (ROOT / name).exists()
+        assert allowed(name, patterns), name
+    assert allowed("onnxruntime_gpu-1.23.0-cp310-cp310-linux_aarch64.whl", patterns)
+    for name in (".git/config", ".venv/bin/python", "tests/test_layering.py", "alice.identity"):
+        assert not allowed(name, patterns), name
+    assert not allowed("edge/__pycache__/swap.pyc", patterns)
+
+
+def test_the_dockerfile_as_far_as_it_can_be_read(tmp_path: Path) -> None:
+    steps = instructions()
+    kinds = [kind for kind, _ in steps]
+    assert set(kinds) <= {"ARG", "FROM", "RUN", "COPY", "USER", "ENV", "ENTRYPOINT", "CMD"}
+    assert kinds[:2] == ["ARG", "FROM"]
+    # It ends as nobody's root, and starts the command line without a shell between.
+    assert [rest for kind, rest in steps if kind == "USER"][-1] == "edge"
+    assert kinds[-2:] == ["ENTRYPOINT", "CMD"]
+    assert json.loads(dict(steps)["ENTRYPOINT"]) == ["edge"]
+    runs = [rest for kind, rest in steps if kind == "RUN"]
+    script = tmp_path / "run.sh"
+    script.write_text("\n".join(["#!/bin/sh", 'ORT_WHEEL="$1"', *runs]) + "\n", encoding="utf-8")
+    assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+    if shutil.which("shellcheck"):
+        done = subprocess.run(["shellcheck", script], capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout.decode()
+    # What is copied out of the checkout is in it.
+    named = re.findall(r"/opt/source/([\w./-]+)", " ".join(runs))
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
+    extras = re.search(r"/opt/source\[([a-z,]+)\]", " ".join(runs))
+    assert extras is not None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(extras[1].split(",")) <= set(project["project"]["optional-dependencies"])
+    # A wheel that is not named, or not there, ends the build: else the processor would do it all.
+    for wheel in ("", "missing.whl"):
+        first = runs[1].partition("&&")[0]
+        call = ["sh", "-c", first]
+        done = subprocess.run(
+            call, env={"ORT_WHEEL": wheel, "PATH": os.environ["PATH"]}, capture_output=True
+        )
+        assert done.returncode != 0
 
 
 @pytest.mark.parametrize("board", BOARDS)

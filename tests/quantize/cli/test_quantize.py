@@ -66,7 +66,7 @@ def test_every_option_reaches_the_work(asked: dict[str, Any]) -> None:
     first = ["m.onnx", "--card", "c.toml", "--precision", "w8", "--format", "ort"]
     second = ["--target", "jetson", "--budget", "psnr:45", "--recipe", "r", "--bake", "a.identity"]
     third = ["--calibration", "crops", "--count", "7", "--threads", "2", "--overwrite", "-o", "out"]
-    third += ["--source-picture", "a.png"]
+    third += ["--source-picture", "a.png", "--ort-style", "fixed"]
     with pytest.raises(Stopped):
         command.run(parsed(*first, *second, *third))
     del asked["progress"]
@@ -78,6 +78,7 @@ def test_every_option_reaches_the_work(asked: dict[str, Any]) -> None:
         "format": "ort",
         "target": "jetson",
         "recipe": "r",
+        "ort_style": "fixed",
         "budget": "psnr:45",
         "bake": Path("a.identity"),
         "source_picture": Path("a.png"),

@@ -16,7 +16,7 @@ from quantize.calibrate import calibrate
 from quantize.engine import Engine
 from quantize.errors import CheckError, EngineError, QuantizeError, TargetError
 from quantize.export import ort_format
-from quantize.export.ort_format import Style, to_ort
+from quantize.export.ort_format import READ_SINCE, Style, format_of, to_ort
 from quantize.fp16 import to_fp16
 from quantize.int8 import to_int8
 from quantize.modelfile import name_nodes
@@ -241,3 +241,12 @@ def test_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(EngineMissing, match=r"pip install 'edge-swap\[cpu,quantize\]'"):
         to_ort(_model(), tmp_path / "face.ort", style="fixed", target="aarch64")
+
+
+@pytest.mark.parametrize("style", ["fixed", "runtime"])
+def test_the_format_that_a_file_states(style: Style, tmp_path: Path) -> None:
+    data = to_ort(_model(), tmp_path / "f.ort", style=style, target="aarch64").model.read_bytes()
+    assert format_of(data) in READ_SINCE
+    ends = (data[:9], data[:4] + b"ORTX" + data[8:], data[:8] + b"\xff" * 40)
+    for broken in (b"", b"\xff" * 64, *ends):
+        assert format_of(broken) not in READ_SINCE

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -269,7 +270,28 @@ def test_compares_golden_vectors_as_python_does(java: list[str], tmp_path: Path)
     page = (VECTORS.parent / "golden-1.md").read_text("utf-8")
     assert said[0][0] == "check"
     assert said[0][1] in page
-    assert said[1] == ["same", "99.0", "true"]
+    assert said[1] == ["same", "99.0", "true", "99.0", "99.0"]
     wanted = sketch_psnr(sketch(picture), sketch(other.astype(np.uint8)), 128)
     assert said[2][2] == "false"
     assert abs(float(said[2][1]) - wanted) < 1e-6
+    assert said[2][3:] == [said[2][1], "99.0"]  # the float model gave the same as this one
+
+
+@pytest.mark.parametrize("invalid", ["", "the phone slowed itself down"])
+def test_reports_as_every_device_does(java: list[str], invalid: str) -> None:
+    schema = json.loads((VECTORS.parent / "selftest-1.schema.json").read_text("utf-8"))
+    full, empty = (json.loads(line) for line in _start(java, "Reporting", invalid))
+    for report in (full, empty):
+        jsonschema.Draft202012Validator(schema).validate(report)
+    assert (full["holds"], empty["holds"]) == (True, False)
+    refused, ran = full["ways"]
+    assert refused["left_out"] == 'NnapiExecutionProvider: "refused"'
+    assert refused["psnr"] is None
+    assert (ran["identical"], ran["psnr"], ran["psnr_float"]) == (1, 61.5, 51.25)
+    times = ran["latency"]
+    if invalid:
+        assert times is None
+    else:
+        assert (times["p50"], times["p90"], times["quickest"]) == (7.0, 8.6, 5.0)
+        assert abs(times["p99"] - np.percentile([9.0, 5.0, 7.0], 99)) < 1e-9
+    assert full["phone"]["api"] == 34

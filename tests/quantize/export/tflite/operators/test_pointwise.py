@@ -99,6 +99,13 @@ def test_activations(kind: str, attrs: dict[str, Any], shape: tuple[int, ...]) -
     written(s.model("y"), tolerance=5e-5 if kind == "Exp" else 1e-5)
 
 
+def test_halves_are_rounded_to_even() -> None:
+    s = Sketch()
+    halves = s.op("Floor", s.op("Mul", s.input("x", *PICTURE), s.keep(9.0)))
+    s.op("Round", s.op("Mul", halves, s.keep(0.5)), output="y")
+    assert written(s.model("y"), tolerance=0.0)["ROUND"] == 1
+
+
 @pytest.mark.parametrize("kind", ["Log", "Reciprocal", "Sqrt"])
 def test_of_positive_numbers(kind: str) -> None:
     s = Sketch()

@@ -3,6 +3,7 @@ package org.edgeswap.core
 
 object Spec {
     val BUNDLE = "edge-swap/bundle-1"
+    val SELFTEST = "edge-swap/selftest-1"
     val SEAL = "edge-swap/bundle-seal-1"
     val CONSENT = "edge-swap/consent-1"
     val WITNESS = "edge-swap/witness-1"

@@ -4,7 +4,14 @@ import java.security.MessageDigest
 import kotlin.math.log10
 
 /** One crop of nobody, and what the bundle's models gave for it where it was built (golden-1). */
-class GoldenVector(val name: String, val crop: String, val sketches: Map<String, IntArray>, val hashes: Map<String, String>)
+class GoldenVector(
+    val name: String, val crop: String, val sketches: Map<String, IntArray>, val hashes: Map<String, String>,
+    /** What the untouched float model gave. */
+    val floatSketch: IntArray,
+)
+
+/** What a model gave for a vector: dB to what it gave where it was built, and to the float model there. */
+class Compared(val psnr: Double, val same: Boolean, val psnrFloat: Double, val psnrFloatBuilt: Double)
 
 /**
  * Golden vectors: whether a model gives on this phone what it gave where it was built. What it
@@ -28,22 +35,33 @@ object Golden {
             val models = vector["models"] as? Map<String, Map<String, Any?>> ?: throw FormException("a vector without 'models'")
             val fields = Fields(vector)
             GoldenVector(
-                fields.text("name"), fields.text("crop"),
-                models.mapValues { (_, given) ->
-                    val sums = Fields(given).list("sums").map { (it as? Long)?.toInt() ?: throw FormException("'sums' holds no whole numbers") }
-                    if (sums.size != BUCKETS) throw FormException("'sums' must hold $BUCKETS numbers")
-                    sums.toIntArray()
-                },
-                models.mapValues { (_, given) -> Fields(given).hex("sha256", 64) },
+                fields.text("name"), fields.text("crop"), models.mapValues { (_, given) -> sums(Fields(given)) },
+                models.mapValues { (_, given) -> Fields(given).hex("sha256", 64) }, sums(fields.fields("float")),
             )
         }
     }
 
-    /** What a model gave for a crop, compared with a vector: dB, and whether the bytes are the same. */
-    fun compare(given: FloatArray, card: Card, vector: GoldenVector): Pair<Double, Boolean> {
+    /** With which kernels, or in which engine, each card's model was run where it was built. */
+    fun kernels(data: ByteArray): Map<String, String> {
+        val given = Json.parseObject(data)["kernels"] as? Map<*, *> ?: throw FormException("'kernels' is no object")
+        return given.entries.associate { (name, text) -> name.toString() to text.toString() }
+    }
+
+    private fun sums(given: Fields): IntArray {
+        val sums = given.list("sums").map { (it as? Long)?.toInt() ?: throw FormException("'sums' holds no whole numbers") }
+        if (sums.size != BUCKETS) throw FormException("'sums' must hold $BUCKETS numbers")
+        return sums.toIntArray()
+    }
+
+    /** Compares what a model gave for a crop with a vector. */
+    fun compare(given: FloatArray, card: Card, vector: GoldenVector): Compared {
         val values = rgb(Crops.picture(given, card))
         val wanted = vector.sketches[card.name] ?: throw FormException("no vector of the card '${card.name}'")
-        return psnr(sketch(values), wanted, values.size) to (sha256(values) == vector.hashes[card.name])
+        val sums = sketch(values)
+        return Compared(
+            psnr(sums, wanted, values.size), sha256(values) == vector.hashes[card.name],
+            psnr(sums, vector.floatSketch, values.size), psnr(wanted, vector.floatSketch, values.size),
+        )
     }
 
     /** The worst PSNR, dB, with which a model still holds. */

@@ -23,7 +23,7 @@ object Json {
     fun canonical(value: Any?): ByteArray =
         StringBuilder().also { write(it, value, sorted = true) }.toString().toByteArray(Charsets.UTF_8)
 
-    /** The same with members in the order in which they were put: for manifests. */
+    /** The same with members in the order in which they were put, and Double too: for manifests and reports. */
     fun plain(value: Any?): String = StringBuilder().also { write(it, value, sorted = false) }.toString()
 
     fun utf8(data: ByteArray): String {
@@ -38,6 +38,7 @@ object Json {
     private fun write(out: StringBuilder, value: Any?, sorted: Boolean) {
         when (value) {
             null, is Boolean, is Int, is Long -> out.append(value)
+            is Double -> if (sorted || !value.isFinite()) throw FormException("$value has no canonical form") else out.append(value)
             is String -> quote(out, Normalizer.normalize(value, Normalizer.Form.NFC))
             is List<*> -> {
                 out.append('[')

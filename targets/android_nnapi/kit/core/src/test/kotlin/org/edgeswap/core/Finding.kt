@@ -13,8 +13,8 @@ object Goldens {
         val values = ByteBuffer.wrap(File(args[2]).readBytes()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
         val given = FloatArray(values.remaining()).also { values.get(it) }
         for (vector in Golden.parse(File(args[0]).readBytes())) {
-            val (psnr, same) = Golden.compare(given, card, vector)
-            println("${vector.name} $psnr $same")
+            val found = Golden.compare(given, card, vector)
+            println("${vector.name} ${found.psnr} ${found.same} ${found.psnrFloat} ${found.psnrFloatBuilt}")
         }
     }
 }

@@ -89,5 +89,5 @@ object Choice {
         throw FormException("nothing in the bundle runs here: ${reasons.joinToString("; ")}")
     }
 
-    private const val DEFAULT_THREADS = 4
+    internal const val DEFAULT_THREADS = 4
 }
