@@ -42,6 +42,8 @@ def complaints(wheel: Path, root: Path) -> Iterator[str]:
     for name in sorted(names):
         if name.endswith((".py", ".pt", ".ckpt")) and name.startswith("edge/_models/"):
             yield f"{name} belongs to the workshop, not into the wheel"
+    if not any(name.endswith("sboms/sbom.cdx.json") for name in names):
+        yield "the bill of materials is not in the wheel"
     if not any(name.endswith("licenses/LICENSE") for name in names):
         yield "the licence is not in the wheel"
 

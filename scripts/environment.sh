@@ -100,12 +100,30 @@ _standing_version() {
 
 # Print what the stamp must say about everything but the extras.
 _stamp_key() {
-    local version=$1 constraints=$2
+    local version=$1 constraints=$2 lock
     {
         echo "python $version at $ROOT"
         cat "$ROOT/pyproject.toml"
         [ -z "$constraints" ] || cat "$ROOT/$constraints"
+        lock=$(_lock_for "$version" "$constraints") && cat "$ROOT/$lock" "$ROOT/scripts/locked.py"
+        true
     } | cksum
+}
+
+# _lock_for VERSION CONSTRAINTS: print the lock that pins what is installed, with hashes; fail where
+# there is none for this Python and machine (then the newest versions that fit are taken), or where
+# EDGE_UNLOCKED asks for these.
+_lock_for() {
+    local version=$1 constraints=$2 lock=scripts/lock.txt
+    [ -z "${EDGE_UNLOCKED:-}" ] || return 1
+    [ -z "$constraints" ] || lock=${constraints%-constraints.txt}-lock.txt
+    [ -e "$ROOT/$lock" ] || return 1
+    case $(uname -sm) in
+    "Linux x86_64" | "Linux aarch64") ;;
+    *) return 1 ;;
+    esac
+    _version_within "$version" 3.10 3.13 || return 1
+    echo "$lock"
 }
 
 # _has_extras STAMP EXTRA...: are all of them in the stamp?
@@ -117,19 +135,39 @@ _has_extras() {
     done
 }
 
+# _pip FOLDER ARGUMENT...: install. PIP_USER=1 in somebody's settings would send packages past it.
+_pip() {
+    local folder=$1
+    shift
+    PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        "$folder/bin/python" -m pip install -qq "$@"
+}
+
+# Every file that is installed has a hash in the lock, what builds the project too.
+_install_locked() {
+    local folder=$1 extras=$2 lock=$3
+    # shellcheck disable=SC2086  # the extras, word by word
+    "$folder/bin/python" scripts/locked.py "$lock" ${extras//,/ } build >"$folder/edge-lock.txt" &&
+        _pip "$folder" --require-hashes -r "$folder/edge-lock.txt" &&
+        _pip "$folder" --no-deps --no-build-isolation --editable .
+}
+
 _install() {
-    local folder=$1 extras=$2 constraints=$3 status=0
+    local folder=$1 extras=$2 constraints=$3 version=$4 lock status=0
     : >"$folder/edge-installing"
-    # PIP_USER=1 in somebody's settings would send packages past the environment.
     (
-        cd "$ROOT" && PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-            "$folder/bin/python" -m pip install -qq ${constraints:+--constraint "$constraints"} \
-            --editable ".[$extras]"
+        cd "$ROOT" || exit 1
+        if lock=$(_lock_for "$version" "$constraints"); then
+            _install_locked "$folder" "$extras" "$lock"
+        else
+            _pip "$folder" ${constraints:+--constraint "$constraints"} --editable ".[$extras]"
+        fi
     ) || status=$?
     # pip undoes what it did when it fails by itself (1, 2); not when it is killed.
     [ "$status" -gt 2 ] || rm -f "$folder/edge-installing"
     [ "$status" -eq 0 ] || fail "installing into $folder failed (see above); run this again when \
-the package index can be reached"
+the package index can be reached. What is pinned is in scripts/lock.txt; EDGE_UNLOCKED=1 takes the \
+newest versions that fit instead, without a check of hashes"
 }
 
 _prepare() {
@@ -152,7 +190,7 @@ _prepare() {
     fi
     printf 'installing edge-swap[%s] into %s (the first time takes minutes)\n' \
         "$extras" "${folder##*/}" >&2
-    _install "$folder" "$extras" "$constraints"
+    _install "$folder" "$extras" "$constraints" "$version"
     {
         echo "key $key"
         # What was installed before under the same key is still there.

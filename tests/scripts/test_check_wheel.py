@@ -20,6 +20,7 @@ GOOD = {
     *(f"{place}/{FILES[source]}" for source, place in check_wheel.DATA.items()),
     "edge_swap-0.1.0.dist-info/METADATA",
     "edge_swap-0.1.0.dist-info/licenses/LICENSE",
+    "edge_swap-0.1.0.dist-info/sboms/sbom.cdx.json",
 }
 
 
