@@ -25,6 +25,11 @@ def findings(report: str) -> list[str]:
     ]
 
 
+def audited(report: str) -> int:
+    """Return how many packages the service knew."""
+    return sum("vulns" in each for each in json.loads(report)["dependencies"])
+
+
 def main(arguments: list[str]) -> int:
     """Audit a file of requirements with hashes; always 0."""
     with tempfile.TemporaryDirectory() as folder:
@@ -38,12 +43,13 @@ def main(arguments: list[str]) -> int:
                 timeout=SECONDS,
                 check=False,
             )
-            found = findings(output.read_text(encoding="utf-8"))
+            report = output.read_text(encoding="utf-8")
+            found, asked = findings(report), audited(report)
         except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
             sys.stdout.write("the service for advisories cannot be reached: not audited\n")
             return 0
     sys.stdout.writelines(f"known vulnerability: {each}\n" for each in found)
-    sys.stdout.write(f"{len(found)} of the locked packages have known vulnerabilities\n")
+    sys.stdout.write(f"{len(found)} of {asked} locked packages have known vulnerabilities\n")
     return 0
 
 

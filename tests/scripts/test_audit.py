@@ -31,7 +31,7 @@ def test_a_service_that_answers(
 
     monkeypatch.setattr(subprocess, "run", answers)
     assert main(["lock.txt"]) == 0
-    assert "1 of the locked packages" in capsys.readouterr().out
+    assert "1 of 2 locked packages" in capsys.readouterr().out
 
 
 def test_a_service_that_cannot_be_reached(
