@@ -48,6 +48,9 @@ def main(arguments: list[str]) -> int:
         except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
             sys.stdout.write("the service for advisories cannot be reached: not audited\n")
             return 0
+    if not asked:
+        sys.stdout.write("the service for advisories answered about no package: not audited\n")
+        return 0
     sys.stdout.writelines(f"known vulnerability: {each}\n" for each in found)
     sys.stdout.write(f"{len(found)} of {asked} locked packages have known vulnerabilities\n")
     return 0

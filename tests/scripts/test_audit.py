@@ -34,6 +34,18 @@ def test_a_service_that_answers(
     assert "1 of 2 locked packages" in capsys.readouterr().out
 
 
+def test_a_service_that_knows_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answers(words: list[str], **_: object) -> None:
+        report = {"dependencies": [{"name": "c", "skip_reason": "no such package"}]}
+        Path(words[words.index("--output") + 1]).write_text(json.dumps(report))
+
+    monkeypatch.setattr(subprocess, "run", answers)
+    assert main(["lock.txt"]) == 0
+    assert "about no package: not audited" in capsys.readouterr().out
+
+
 def test_a_service_that_cannot_be_reached(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
