@@ -212,13 +212,22 @@ class Watched:
 
     @classmethod
     def of(cls, teacher: Teacher, count: int) -> Watched:
-        """Cut crops of held-out targets, and ask the teacher: a slow one about fewer of them."""
+        """Cut crops of held-out targets, and ask the teacher: a slow one about fewer of them.
+
+        Raises:
+            UsageError: it paints no face on any of them.
+        """
         crops, truths = labelling.held_out_crops(teacher.crop, count), []
         began = time.monotonic()
         for crop in crops:
             truths.append(teacher(crop))
             if len(truths) >= _LEAST_HELD and time.monotonic() - began > _ASKING:
                 break
+        if not any((truth.mask > 127).any() for truth in truths):
+            raise UsageError(
+                f"model {teacher.card.name} paints no face on any of {len(truths)} targets: there "
+                "is nothing to learn from it"
+            )
         return cls(crops[: len(truths)], truths)
 
 
@@ -277,11 +286,11 @@ def distil(options: argparse.Namespace) -> int:
         return stopped_at(job)
     # The consent may have been revoked, or have ended, in the meantime.
     identity_in_force(options.identity, {"command": "distil", "model": job.teacher.card.name})
-    net = run.average.net
+    net, minutes = run.average.net, run.clock.spent() / 60
     model, card = publish(net, job.teacher, options.output)
     judged = Watched.of(job.teacher, HELD_OUT)
     found = nearness(exported(model), judged.crops, judged.truths)
-    told(net, found, speed_of(model, job.teacher, judged.crops[0]), run.clock.spent() / 60)
+    told(net, found, speed_of(model, job.teacher, judged.crops[0]), minutes)
     page = job.folder / "sheet.png"
     sheet(of_network(net), judged.crops[:36], judged.truths[:36], page)
     shutil.rmtree(job.folder / "labels", ignore_errors=True)

@@ -25,6 +25,7 @@ from models.training.distil import __main__ as command
 from models.training.distil import labels as labelling
 from models.training.distil import train as training
 from models.training.distil.judge import Speed
+from models.training.distil.teacher import Shown, Teacher
 from tests.models.training.distil.stand import SIZE, a_store, install
 from tests.scene import Stage
 
@@ -83,6 +84,20 @@ def test_what_is_there_is_not_written_over(
     assert output.read_bytes() == b"mine"
     assert run(nobody, tmp_path / "alice.tflite") == 2
     assert "ends in .onnx" in capsys.readouterr().err
+
+
+def test_a_teacher_that_paints_nothing(
+    nobody: Stage,
+    edge_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    install(edge_home)
+    nothing = np.zeros((SIZE, SIZE), np.uint8)
+    monkeypatch.setattr(Teacher, "__call__", lambda self, crop: Shown(crop, nothing))
+    assert run(nobody, tmp_path / "alice.onnx") == 2
+    assert "paints no face on any of 4 targets" in capsys.readouterr().err
 
 
 def test_leave_is_asked_for_again_at_the_end(
