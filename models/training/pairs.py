@@ -32,6 +32,7 @@ from models.training.folders import data_folder
 
 SIZE = 160
 HELD_OUT = 1_000_000
+_AT_ONCE = 10  # pictures that a worker renders in one go: so long Ctrl-C waits
 Indices = npt.NDArray[np.int64]
 
 
@@ -190,7 +191,7 @@ def fill(name: str, workers: int, count: int | None = None) -> None:
     count = len(store.done) if count is None else min(count, len(store.done))
     with Progress() as progress, ProcessPoolExecutor(workers, initializer=_left_alone) as pool:
         bar = progress.add_task(name, total=count, completed=int(store.done[:count].sum()))
-        jobs = [pool.submit(_render_some, name, part) for part in _missing(store, count, 40)]
+        jobs = [pool.submit(_render_some, name, part) for part in _missing(store, count, _AT_ONCE)]
         try:
             for job in as_completed(jobs):
                 progress.advance(bar, job.result())

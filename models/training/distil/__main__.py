@@ -9,6 +9,7 @@ once for all students. Ctrl-C stops at the next step; the same command goes on f
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 import numpy as np
 import torch
@@ -46,7 +48,7 @@ from models.training.distil.judge import (
 from models.training.distil.net import MOST_GMAC, MOST_PARAMETERS, Student, cost_of, patch_of
 from models.training.distil.publish import publish
 from models.training.distil.teacher import Shown, Teacher, open_teacher
-from models.training.distil.train import Plan, Run
+from models.training.distil.train import CHECKPOINT, Plan, Run
 from models.training.folders import data_folder
 from quantize.baking import identity_in_force
 
@@ -106,12 +108,14 @@ class Job:
         teacher: the teacher.
         size: side of its crops.
         folder: checkpoint, log and labels; its owner's alone, and erased with the identity.
+        lock: held as long as this is worked on.
     """
 
     options: argparse.Namespace
     teacher: Teacher
     size: int
     folder: Path
+    lock: TextIO
 
 
 def opened(options: argparse.Namespace) -> Job:
@@ -143,11 +147,29 @@ def opened(options: argparse.Namespace) -> Job:
     # The values that are fed count too: another emap or picture is another teacher.
     key = hashlib.sha256(teacher.sha256.encode() + baked.values.tobytes()).hexdigest()
     folder = data_folder() / "students" / f"{baked.commitment[:16]}-{key[:16]}"
-    if options.fresh:
-        shutil.rmtree(folder, ignore_errors=True)
     make_private_dir(folder)
     register_derivative(baked.commitment, folder)
-    return Job(options, teacher, size, folder)
+    lock = _taken(folder)
+    if options.fresh:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return Job(options, teacher, size, folder, lock)
+
+
+def _taken(folder: Path) -> TextIO:
+    """Lock a folder until the process ends.
+
+    Raises:
+        UsageError: another process works in it.
+    """
+    handle = (folder / "lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handle.close()
+        raise UsageError(
+            f"{folder}: another run trains this student: wait for it, or stop it with Ctrl-C"
+        ) from error
+    return handle
 
 
 def rendered(options: argparse.Namespace) -> list[labelling.Place]:
@@ -248,8 +270,9 @@ def exported(path: Path, threads: int = 1) -> Swap:
 def speed_of(path: Path, teacher: Teacher, crop: Pixels) -> Speed:
     """Run teacher and student in turns, one thread each, on the same crop."""
     theirs, own = teacher.feeds(crop), {"target": to_tensor(crop[None]).numpy()}
-    session = open_session(path, backend="ort", threads=1)
-    return race(lambda: teacher.session.run(theirs), lambda: session.run(own))
+    first = open_session(teacher.file, backend="ort", threads=1)
+    second = open_session(path, backend="ort", threads=1)
+    return race(lambda: first.run(theirs), lambda: second.run(own))
 
 
 def told(net: Student, found: Nearness, speed: Speed, minutes: float) -> None:
@@ -266,8 +289,8 @@ def told(net: Student, found: Nearness, speed: Speed, minutes: float) -> None:
     )
     console.print(
         f"{speed.student:.2f} ms where the teacher takes {speed.teacher:.2f}: {speed.ratio:.1f} "
-        f"times as quick by medians, {speed.least_ratio:.1f} by the shortest runs (one thread, "
-        "this machine)"
+        f"times as quick by medians, {speed.least_ratio:.1f} by the shortest runs (processor "
+        "time, one thread, this machine)"
     )
     console.print(f"{minutes:.0f} minutes of training")
 
@@ -275,7 +298,14 @@ def told(net: Student, found: Nearness, speed: Speed, minutes: float) -> None:
 def distil(options: argparse.Namespace) -> int:
     """Make a student; returns the exit status."""
     torch.set_num_threads(options.threads)
-    job, stop = opened(options), Stopper()
+    job = opened(options)
+    with job.lock:
+        return worked(job)
+
+
+def worked(job: Job) -> int:
+    """Do all of the work of a job; returns the exit status."""
+    options, stop = job.options, Stopper()
     places = rendered(options)
     labels = labelled(job, places, stop)
     if stop():

@@ -55,25 +55,27 @@ class Teacher:
     Attributes:
         card: the model's card.
         crop: which crop it sees.
-        sha256: hex digest of its file.
+        file: its file.
+        sha256: hex digest of that.
         baked: the person, and what the model is fed for them.
     """
 
     def __init__(
-        self, card: Card, session: Session, sha256: str, baked: BakedIdentity, source: str
+        self, card: Card, session: Session, file: ModelFile, baked: BakedIdentity, source: str
     ) -> None:
         """Join them.
 
         Args:
             card: a swapper's card.
             session: the model, open.
-            sha256: hex digest of its file.
+            file: its file.
             baked: the person.
             source: name of the identity's input.
         """
         if card.crop is None or card.picture is None:
             raise ContractError(f"card {card.name}: a {card.kind} swaps nobody")
-        self.card, self.sha256, self.baked = card, sha256, baked
+        self.card, self.file, self.baked = card, file.path, baked
+        self.sha256 = file.sha256
         self.crop: CropSpec = card.crop
         self._picture: PictureSpec = card.picture
         self.session = session
@@ -160,7 +162,7 @@ def open_teacher(
     baked = identity_to_bake(identity, contract, model=file.path, picture=picture)
     session = open_session(file.path, backend="ort", threads=threads)
     try_model(found, session)
-    return Teacher(found, session, file.sha256, baked, str(contract.identity_input))
+    return Teacher(found, session, file, baked, str(contract.identity_input))
 
 
 def _contract(card: Card, file: ModelFile) -> ModelContract:

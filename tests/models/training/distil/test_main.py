@@ -86,6 +86,29 @@ def test_what_is_there_is_not_written_over(
     assert "ends in .onnx" in capsys.readouterr().err
 
 
+def test_two_runs_do_not_train_one_student(
+    nobody: Stage, edge_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(edge_home)
+    options = command.parser().parse_args(
+        ["--teacher", "little", "--identity", str(nobody.identity_file), "-o", "first.onnx"]
+    )
+    with command.opened(options).lock:
+        assert run(nobody, tmp_path / "second.onnx") == 2
+    assert "another run trains this student" in capsys.readouterr().err
+    assert run(nobody, tmp_path / "second.onnx") == 0
+
+
+def test_a_fresh_start_forgets_the_checkpoint(
+    nobody: Stage, edge_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(edge_home)
+    assert run(nobody, tmp_path / "alice.onnx") == 0
+    capsys.readouterr()
+    assert run(nobody, tmp_path / "alice.onnx", "--fresh", "--overwrite") == 0
+    assert "going on" not in capsys.readouterr().out
+
+
 def test_a_teacher_that_paints_nothing(
     nobody: Stage,
     edge_home: Path,
