@@ -199,6 +199,8 @@ def labelled(job: Job, places: list[labelling.Place], stop: Stopper) -> labellin
             told=lambda done: progress.update(task, completed=done),
         )
     ready = len(labels.ready())
+    if ready < count and not stop():
+        console.print(f"the teacher answered {ready} of {count} crops in its part of the time")
     if ready < options.batch and not stop():
         raise UsageError(
             f"the teacher answered {ready} crops in {_LABELLING * options.minutes:g} minutes, "

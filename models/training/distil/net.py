@@ -3,7 +3,8 @@
 Nothing tells it who to show, so all of its weights serve one identity:
 
 * dense convolutions where there are few channels, depthwise separable ones where there are many;
-  ReLU, nearest upsampling, zero padding, static shapes: one partition for NNAPI, exact in TFLite;
+  nearest upsampling, zero padding, static shapes: one partition for NNAPI, exact in TFLite;
+* ReLU6: what is bounded keeps its steps fine in 8 bits;
 * the crop is worked on at 64 pixels and below, and put back by one depth-to-space step, which
   spares the memory traffic of full-size feature maps;
 * the mask composites, as the reference swapper's does: where it is 0 the target stays as it is.
@@ -73,7 +74,7 @@ class Block(nn.Module):
                 value.data.mul_(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.second(functional.relu(self.first(x))))
+        return functional.relu6(x + self.second(functional.relu6(self.first(x))))
 
 
 def twice(x: Tensor) -> Tensor:
@@ -92,7 +93,7 @@ class Student(nn.Module):
     """
 
     def __init__(
-        self, size: int, widths: tuple[int, int, int] = (16, 32, 96), blocks: int = 4
+        self, size: int, widths: tuple[int, int, int] = (16, 32, 96), blocks: int = 3
     ) -> None:
         super().__init__()
         fine, mid, deep = widths
@@ -106,19 +107,18 @@ class Student(nn.Module):
         self.to_mid = plain(deep, mid, 1)
         self.mid = Block(plain(mid, mid), plain(mid, mid))
         self.to_fine = plain(mid, fine, 1)
-        self.fine = plain(fine, fine)
         # Large patches have many numbers: looking at neighbours too would be most of the work.
         self.head = plain(fine, 4 * patch * patch, 3 if patch <= 4 else 1)
         nn.init.normal_(self.head.weight, std=0.01)
 
     def logits(self, target: Tensor) -> Tensor:
         """The new face everywhere, and the mask, before the sigmoid: (N, 3 + 1, S, S)."""
-        fine = functional.relu(self.stem(target))
-        mid = functional.relu(self.down_mid(fine))
-        x = self.deep(functional.relu(self.down_deep(mid)))
-        x = self.mid(functional.relu(mid + twice(self.to_mid(x))))
-        x = functional.relu(fine + twice(self.to_fine(x)))
-        out: Tensor = functional.pixel_shuffle(self.head(functional.relu(self.fine(x))), self.patch)
+        fine = functional.relu6(self.stem(target))
+        mid = functional.relu6(self.down_mid(fine))
+        x = self.deep(functional.relu6(self.down_deep(mid)))
+        x = self.mid(functional.relu6(mid + twice(self.to_mid(x))))
+        x = functional.relu6(fine + twice(self.to_fine(x)))
+        out: Tensor = functional.pixel_shuffle(self.head(x), self.patch)
         return out
 
     def forward(self, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -63,7 +63,7 @@ def test_a_student_from_nothing(
     output = tmp_path / "alice.onnx"
     assert run(nobody, output) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "142 thousand parameters" in told
+    assert "119 thousand parameters" in told
     assert "on 4 held-out targets" in told
     assert f"edge build --model {output} --card {output.with_suffix('.toml')}" in told
     assert load_card(output.with_suffix(".toml")).name == "alice"
