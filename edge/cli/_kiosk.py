@@ -50,7 +50,8 @@ def check_kiosk(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--kiosk is a number of minutes, up to a day, not {arguments.kiosk}")
     if arguments.agent is None or arguments.agent_key is None:
         raise UsageError("a kiosk needs --agent NAME and --agent-key FILE: who attests consents")
-    for option in ("identity", "bundle", "record", "target_consent", "seconds", "show_original"):
+    own = ("identity", "bundle", "record", "target_consent", "seconds", "show_original", "match")
+    for option in own:
         if getattr(arguments, option):
             flag = option.replace("_", "-")
             raise UsageError(f"--{flag} does not go with --kiosk: visitors are shown, not kept")
