@@ -40,7 +40,7 @@ from edge.media.video_info import VideoFrame, VideoInfo
 from edge.media.video_out import VideoWriter
 from edge.progress import bar
 from edge.provenance.label import Label
-from edge.provenance.watermark.embed import Watermark
+from edge.provenance.watermark.embed import VideoWatermark, Watermark
 from edge.swap import Engines, Swapper
 
 SIZES = ((640, 360), (1920, 1080))
@@ -118,7 +118,7 @@ def one_round(swapper: Swapper, source: Path, folder: Path) -> list[Row]:
         info = reader.info
     count = len(frames)
     label = Label(swapper.plan_label(frames[0].frame, ()))
-    marks = label, Watermark("0123456789abcdef", info.width, info.height)
+    marks = label, VideoWatermark("0123456789abcdef", info.width, info.height)
     rows = [_timed("decode", count, lambda: _decode(source))]
     way = _Way(swapper, info, marks, Stopwatch())
     rows.append(_timed("find faces", count, lambda: _drained(map(way.look, frames))))

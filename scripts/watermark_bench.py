@@ -27,7 +27,7 @@ from edge.bench import measure
 from edge.errors import EdgeError
 from edge.machine import this_machine
 from edge.provenance.watermark.detect import LIKENESS, Found, false_alarm_bound, read, read_known
-from edge.provenance.watermark.embed import VIDEO_LOSS, Watermark
+from edge.provenance.watermark.embed import VideoWatermark, Watermark
 from edge.provenance.watermark.identifier import watermark_id
 from scripts.watermark_attacks import ROWS, VIDEO, Frame, cut, one_second, scaled
 from scripts.watermark_corpus import Item, corpus
@@ -66,7 +66,7 @@ def measured(item: Item) -> dict[str, Any]:
     for number, row in enumerate(ROWS):
         changed = row.apply(marked, np.random.default_rng([seed, number]))
         rows[row.name] = _confidence(read(np.ascontiguousarray(changed)), identifier)
-    video = Watermark(identifier, plain.shape[1], plain.shape[0], VIDEO_LOSS)
+    video = VideoWatermark(identifier, plain.shape[1], plain.shape[0])
     rows[VIDEO[0]] = _confidence(read(*one_second(plain, video.draw)), identifier)
     frame = plain.copy()
     video.draw(frame)
@@ -131,19 +131,26 @@ def costs(item: Item, rounds: int) -> dict[str, float]:
     height, width = plain.shape[:2]
     identifier = watermark_id("bench")
     mark = Watermark(identifier, width, height)
-    video = Watermark(identifier, width, height, VIDEO_LOSS)
+    video = VideoWatermark(identifier, width, height)
     marked, work = plain.copy(), plain.copy()
     mark.draw(marked)
     shot = scaled(marked, 0.9)
+
+    def two_frames() -> None:
+        video.draw(work)
+        video.draw(work)
+
     stages: dict[str, Callable[[], object]] = {
         "embed, a picture": lambda: Watermark(identifier, width, height).draw(work),
-        "embed, a frame of a video": lambda: video.draw(work),
+        "embed, a frame of a video": two_frames,
         "read at known scale": lambda: read_known(marked),
         "search and read": lambda: read(shot),
     }
     # Time of this process alone: other programs make the wall's figures theirs.
     timings = measure(stages, rounds, warm_up=1, clock=time.process_time_ns)
-    return {timing.stage: timing.p50 for timing in timings}
+    spent = {timing.stage: timing.p50 for timing in timings}
+    spent["embed, a frame of a video"] /= 2  # of two frames, as every second one takes less
+    return spent
 
 
 def table_of(lines: Sequence[dict[str, Any]]) -> tuple[Table, bool]:

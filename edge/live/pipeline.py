@@ -15,7 +15,7 @@ import cv2
 from edge.faces.track import Steady
 from edge.media.video_info import VideoFrame
 from edge.provenance.label import Label
-from edge.provenance.watermark.embed import VIDEO_LOSS, Watermark
+from edge.provenance.watermark.embed import VideoWatermark
 from edge.provenance.watermark.identifier import watermark_id
 from edge.records import Region
 
@@ -67,7 +67,7 @@ class _Marks:
 
     size: tuple[int, int]
     label: Label
-    watermark: Watermark
+    watermark: VideoWatermark
 
 
 class Pipeline:
@@ -127,7 +127,7 @@ class Pipeline:
         if self._marks is None or self._marks.size != (width, height):
             place = self._swapper.plan_label(frame, [_region(face) for face in faces])
             identifier = watermark_id(self.stream)
-            mark = Watermark(identifier, width, height, VIDEO_LOSS)
+            mark = VideoWatermark(identifier, width, height)
             self._marks = _Marks((width, height), Label(place), mark)
         return self._marks
 

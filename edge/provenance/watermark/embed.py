@@ -12,6 +12,8 @@ from edge.provenance.watermark.pattern import tile_of
 from edge.rounding import product
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from edge.records import SwapRecord
@@ -32,6 +34,8 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # constants of SSIM (Wang et al
 _AS_MEAN = 0.6  # share of the mark that an SSIM window of 7 to 11 pixels sees as a change of mean
 _LIVELY = 50.0  # variance from which on a block hides more than SSIM tells
 _BLOCK = 8
+_SPARSE = 16  # every such pixel of a frame is compared with the one before
+_STIR = 40  # levels by which a part of 128 pixels may change on average, and count as still
 _BAND = 160  # rows that are looked at together, so that little memory is used; a multiple of 8
 # Of the whole numbers for pattern and gain. The pattern's largest value, 4 or so, fits into 8 bits;
 # both are odd, so that no product lies half-way between two levels.
@@ -75,16 +79,56 @@ class Watermark:
             frame: uint8 (H, W, 3) BGR, a private copy of ours and never the caller's array; as wide
                 as was said.
         """
+        for place, change in enumerate(self._changes(frame)):
+            band = frame[place * self._rows : (place + 1) * self._rows]
+            for part, put in ((self._up, cv2.add), (self._down, cv2.subtract)):
+                grey = cv2.bitwise_and(change, part[: len(band)])
+                put(band, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dst=band)
+
+    def _changes(self, frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+        """Yield by how much each pixel is to change, band by band: uint8 (rows, W), up or down."""
         gains = np.round(strengths(frame, self._loss) * _GAIN_UNITS).clip(0, 255).astype(np.uint8)
         gains = np.pad(gains, ((1, 1), (0, 0)), "edge")
         unit = _GAIN_UNITS * _WAVE_UNITS
         for top in range(0, frame.shape[0], self._rows):
-            band = frame[top : top + self._rows]
-            rows, columns = band.shape[:2]
-            change = product(_enlarged(gains, top, rows)[:, :columns], self._size[:rows], unit)
-            for part, put in ((self._up, cv2.add), (self._down, cv2.subtract)):
-                grey = cv2.bitwise_and(change, part[:rows])
-                put(band, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dst=band)
+            rows, columns = frame[top : top + self._rows].shape[:2]
+            yield product(_enlarged(gains, top, rows)[:, :columns], self._size[:rows], unit)
+
+
+class VideoWatermark(Watermark):
+    """Marks the frames of a video with one id, one after another.
+
+    What a frame hides is looked at in every second frame; the one after it is marked alike. Where
+    the picture changed meanwhile, as at a cut, it is looked at anew.
+    """
+
+    def __init__(self, identifier: str, width: int, height: int) -> None:
+        super().__init__(identifier, width, height, VIDEO_LOSS)
+        self._kept: list[NDArray[np.uint8]] = []
+        self._seen: NDArray[np.uint8] | None = None
+
+    def _changes(self, frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+        glance = _glance(frame)
+        if self._seen is not None and _alike(self._seen, glance):
+            self._seen = None  # once is enough: the next frame is looked at again
+        else:
+            self._kept, self._seen = list(super()._changes(frame)), glance
+        yield from self._kept
+
+
+def _glance(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the luma of every sixteenth pixel."""
+    rows = cv2.cvtColor(frame[::_SPARSE], cv2.COLOR_BGR2GRAY)
+    return cast("NDArray[np.uint8]", rows[:, ::_SPARSE])
+
+
+def _alike(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
+    """Return whether no part of the picture changed by more than a little."""
+    if before.shape != now.shape:
+        return False
+    difference = cv2.absdiff(before, np.ascontiguousarray(now))
+    cells = (-(-now.shape[1] // _BLOCK), -(-now.shape[0] // _BLOCK))
+    return bool(cv2.resize(difference, cells, interpolation=cv2.INTER_AREA).max() <= _STIR)
 
 
 def _enlarged(gains: NDArray[np.uint8], top: int, rows: int) -> NDArray[np.uint8]:
@@ -98,8 +142,10 @@ def _enlarged(gains: NDArray[np.uint8], top: int, rows: int) -> NDArray[np.uint8
 
 def watermark_for(record: SwapRecord, width: int, height: int) -> Watermark:
     """Return the watermark of an output, for frames of `width` x `height` pixels."""
-    loss = PICTURE_LOSS if record.permit.medium == "picture" else VIDEO_LOSS
-    return Watermark(watermark_id(record.marked_as), width, height, loss)
+    identifier = watermark_id(record.marked_as)
+    if record.permit.medium == "picture":
+        return Watermark(identifier, width, height)
+    return VideoWatermark(identifier, width, height)
 
 
 def strengths(frame: NDArray[np.uint8], loss: float = PICTURE_LOSS) -> NDArray[np.float32]:

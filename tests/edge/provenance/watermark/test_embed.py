@@ -2,9 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from edge.provenance.watermark.embed import NOMINAL, Watermark, pixel_of, strengths
+from edge.provenance.watermark.embed import (
+    NOMINAL,
+    VIDEO_LOSS,
+    VideoWatermark,
+    Watermark,
+    pixel_of,
+    strengths,
+)
 from tests.edge.provenance.watermark.scenes import ID, SCENES, flat, psnr, textured
 
 
@@ -73,3 +81,53 @@ def test_bands_join_without_a_seam() -> None:
     allowed = strengths(frame)
     shifted = strengths(frame[160:])
     np.testing.assert_allclose(shifted[1:], allowed[21:], rtol=1e-5)
+
+
+def _marked(mark: Watermark, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    done = frame.copy()
+    mark.draw(done)
+    return done
+
+
+@pytest.mark.parametrize("size", [(640, 360), (97, 203), (3, 2)])
+def test_every_second_frame_of_a_video_is_marked_like_the_one_before(size: tuple[int, int]) -> None:
+    video, alone = VideoWatermark(ID, *size), Watermark(ID, *size, VIDEO_LOSS)
+    frames = [textured(*size) // 2 + np.uint8(60 + level) for level in range(4)]
+    for number, frame in enumerate(frames):
+        done = _marked(video, frame)
+        looked_at = frames[number - number % 2]
+        expected = _marked(alone, looked_at).astype(int) - looked_at
+        np.testing.assert_array_equal(done.astype(int) - frame, expected)
+
+
+def test_after_a_cut_the_picture_is_looked_at_anew() -> None:
+    size = (640, 360)
+    video, alone = VideoWatermark(ID, *size), Watermark(ID, *size, VIDEO_LOSS)
+    lively, calm = textured(*size), flat(*size, 250)
+    video.draw(lively.copy())
+    done = _marked(video, calm)
+    np.testing.assert_array_equal(done, _marked(alone, calm))
+    assert psnr(calm, done) >= 42
+    # The frame after the cut is the second of its pair, and marked like the first.
+    np.testing.assert_array_equal(_marked(video, calm), done)
+
+
+def test_a_change_in_one_part_counts_too() -> None:
+    size = (1280, 720)
+    video, alone = VideoWatermark(ID, *size), Watermark(ID, *size, VIDEO_LOSS)
+    before = flat(*size, 90)
+    after = before.copy()
+    after[200:420, 300:560] = 190
+    video.draw(before.copy())
+    np.testing.assert_array_equal(_marked(video, after), _marked(alone, after))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_frame_that_moved_keeps_its_quality(scene: str) -> None:
+    large = SCENES[scene](700, 380)
+    video = VideoWatermark(ID, 640, 360)
+    for step in range(4):
+        frame = np.ascontiguousarray(large[step : step + 360, 6 * step : 6 * step + 640])
+        done = _marked(video, frame)
+        assert psnr(frame, done) >= 42
+        assert structural_similarity(frame[..., 1], done[..., 1], data_range=255) >= 0.98  # type: ignore[no-untyped-call]
