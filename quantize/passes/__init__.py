@@ -27,6 +27,7 @@ from quantize.passes.fold_batchnorm import FoldBatchnorm
 from quantize.passes.fuse_instance_norm import FuseInstanceNorm
 from quantize.passes.leaky_relu_max import LeakyReluMax
 from quantize.passes.lift_emap import LiftEmap
+from quantize.passes.modulated_weights import ModulatedWeights
 from quantize.passes.prelu_exact import PreluExact
 from quantize.passes.reciprocal_to_div import ReciprocalToDiv
 from quantize.passes.reflect_pad import ReflectPad
@@ -53,6 +54,7 @@ __all__ = [
     "InputSpec",
     "LeakyReluMax",
     "LiftEmap",
+    "ModulatedWeights",
     "Pass",
     "PassResult",
     "PreluExact",

@@ -56,7 +56,7 @@ class FoldBatchnorm(Rewrite[_Fold]):
             count = _channels(graph, source)
             if count is None:
                 continue
-            affine = _affine(graph, node, index, count)
+            affine = affine_of(graph, node, index, count)
             if affine is None:
                 continue
             layer = graph.maker(source, *_LAYERS)
@@ -157,7 +157,7 @@ def _per_channel(graph: Graph, name: str, source: str, count: int) -> Vector | N
     return np.broadcast_to(value.ravel().astype(np.float64), (count,))
 
 
-def _affine(
+def affine_of(
     graph: Graph, node: onnx.NodeProto, index: int, count: int
 ) -> tuple[Vector, Vector] | None:
     """Return gain and shift per channel of a node, seen from its input at `index`."""
