@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from rich.table import Table
 
 from edge.errors import EdgeError
 from edge.machine import this_machine
+from scripts.avx2_kernels import HELD, avx2_environment
 from scripts.toolchain_bench import ROOT, Bench
 from scripts.toolchain_rows import Bar, all_bars
 
@@ -80,6 +82,8 @@ def circumstances(bench: Bench) -> dict[str, Any]:
 
 def kernels_note(features: Sequence[str]) -> str:
     """Say which kernels the speed ratios are of."""
+    if HELD in os.environ:
+        return "ONNX Runtime is held to its kernels for AVX2; the processor is this one"
     wide = [name for name in ("avx_vnni", "avx512_vnni", "amx_int8") if name in features]
     if wide:
         return (
@@ -140,7 +144,13 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench toolchain", description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], metavar="ROW", help="fp16 int8/insq */mob")
     parser.add_argument("--models", type=Path, default=data / "topologies")
-    parser.add_argument("--work", type=Path, default=data / "bars")
+    parser.add_argument("--work", type=Path, help="folder for what is converted")
+    parser.add_argument(
+        "--kernels",
+        choices=("own", "avx2"),
+        default="own",
+        help="avx2: ONNX Runtime's for AVX2 alone, whatever this processor has (Linux on x86-64)",
+    )
     parser.add_argument("--json", type=Path, help="where the figures go; in the work folder else")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20)
@@ -148,7 +158,20 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the rows, and stop")
     parser.add_argument("--show", action="store_true", help="print what is known, and stop")
     parser.add_argument("--markdown", action="store_true", help="the same, as a Markdown table")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.work = options.work or data / ("bars" if options.kernels == "own" else "bars-avx2")
+    return options
+
+
+def _held(arguments: Sequence[str], work: Path) -> int:
+    """Measure in a process whose engine has its AVX2 kernels alone; return its exit status."""
+    try:
+        environment = avx2_environment(work)
+    except EdgeError as error:
+        Console(stderr=True, highlight=False).print(str(error), markup=False, soft_wrap=True)
+        return 2
+    command = [sys.executable, "-m", "scripts.toolchain_bars", *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -159,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         console.print("\n".join(bar.key for bar in bars), markup=False)
         return 0
+    if options.kernels == "avx2" and HELD not in os.environ:
+        return _held(sys.argv[1:] if arguments is None else arguments, options.work)
     bench = Bench(options.models, options.work, options.threads, options.rounds)
     path: Path = options.json or options.work / "bars.json"
     known: dict[str, Any] = {}

@@ -11,8 +11,10 @@ import pytest
 
 pytest.importorskip("onnx")
 
+from edge.errors import UsageError
 from quantize.errors import QuantizeError
 from scripts import toolchain_bars
+from scripts.avx2_kernels import HELD
 from scripts.toolchain_bench import Bench
 from scripts.toolchain_rows import Bar, Check, Measured, all_bars
 
@@ -142,3 +144,27 @@ def test_a_markdown_table_has_a_line_per_row() -> None:
     lines = toolchain_bars.markdown_of([row, row]).splitlines()
     assert len(lines) == 4
     assert lines[2] == "| int8/toy | a 1<br>b 2 | reached | x\\|y |"
+
+
+def test_kernels_that_cannot_be_had_are_one_line_and_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: Path) -> dict[str, str]:
+        raise UsageError("--kernels avx2 needs cc: sudo apt install gcc")
+
+    monkeypatch.delenv(HELD, raising=False)
+    monkeypatch.setattr(toolchain_bars, "avx2_environment", refused)
+    given = ["--kernels", "avx2", "--models", str(tmp_path), "--work", str(tmp_path / "w")]
+    assert toolchain_bars.main(given) == 2
+    assert capsys.readouterr().err == "--kernels avx2 needs cc: sudo apt install gcc\n"
+    assert not (tmp_path / "w").exists()
+
+
+def test_figures_of_held_kernels_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HELD, "avx2")
+    assert "held to its kernels for AVX2" in toolchain_bars.kernels_note(("avx512_vnni",))
+
+
+def test_each_choice_of_kernels_has_a_folder_of_its_own() -> None:
+    own, avx2 = (toolchain_bars.options_of(["--kernels", one]).work for one in ("own", "avx2"))
+    assert own != avx2
