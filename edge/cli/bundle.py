@@ -22,6 +22,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     text = "choose the builders whose bundles are run here"
     trust = actions.add_parser("trust", help=text, description=text)
+    trust.epilog = (
+        "Signers of pictures and time stamps: edge trust. Issuers of consents: edge consent trust. "
+        "docs/trust.md tells the three apart."
+    )
     steps = trust.add_subparsers(metavar="STEP", required=True)
     for name, text, action in (
         ("add", "run the bundles of a builder from now on", _add),

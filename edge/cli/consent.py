@@ -150,6 +150,10 @@ def _configure_revoke(parser: argparse.ArgumentParser) -> None:
 def _configure_trust(parser: argparse.ArgumentParser) -> None:
     from edge.cli import add_action
 
+    parser.epilog = (
+        "Signers of pictures and time stamps: edge trust. Builders of bundles: edge bundle trust. "
+        "docs/trust.md tells the three apart."
+    )
     steps = parser.add_subparsers(metavar="STEP", required=True)
     add = add_action(steps, "add", "trust an issuer: consents signed with this key count as theirs")
     add.set_defaults(action=_trust_add)

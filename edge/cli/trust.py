@@ -19,6 +19,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     from edge.cli import add_action
 
+    parser.epilog = (
+        "Issuers of consents: edge consent trust. Builders of bundles: edge bundle trust. "
+        "docs/trust.md tells the three apart."
+    )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     show = add_action(actions, "list", "fingerprints, validity and revocation lists")
     show.set_defaults(action=_list)
