@@ -11,13 +11,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 import edge  # noqa: F401  (switches the engine's telemetry off before it can load)
+from edge.backends._assignment import NodeRun, node_runs
 from edge.errors import EngineMissing
 from quantize.errors import EngineError, KernelsUnavailable
 from quantize.passes._infra.engine import LARGEST_IN_MEMORY
@@ -189,15 +190,14 @@ class Engine:
             raise self._wrapped(error, "run") from error
         return dict(zip(self.outputs, map(np.asarray, results), strict=True))
 
-    def profile(self, feeds: Feeds) -> tuple[dict[str, Any], ...]:
+    def profile(self, feeds: Feeds) -> tuple[NodeRun, ...]:
         """Return what the engine's profile says of each node that it ran, in running order.
 
         Args:
             feeds: an array per input.
 
         Returns:
-            Per node a record with `name`, `op_name`, `provider`, and `micros`, its wall time. The
-            names are those of the engine's own rewritten graph.
+            A record per node of the engine's own rewritten graph.
 
         Raises:
             EngineError: as in `run`, or the model has been forgotten.
@@ -219,7 +219,7 @@ class Engine:
                 raise self._wrapped(error, "run") from error
             finally:
                 written = Path(session.end_profiling())
-            return _node_records(json.loads(written.read_text(encoding="utf-8")))
+            return tuple(node_runs(json.loads(written.read_text(encoding="utf-8"))))
 
     def nodes_per_provider(self, feeds: Feeds | None = None) -> dict[str, int]:
         """Return how many nodes ran on each execution provider, from the profile of one run.
@@ -228,7 +228,7 @@ class Engine:
             feeds: an array per input; zeros by default.
         """
         records = self.profile(feeds if feeds is not None else self._zeros())
-        return dict(Counter(str(record["provider"]) for record in records))
+        return dict(Counter(record.provider for record in records))
 
     def _zeros(self) -> Feeds:
         kinds = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -238,24 +238,3 @@ class Engine:
             # Not all zeros: a unit vector's length is divided by.
             feeds[value.name] = np.full(shape, 0.25, kinds.get(value.type, np.float32))
         return feeds
-
-
-def _node_records(events: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """Pick the nodes' runs from a profile, whose events also tell of sessions and sequences."""
-    records = []
-    for event in events:
-        about = cast(dict[str, Any], event.get("args") or {})
-        if event.get("cat") != "Node" or "provider" not in about:
-            continue
-        name = str(event["name"]).removesuffix("_kernel_time")
-        if name == event["name"]:
-            continue  # fences before and after a kernel
-        records.append(
-            {
-                "name": name,
-                "op_name": str(about.get("op_name", "")),
-                "provider": str(about["provider"]),
-                "micros": float(event.get("dur", 0)),
-            }
-        )
-    return tuple(records)

@@ -164,7 +164,7 @@ def refused_layers(model: onnx.ModelProto, feeds: Feeds, *, threads: int = 1) ->
     if not asked_float:
         return ()
     records = Engine(model, threads=threads).profile(feeds)
-    ran = {str(r["name"]) for r in records if str(r["op_name"]) in _INTEGER_KERNELS}
+    ran = {run.name for run in records if run.operator in _INTEGER_KERNELS}
     # The engine adds a number to the names of what it lays out anew.
     ran |= {_RENAMED.sub("", name) for name in ran}
     return tuple(sorted(asked_float & ran))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from edge.backends._provider_options import ready
 from edge.backends.ort import _available, _engine_errors, _import_engine, _options
 
-__all__ = ["nodes_per_provider"]
+__all__ = ["NodeRun", "node_runs", "nodes_per_provider"]
 
 
 def nodes_per_provider(
@@ -44,15 +45,38 @@ def nodes_per_provider(
             events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         except errors:
             return {}
-    return _counted(events)
+    found = Counter(run.provider for run in node_runs(events))
+    return dict(sorted(found.items()))
 
 
-def _counted(events: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Count the runs of kernels in a profile, whose events also tell of fences and sessions."""
-    found: Counter[str] = Counter()
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """One run of one node.
+
+    Attributes:
+        name: of the node, in the graph as the engine has rewritten it.
+        operator: of it.
+        provider: execution provider that ran it.
+        micros: wall time, microseconds.
+    """
+
+    name: str
+    operator: str
+    provider: str
+    micros: float
+
+
+def node_runs(events: Iterable[Mapping[str, Any]]) -> Iterator[NodeRun]:
+    """Yield the runs of nodes in a profile, whose events also tell of fences and sessions.
+
+    Args:
+        events: what the engine's profile holds.
+    """
     for event in events:
         about = event.get("args") or {}
-        kernel = str(event.get("name", "")).endswith("_kernel_time")
-        if event.get("cat") == "Node" and kernel and "provider" in about:
-            found[str(about["provider"])] += 1
-    return dict(sorted(found.items()))
+        name = str(event.get("name", ""))
+        bare = name.removesuffix("_kernel_time")
+        if event.get("cat") != "Node" or bare == name or "provider" not in about:
+            continue
+        operator, took = str(about.get("op_name", "")), float(event.get("dur", 0))
+        yield NodeRun(bare, operator, str(about["provider"]), took)

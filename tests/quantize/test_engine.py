@@ -75,9 +75,9 @@ def test_the_reference_runs_every_node_as_it_is_written() -> None:
     model = quantized()
     asked = Engine(model, kernels="reference").profile({"x": np.ones((1, 2, 4, 4), np.float32)})
     fused = Engine(model, kernels="default").profile({"x": np.ones((1, 2, 4, 4), np.float32)})
-    assert [record["op_name"] for record in asked].count("Conv") == 1
-    assert "QLinearConv" in {record["op_name"] for record in fused}
-    assert all(record["micros"] >= 0 and record["name"] for record in asked)
+    assert [record.operator for record in asked].count("Conv") == 1
+    assert "QLinearConv" in {record.operator for record in fused}
+    assert all(record.micros >= 0 and record.name for record in asked)
 
 
 def test_nodes_are_counted_per_provider() -> None:

@@ -183,7 +183,7 @@ def test_what_the_engine_makes_of_it() -> None:
     s.op("Relu", s.conv(s.conv(x, 16, 16), 16, 16), output="output")
     model = s.model("output")
     engine = Engine(to_w8(model))
-    kinds = [record["op_name"] for record in engine.profile(draw_feeds(model, count=1)[0])]
+    kinds = [record.operator for record in engine.profile(draw_feeds(model, count=1)[0])]
     assert kinds.count("DequantizeLinear") == 2
 
 

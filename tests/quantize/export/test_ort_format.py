@@ -113,7 +113,7 @@ def test_the_blocked_layout_is_for_x86_alone(tmp_path: Path) -> None:
         assert any("vector width" in note for note in files.notes) == (target == "x86_64")
     assert not blocked["aarch64"]
     # Where the engine has no such layout (an ARM workstation), there is nothing to leave out.
-    kinds = {record["op_name"] for record in Engine(_model()).profile(draw_feeds(_model())[0])}
+    kinds = {record.operator for record in Engine(_model()).profile(draw_feeds(_model())[0])}
     assert blocked["x86_64"] == bool(kinds & {"ReorderInput", "ReorderOutput"})
 
 
