@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.trials import Trial
     from edge.tune import Tuned
 
-HELP = "measure the ways of running a bundle, or a model, here; edge run then takes the quickest"
+HELP = "measure the ways of running a bundle or a model here; edge run takes the best"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

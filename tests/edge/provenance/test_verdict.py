@@ -30,6 +30,7 @@ def test_keys_are_stable() -> None:
         "generator",
         "output_id",
         "bundle",
+        "live",
         "ingredients",
         "actions",
         "models",
