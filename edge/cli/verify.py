@@ -17,6 +17,7 @@ from edge.provenance.verdict import TAMPERED
 
 if TYPE_CHECKING:
     from edge.evidence.lookup import LedgerFinding, LedgerSource
+    from edge.isolation.run import Start
     from edge.provenance.verdict import Ingredient, Live, SigningTime, Verdict
 
 HELP = "say what a file's manifest and labels tell, and whether they still hold"
@@ -92,6 +93,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify the files; return the worst exit status."""
+    # Before anything that loads numpy, whose threads would make copies of this process impossible.
+    start = prepared() if arguments.isolate else None
     from edge.errors import UsageError
     from edge.evidence.lookup import entered_segments, open_ledger
     from edge.evidence.write import check_destination
@@ -103,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError("a report is about one file: name one, or leave --report out")
         check_destination(arguments.report, arguments.files[0])
     ledger = None if arguments.ledger is None else open_ledger(arguments.ledger)
-    verify = _verifier(arguments)
+    verify = _verifier(arguments, start)
     files, folders = files_of(arguments.files)
     if arguments.report is not None and len(files) > 1:
         raise UsageError("a report is about one file: name one, or leave --report out")
@@ -114,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not all(recording.whole for recording in recordings):
         status = worst((status, TAMPERED))
     if arguments.report is not None:
-        _report(arguments, verdicts[0], findings[0])
+        _report(arguments, verdicts[0], findings[0], start)
     if arguments.json:
         content = [verdict.to_dict() for verdict in verdicts]
         if ledger is not None:
@@ -139,15 +142,15 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _verifier(arguments: argparse.Namespace) -> Callable[[Path], Verdict]:
-    """Return what looks at one file."""
-    if not arguments.isolate:
+def _verifier(arguments: argparse.Namespace, start: Start | None) -> Callable[[Path], Verdict]:
+    """Return what looks at one file: in a child that is started so, or here."""
+    if start is None:
         from edge.provenance.verify import verify_file
 
         return partial(verify_file, fetch_remote=arguments.fetch_remote)
     from edge.isolation.looking import verify_isolated
 
-    return partial(verify_isolated, fetch_remote=arguments.fetch_remote, start=prepared())
+    return partial(verify_isolated, fetch_remote=arguments.fetch_remote, start=start)
 
 
 def _show(verdict: Verdict, finding: LedgerFinding | None, *, short: bool) -> None:
@@ -174,7 +177,12 @@ def _look_up(ledger: LedgerSource, verdict: Verdict) -> LedgerFinding | None:
     return look_up(ledger, verdict, digest_of(Path(verdict.file)))
 
 
-def _report(arguments: argparse.Namespace, verdict: Verdict, finding: LedgerFinding | None) -> None:
+def _report(
+    arguments: argparse.Namespace,
+    verdict: Verdict,
+    finding: LedgerFinding | None,
+    start: Start | None,
+) -> None:
     from edge.errors import UsageError
     from edge.evidence.gather import digest_of, gather
     from edge.evidence.write import write_report
@@ -185,7 +193,7 @@ def _report(arguments: argparse.Namespace, verdict: Verdict, finding: LedgerFind
     from edge.isolation.looking import shots_isolated
 
     path = Path(verdict.file)
-    look = partial(shots_isolated, start=prepared()) if arguments.isolate else shots_of
+    look = shots_of if start is None else partial(shots_isolated, start=start)
     write_report(gather(path, verdict, digest_of(path), finding, look), arguments.report)
 
 
