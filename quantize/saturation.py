@@ -22,6 +22,7 @@ from quantize.engine import Engine, Feeds, Kernels
 from quantize.errors import KernelsUnavailable, SamplesError
 from quantize.int8_choice import WEIGHTED
 from quantize.int8_weights import LARGEST_PAIR, pair_peaks
+from quantize.memory import give_back
 from quantize.quality import psnr
 from quantize.samples import Samples
 
@@ -163,7 +164,7 @@ def refused_layers(model: onnx.ModelProto, feeds: Feeds, *, threads: int = 1) ->
     }
     if not asked_float:
         return ()
-    records = Engine(model, threads=threads).profile(feeds)
+    records = Engine(model, threads=threads, memory="returned").profile(feeds)
     ran = {run.name for run in records if run.operator in _INTEGER_KERNELS}
     # The engine adds a number to the names of what it lays out anew.
     ran |= {_RENAMED.sub("", name) for name in ran}
@@ -234,6 +235,7 @@ def check_saturation(
             outputs[kernels] = _outputs(opener(model, kernels, threads), samples)
         except KernelsUnavailable:
             continue
+        give_back()  # what one engine leaves behind is as much as the next one asks for
     if float_outputs is None and original is not None:
         float_outputs = _outputs(opener(original, "reference", threads), samples)
     found, against = _check(float_outputs, outputs)

@@ -164,8 +164,10 @@ class Way:
                 self._prepared, self._profile, goal, reduce_range=seven_bits, balanced=balanced
             )
             made = self._attempt(material)
+            give_back()  # the search has let go of many engines
             balanced = made.balanced
             self._judged = self._written(made)
+            give_back()
             self._saturation = self._checked(made)
             self._made = replace(made, model=onnx.ModelProto())
             del made, material

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from quantize import saturation
 from quantize.engine import Engine, Feeds, Kernels
 from quantize.errors import KernelsUnavailable, SamplesError
 from quantize.int8 import quantizable, to_int8
@@ -236,3 +237,19 @@ def _found(**changes: Any) -> Saturation:
 def test_the_line_for_people(changes: dict[str, Any], text: str) -> None:
     assert text in _found(**changes).text
     assert "\n" not in _found(**changes).text
+
+
+def test_what_an_engine_leaves_behind_is_given_back_before_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, int8, samples = _small(True)
+    steps: list[str] = []
+    fake = opener(model, says=47.0, default=47.0, precise=47.0)
+
+    def open_(made: onnx.ModelProto, kernels: Kernels, threads: int) -> Any:
+        steps.append("open")
+        return fake(made, kernels, threads)
+
+    monkeypatch.setattr(saturation, "give_back", lambda: steps.append("give back"))
+    check_saturation(int8, samples, float_outputs=[{"output": PICTURE}] * 3, opener=open_)
+    assert steps == ["open", "give back"] * 3
