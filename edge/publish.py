@@ -120,14 +120,14 @@ def remove_stale(folder: Path) -> tuple[Path, ...]:
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):  # quick: it is asked again for every file of a folder
             match = _TEMPORARY.match(name)
-            if match and match["host"] == _host() and not _alive(int(match["pid"])):
+            if match and match["host"] == host_tag() and not _alive(int(match["pid"])):
                 with contextlib.suppress(OSError):
                     (folder / name).unlink()
                     removed.append(folder / name)
     return tuple(removed)
 
 
-def _host() -> str:
+def host_tag() -> str:
     """Return eight hex digits for this machine: a shared folder holds others' files too."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
@@ -180,7 +180,7 @@ class Publication:
             OutputError: It cannot be made.
         """
         name = os.fsencode(self._destination.name)[:_NAME_BYTES].decode("utf-8", "ignore")
-        tag = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+        tag = f"{host_tag()}-{os.getpid()}-{secrets.token_hex(4)}"
         suffix = self._destination.suffix or ".tmp"
         path = self._destination.with_name(f".{name}.{tag}.part{suffix}")
         self._temporaries.append(path)  # first: Ctrl-C may come between the two lines

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 import edge
@@ -393,6 +394,33 @@ class Swapper:
         """Return where the label of `frame` (uint8 (H, W, 3) BGR) goes, off the regions."""
         height, width = frame.shape[:2]
         return plan_label(width, height, regions, self.language, self.style)
+
+    def settings(self) -> dict[str, str]:
+        """Return all that the pixels of an output depend on beside its frames, as texts by name.
+
+        Two swappers with the same settings make the same output of the same file, as far as their
+        engines are exact; a person's numbers are in it as a hash alone.
+        """
+        wanted = self._engines
+        shown = [] if self._source.value is None else [np.asarray(self._source.value).tobytes()]
+        if self._reference is not None:
+            shown.append(self._reference.embedding.tobytes())
+        return {
+            "version": f"{edge.__version__}, NumPy {np.__version__}, OpenCV {cv2.__version__}",
+            "identity": self.identity.commitment,
+            "source": hashlib.sha256(b"".join(shown)).hexdigest(),
+            "purpose": self._purpose,
+            "faces": self._position,
+            "models": "; ".join(
+                f"{use.name} {use.sha256} {use.backend} {use.engine_version} {use.provider}"
+                for use in self.models
+            ),
+            "min-score": str(wanted.min_score),
+            "boost": str(wanted.boost),
+            "look-every": str(wanted.look_every),
+            "threads": str(wanted.threads),
+            "label": f"{self.language} {self.style}",
+        }
 
     def _swap_into(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> list[Region]:
         """Swap `faces` in `frame`, in place; return the regions that changed.

@@ -147,7 +147,7 @@ def _profile(target: str) -> Mapping[str, Any]:
     path = resources.targets_dir() / target / "profile.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackendError(f"target {target}: its profile cannot be read: {error}") from error
 
 

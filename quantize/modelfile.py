@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import numpy_helper
 
 from edge.backends._onnx_file import check_onnx_file
@@ -152,6 +152,7 @@ def _check_graph(model: onnx.ModelProto) -> None:
     for what, rows in (("nodes", graph.node), ("inputs", graph.input), ("outputs", graph.output)):
         if not rows:
             raise GraphError(f"the graph has no {what}: nothing to convert")
+    _check_texts(model)
     opset_of(model)
     refuse_nesting(model)
     if graph.sparse_initializer:
@@ -159,6 +160,27 @@ def _check_graph(model: onnx.ModelProto) -> None:
         raise GraphError(f"weight {name!r} is stored sparse: export the model with dense weights")
     for node in graph.node:
         _check_operator(node)
+
+
+def _check_texts(model: onnx.ModelProto) -> None:
+    """Refuse texts that are none: protocol buffers hand them out as bytes, which no pass takes."""
+    for text in _texts(model):
+        if isinstance(text, bytes):
+            raise GraphError(f"{text[:40]!r} stands where a name belongs: export the model again")
+
+
+def _texts(message: Message) -> Iterator[str | bytes]:
+    """Yield every text in a message but those beside a weight's values, which would be copied."""
+    if isinstance(message, onnx.TensorProto):
+        yield message.name
+        return
+    for field, value in message.ListFields():
+        values = [value] if isinstance(value, (str, bytes, Message)) else value
+        if field.type == field.TYPE_STRING:
+            yield from values
+        elif field.type == field.TYPE_MESSAGE:
+            for inner in values:
+                yield from _texts(inner)
 
 
 def _check_operator(node: onnx.NodeProto) -> None:

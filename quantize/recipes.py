@@ -204,6 +204,6 @@ def load_recipe(name: str) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"recipe {path.name} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # nested too deep, a number of too many digits
         raise RecipeError(f"recipe {path.name} is not TOML: {error}") from error
     return _parse(Table(f"recipe {path.name}", values, RecipeError), stem)

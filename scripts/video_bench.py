@@ -146,7 +146,7 @@ def _encode(path: Path, info: VideoInfo, frames: Sequence[VideoFrame]) -> None:
 def _line(swapper: Swapper, source: Path, output: Path, marks: tuple[Label, Watermark]) -> None:
     with open_video(source) as reader, VideoWriter(output, reader.info, {}) as writer:
         way = _Way(swapper, reader.info, marks, Stopwatch())
-        with InOrder(way.read(reader), way.look, way.swap) as line:
+        with InOrder(way.read(iter(reader)), way.look, way.swap) as line:
             for seen in line:
                 writer.write(seen.frame.frame, seen.frame.pts)
 

@@ -99,6 +99,7 @@ def test_the_public_methods_of_the_swapper() -> None:
         "plan_label",
         "record",
         "refusals",
+        "settings",  # texts and hashes
     }
     assert public == {"swap", *without_pixels}
     assert inspect.signature(Swapper.swap).return_annotation == "LabelledFrame"

@@ -25,6 +25,12 @@ def configure_files(group: argparse._ArgumentGroup) -> None:
         group.add_argument(option, type=Path, required=True, metavar="PATH", help=text)
     group.add_argument("--overwrite", action="store_true", help="replace an existing output")
     group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted call stopped: a video behind its last finished segment, "
+        "a folder with what the ledger does not have",
+    )
+    group.add_argument(
         "--source-picture",
         type=Path,
         metavar="FILE",
@@ -139,6 +145,7 @@ def swap_all(swapper: Swapper, arguments: argparse.Namespace) -> int:
                 arguments.output,
                 overwrite=arguments.overwrite,
                 skip_without_face=skip,
+                resume=arguments.resume,
                 progress=progress,
                 frames=frames,
             )
@@ -151,6 +158,7 @@ def swap_all(swapper: Swapper, arguments: argparse.Namespace) -> int:
             arguments.output,
             overwrite=arguments.overwrite,
             skip_without_face=skip,
+            resume=arguments.resume,
             progress=progress,
         )
     _print(done, as_json=arguments.json)

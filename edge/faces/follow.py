@@ -7,13 +7,14 @@ low and a cut are reasons to look at the whole frame again at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.faces.track import overlap
+from edge.faces.track import face_from_json, face_to_json, overlap
 from edge.records import Face
 
 Frame = NDArray[np.uint8]
@@ -76,6 +77,27 @@ class Follower:
         self._moves = tuple(self._move(face) for face in faces)
         self._faces = faces
         return faces
+
+    def state(self) -> dict[str, object]:
+        """Return what the next frame's faces depend on beside the frame before, for JSON."""
+        return {
+            "faces": [face_to_json(face) for face in self._faces],
+            "moves": [[float(part) for part in move] for move in self._moves],
+            "since": self._since,
+        }
+
+    def restore(self, state: Mapping[str, Any], before: Frame | None) -> None:
+        """Go on where another follower stopped.
+
+        Args:
+            state: What its `state` returned.
+            before: The last frame that it took, uint8 (H, W, 3) BGR.
+        """
+        self._faces = tuple(face_from_json(face) for face in state["faces"])
+        self._moves = tuple(np.array(move, np.float32) for move in state["moves"])
+        self._since = int(state["since"])
+        if before is not None:
+            self._is_cut(before)
 
     def _is_cut(self, frame: Frame) -> bool:
         small = frame[::_GRAIN, ::_GRAIN, 1].astype(np.int16)

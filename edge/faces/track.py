@@ -8,6 +8,7 @@ that really moves is followed at once, so that nothing lags behind it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,26 @@ class Steady:
             steadied.append(_damped(match, face))
         self._before = tuple(steadied)
         return self._before
+
+    def state(self) -> list[object]:
+        """Return what the next frame's faces depend on; JSON can hold it."""
+        return [face_to_json(face) for face in self._before]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Go on where another one stopped, whose `state` is given."""
+        self._before = tuple(face_from_json(face) for face in state)
+
+
+def face_to_json(face: Face) -> list[object]:
+    """Return a face as numbers in lists, which come back exactly as they were."""
+    box = [float(value) for value in face.box]
+    return [box, float(face.score), [[float(x), float(y)] for x, y in face.landmarks]]
+
+
+def face_from_json(value: Sequence[Any]) -> Face:
+    """Return the face that `face_to_json` wrote."""
+    (x, y, width, height), score, landmarks = value
+    return Face((x, y, width, height), score, np.array(landmarks, np.float32))
 
 
 def overlap(first: Face, second: Face) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edge.errors import NoFaceError
 from edge.jobs.picture import swap_picture
 from edge.jobs.results import Done
+from edge.jobs.unfinished import remove_outlived
 from edge.media.sniff import is_video
 from edge.progress import Progress, silent
 from edge.publish import check_destination, remove_stale
@@ -24,6 +25,7 @@ def swap_file(
     *,
     overwrite: bool = False,
     skip_without_face: bool = False,
+    resume: bool = False,
     progress: Progress = silent,
 ) -> Done:
     """Swap a picture or a video.
@@ -34,6 +36,8 @@ def swap_file(
         output: .jpg, .png or .webp; or .mp4 or .mov.
         overwrite: Replace an existing output.
         skip_without_face: Write nothing for a source without a face, instead of an error.
+        resume: Keep what is finished of a video when it is interrupted, and go on with what is
+            kept of an earlier call.
         progress: Told after each frame of a video.
 
     Returns:
@@ -44,6 +48,7 @@ def swap_file(
     """
     check_destination(source, output, overwrite)
     remove_stale(output.parent)
+    remove_outlived(output.parent)
     swapper.ledger.recover()
     names = {"input": str(source), "output": str(output)}
     with swapper.refusals(names):
@@ -51,7 +56,9 @@ def swap_file(
             if is_video(source):
                 from edge.jobs.video import swap_video
 
-                return swap_video(swapper, source, output, overwrite=overwrite, progress=progress)
+                return swap_video(
+                    swapper, source, output, overwrite=overwrite, resume=resume, progress=progress
+                )
             return swap_picture(swapper, source, output, overwrite=overwrite)
         except NoFaceError:
             if not skip_without_face:

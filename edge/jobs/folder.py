@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.consent.chain import file_sha256
 from edge.errors import ConsentError, EdgeError, MediaError, OutputError, UsageError
 from edge.jobs.file import swap_file
 from edge.jobs.results import Done, FolderSummary
-from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES, VIDEO_TYPES
+from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES, VIDEO_TYPES, is_video
 from edge.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from edge.records import Medium
+    from edge.records import Medium, Permit
     from edge.swap import Swapper
 
 _UNWRITTEN = {".bmp": ".png", ".tif": ".png", ".tiff": ".png", ".avif": ".jpg"}
@@ -26,6 +29,7 @@ def swap_folder(
     *,
     overwrite: bool = False,
     skip_without_face: bool = False,
+    resume: bool = False,
     progress: Progress = silent,
     frames: Progress = silent,
 ) -> FolderSummary:
@@ -37,6 +41,8 @@ def swap_folder(
         output: The folder to write, made if need be; names and subfolders are kept.
         overwrite: Replace existing outputs.
         skip_without_face: List a source without a face instead of counting it as failed.
+        resume: Leave alone what the ledger has as made of these very files, by the same leave; go
+            on with a video that was interrupted.
         progress: Told after each file.
         frames: Told after each frame of a video.
 
@@ -58,10 +64,13 @@ def swap_folder(
     if not pairs:
         raise MediaError(f"{source}: holds no picture and no video")
     _check_names(pairs)
+    made = _made_before(swapper, pairs) if resume else frozenset()
     done: list[Done] = []
     failed: list[tuple[Path, str]] = []
     for number, (path, destination) in enumerate(pairs):
         progress(number, len(pairs), path.name)
+        if destination in made:
+            continue
         try:
             _make_folder(destination.parent)
             done.append(
@@ -71,13 +80,45 @@ def swap_folder(
                     destination,
                     overwrite=overwrite,
                     skip_without_face=skip_without_face,
+                    resume=resume,
                     progress=frames,
                 )
             )
         except EdgeError as error:
             failed.append((path, str(error)))
         progress(number + 1, len(pairs), path.name)
-    return FolderSummary(tuple(done), tuple(failed), tuple(ignored))
+    kept = tuple(destination for _, destination in pairs if destination in made)
+    return FolderSummary(tuple(done), tuple(failed), tuple(ignored), kept)
+
+
+def _made_before(swapper: Swapper, pairs: list[tuple[Path, Path]]) -> frozenset[Path]:
+    """Return the outputs that are there, whole, as the ledger says, from these very inputs."""
+    there = [(source, output) for source, output in pairs if output.is_file()]
+    if not there:
+        return frozenset()
+    entries: dict[str, Mapping[str, object]] = {}
+    for entry in swapper.ledger.entries():
+        if entry.kind == "output" and entry.state == "published":
+            entries |= dict.fromkeys(entry.hashes, entry.fields)
+    made = set()
+    for source, output in there:
+        digest = file_sha256(output)
+        fields = {} if digest is None else entries.get(digest, {})
+        if fields and fields.get("target_sha256") == file_sha256(source):
+            medium: Medium = "video" if is_video(source) else "picture"
+            with suppress(ConsentError):  # said where the file is tried
+                if _same_leave(fields, swapper.permit_for(medium)):
+                    made.add(output)
+    return frozenset(made)
+
+
+def _same_leave(fields: Mapping[str, object], leave: Permit) -> bool:
+    wanted = {
+        "identity": leave.identity_commitment,
+        "consent_id": leave.consent_id,
+        "purpose": leave.purpose,
+    }
+    return all(fields.get(name) == value for name, value in wanted.items())
 
 
 def _check_permitted(swapper: Swapper, wanted: list[Path]) -> None:

@@ -93,11 +93,13 @@ class FolderSummary:
         done: Outputs, and inputs that were skipped for want of a face.
         failed: Inputs that failed, with the reason.
         ignored: Files that are neither picture nor video by their suffix.
+        kept: Outputs that an earlier call made of the same files, and that were left alone.
     """
 
     done: tuple[Done, ...]
     failed: tuple[tuple[Path, str], ...]
     ignored: tuple[Path, ...]
+    kept: tuple[Path, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -106,6 +108,7 @@ class FolderSummary:
             "skipped": [str(one.source) for one in self.done if one.output is None],
             "failed": [{"input": str(path), "error": why} for path, why in self.failed],
             "ignored": [str(path) for path in self.ignored],
+            "made_before": [str(path) for path in self.kept],
         }
 
     def describe(self) -> str:
@@ -116,9 +119,10 @@ class FolderSummary:
         skipped = [one for one in self.done if one.output is None]
         lines = [one.describe() for one in (*written, *skipped)]
         lines += [f"{one_line(str(path))}: FAILED: {one_line(why)}" for path, why in self.failed]
+        before = f"{len(self.kept)} made before, " if self.kept else ""
         lines.append(
-            f"{len(written)} written, {len(skipped)} without a face, {len(self.failed)} failed, "
-            f"{len(self.ignored)} other files ignored"
+            f"{len(written)} written, {before}{len(skipped)} without a face, "
+            f"{len(self.failed)} failed, {len(self.ignored)} other files ignored"
         )
         return "\n".join(lines)
 

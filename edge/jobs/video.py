@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from edge.faces.track import Steady
 from edge.jobs.deliver import deliver
 from edge.jobs.line import InOrder
 from edge.jobs.results import Done, Stopwatch
+from edge.jobs.unfinished import SEGMENT, Unfinished
+from edge.media.encoding import Clock, Encoder, best_codec, encoder_version, ticks_of
+from edge.media.pyav import load_av
 from edge.media.video_in import open_video
-from edge.media.video_out import VideoWriter
+from edge.media.video_out import join_segments
 from edge.provenance.implicit import implicit_json, mp4_metadata
 from edge.provenance.label import Label
 from edge.provenance.signer import ready_to_sign
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from edge.media.video_info import VideoFrame, VideoInfo
     from edge.progress import Progress
     from edge.provenance.watermark.embed import Watermark
-    from edge.records import Face, LabelPlace
+    from edge.records import Face, LabelPlace, Permit, SwapRecord
     from edge.swap import Swapper
 
 LOOKS_PER_SECOND = 2
@@ -37,7 +41,13 @@ LOOKS_PER_SECOND = 2
 
 
 def swap_video(
-    swapper: Swapper, source: Path, output: Path, *, overwrite: bool, progress: Progress
+    swapper: Swapper,
+    source: Path,
+    output: Path,
+    *,
+    overwrite: bool,
+    resume: bool = False,
+    progress: Progress,
 ) -> Done:
     """Swap the faces of a video; see `edge.jobs.file.swap_file`.
 
@@ -46,38 +56,85 @@ def swap_video(
     signed. The content gate judges both times: first so that a video that does not pass costs no
     work, then because what is swapped is what it must have seen.
 
+    It is made in segments, which `edge.jobs.unfinished` keeps beside the output until they are
+    joined: with `resume`, what an interrupted run finished is not made again.
+
     Raises:
         GateError: A frame does not pass the content gate; nothing of the video is published.
         NoFaceError: No frame holds a face.
+        UsageError: What is kept of the video is of another command, damaged, or not of this device.
         EdgeError: Anything else that is in the way.
     """
     watch = Stopwatch()
-    swapper.permit_for("video")
+    leave = swapper.permit_for("video")
     ready_to_sign()  # after an hour of frames it would be too late to find out
-    with watch.stage("look ahead"):
-        place = _place_label(swapper, source, progress)
-        target = sha256_of(source)
-    with Publication(output, overwrite=overwrite) as publication:
-        plain = publication.temporary()
+    with (
+        Publication(output, overwrite=overwrite) as publication,
+        Unfinished(output, keep=resume) as unfinished,
+    ):
+        with watch.stage("look ahead"):
+            draft, notes = _begun(swapper, source, unfinished, leave, resume, progress)
+        journal = unfinished.journal
+        assert journal is not None
         with open_video(source) as reader:
-            # The record names the frames written, which only the end knows; the implicit label
-            # needs nothing of it but the id, so that one is written first.
-            draft = swapper.record(swapper.permit_for("video"), place, target, faces=0, frames=0)
-            metadata = mp4_metadata(implicit_json(draft))
-            mark = watermark_for(draft, reader.info.width, reader.info.height)
-            with VideoWriter(plain, reader.info, metadata) as writer:
-                most = _swap_frames(swapper, reader, writer, (Label(place), mark), watch, progress)
-            notes = (*reader.notes, *writer.notes)
-            frames = writer.frames
-        if most == 0:
+            info = reader.info
+            mark = watermark_for(draft, info.width, info.height)
+            if not journal.whole:
+                marks = Label(journal.place), mark
+                _swap_frames(swapper, reader, unfinished, marks, watch, progress)
+                notes += reader.notes
+        finished = unfinished.journal
+        assert finished is not None
+        if finished.faces == 0:
             raise NoFaceError(
-                f"{source}: in {frames} frames {swapper.nothing_found}; nothing was written"
+                f"{source}: in {finished.frames} frames {swapper.nothing_found}; nothing was "
+                "written"
             )
-        record = swapper.finished(draft, faces=most, frames=frames)
+        with watch.stage("join"):
+            plain = publication.temporary()
+            metadata = mp4_metadata(implicit_json(draft))
+            writer = join_segments(unfinished.paths, plain, info, metadata)
+        record = swapper.finished(draft, faces=finished.faces, frames=writer.frames)
         with watch.stage("sign and publish"):
             delivered = deliver(publication, plain, swapper.ledger, record, source, output)
-    notes = (*notes, *delivered.notes)
+    notes = (*notes, *writer.notes, *delivered.notes)
     return Done(source, output, record, delivered.sha256, watch.seconds, notes, watch.elapsed)
+
+
+def _begun(
+    swapper: Swapper,
+    source: Path,
+    unfinished: Unfinished,
+    leave: Permit,
+    resume: bool,
+    progress: Progress,
+) -> tuple[SwapRecord, tuple[str, ...]]:
+    """Find what is finished, or begin; return the draft of the record, and what the user reads."""
+    settings = _settings(swapper, source, leave)
+    journal = unfinished.go_on(settings) if resume else None
+    if journal is not None:
+        frames = "1 frame" if journal.frames == 1 else f"{journal.frames} frames"
+        draft = swapper.record(leave, journal.place, settings["input"], faces=0, frames=0)
+        return journal.draft(draft), (f"gone on behind {frames} that were finished before",)
+    place = _place_label(swapper, source, progress)
+    # The record names the frames written, which only the end knows; the implicit label needs
+    # nothing of it but the id, so that one comes first.
+    leave = swapper.permit_for("video")
+    draft = swapper.record(leave, place, settings["input"], faces=0, frames=0)
+    unfinished.begin(draft, settings)
+    nothing = "there was nothing to go on with: begun at the first frame"
+    return draft, (nothing,) if resume else ()
+
+
+def _settings(swapper: Swapper, source: Path, leave: Permit) -> dict[str, str]:
+    """Return all that the frames of the output depend on, and by whose leave they are made."""
+    return {
+        **swapper.settings(),
+        "input": sha256_of(source),
+        "consent": leave.consent_id,
+        "target's statement": leave.target_statement,
+        "segments": f"of {SEGMENT} frames, {encoder_version()}",
+    }
 
 
 def _place_label(swapper: Swapper, source: Path, progress: Progress) -> LabelPlace:
@@ -110,6 +167,8 @@ class _Seen:
 
     frame: VideoFrame
     faces: tuple[Face, ...]
+    state: str = ""
+    """Behind the last frame of a segment: what following the faces needs to know for the next."""
 
 
 class _Way:
@@ -124,9 +183,18 @@ class _Way:
         self._name = str(info.path)
         self._follower, self._steady = swapper.follower(), Steady()
 
-    def read(self, reader: VideoReader) -> Iterator[VideoFrame]:
+    def go_on(self, state: str, before: VideoFrame) -> None:
+        """Go on behind a frame, with the state that the journal has for it."""
+        kept = json.loads(state)
+        self._follower.restore(kept["follower"], before.frame)
+        self._steady.restore(kept["steady"])
+
+    def _state(self) -> str:
+        kept = {"follower": self._follower.state(), "steady": self._steady.state()}
+        return json.dumps(kept, separators=(",", ":"))
+
+    def read(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         """Decode."""
-        frames = iter(reader)
         while True:
             with self._watch.stage("read"):
                 frame = next(frames, None)
@@ -140,7 +208,9 @@ class _Way:
             with self._watch.stage("content gate"):
                 self._judge.see(frame, self._name)
         with self._watch.stage("detect"):
-            return _Seen(frame, self._steady.update(self._follower.update(frame.frame)))
+            faces = self._steady.update(self._follower.update(frame.frame))
+        ends = (frame.index + 1) % SEGMENT == 0
+        return _Seen(frame, faces, self._state() if ends else "")
 
     def swap(self, seen: _Seen) -> _Seen:
         """Swap the faces, and label and mark the frame."""
@@ -156,19 +226,34 @@ class _Way:
 def _swap_frames(
     swapper: Swapper,
     reader: VideoReader,
-    writer: VideoWriter,
+    unfinished: Unfinished,
     marks: tuple[Label, Watermark],
     watch: Stopwatch,
     progress: Progress,
-) -> int:
-    """Swap, label, mark and write every frame; return the most faces in one."""
-    most = 0
-    way = _Way(swapper, reader.info, marks, watch)
-    with InOrder(way.read(reader), way.look, way.swap) as line:
+) -> None:
+    """Swap, label, mark and encode every frame that is not finished yet, segment by segment."""
+    journal = unfinished.journal
+    assert journal is not None
+    info, most, done = reader.info, journal.faces, journal.frames
+    way = _Way(swapper, info, marks, watch)
+    frames = reader.sampled(1, max(0, done - 1))
+    if done:
+        way.go_on(journal.state, next(frames))
+    clock = Clock(info, ticks_of(info, best_codec(load_av())), journal.last)
+    encoder, held = Encoder(info), 0
+    with InOrder(way.read(frames), way.look, way.swap) as line:
         for seen in line:
             frame = seen.frame
+            most, held = max(most, len(seen.faces)), held + 1
             with watch.stage("encode"):
-                writer.write(frame.frame, frame.pts)
-            most = max(most, len(seen.faces))
-            progress(frame.index + 1, reader.info.frames, "frames")
-    return most
+                unfinished.add(encoder.encode(frame.frame, clock.stamp(frame.pts)))
+                if seen.state:
+                    unfinished.add(encoder.finish())
+                    unfinished.finish_segment(
+                        held, faces=most, last=clock.last, state=seen.state, whole=False
+                    )
+                    encoder, held = Encoder(info), 0
+            progress(frame.index + 1, info.frames, "frames")
+    if held:
+        unfinished.add(encoder.finish())
+    unfinished.finish_segment(held, faces=most, last=clock.last, state="", whole=True)

@@ -138,16 +138,17 @@ class VideoReader:
         """Yield the frames, upright, in the order they are shown."""
         return self.sampled(1)
 
-    def sampled(self, step: int) -> Iterator[VideoFrame]:
+    def sampled(self, step: int, start: int = 0) -> Iterator[VideoFrame]:
         """Yield every `step`-th frame; the others are decoded, but not made into pictures.
 
         Args:
-            step: At least 1; the first frame always comes.
+            step: At least 1; frame `start` always comes.
+            start: Number of the first frame that is wanted.
         """
         frame, self._first = self._first, None
         index = 0
         while frame is not None:
-            if index % step == 0:
+            if index >= start and (index - start) % step == 0:
                 yield self._hand_out(frame, index)
             index += 1
             frame = next(self._decoded, None)

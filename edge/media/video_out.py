@@ -5,30 +5,33 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MediaError, OutputError
 from edge.media.audio import AudioCopy, NoAudio
-from edge.media.pyav import EXACT_COLOURS, load_av, reason, working_matrix
-from edge.media.video_info import LIMITED, VideoInfo
+from edge.media.encoding import (
+    Clock,
+    Coded,
+    best_codec,
+    coloured,
+    configure,
+    decoding_times,
+    options_of,
+    packets_of,
+    ticks_of,
+)
+from edge.media.pyav import load_av, reason, working_matrix
+from edge.media.video_info import VideoInfo
 from edge.publish import writing_failed
 
-CRF = 18
-"""x264's constant rate factor: visually lossless, so that a swap costs no visible generation."""
-
-PRESET = "veryfast"
-"""x264's preset: a board encodes while it swaps."""
-
 _CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
-_MPEG4_TICKS = 60_000  # MPEG-4 part 2 stores time in at most 65,535 ticks a second
 
 
 class VideoWriter:
@@ -73,7 +76,7 @@ class VideoWriter:
         self._path = path
         self._info = info
         self.frames = 0
-        self._last: int | None = None
+        self._encoded_before = False
         self._matrix = working_matrix(self._av, info.colour.matrix)
         self._notes: list[str] = []
         try:
@@ -88,8 +91,12 @@ class VideoWriter:
             raise writing_failed(path, error) from error
         try:
             self._output.metadata.update(metadata)
-            self._time_base = info.time_base
-            self._stream = self._add_video(codec or self._best_codec(), threads)
+            codec = codec or best_codec(self._av)
+            if codec == "mpeg4":
+                self._notes.append("this PyAV has no H.264 encoder: written as MPEG-4 part 2")
+            self._time_base = ticks_of(info, codec)
+            self._clock = Clock(info, self._time_base)
+            self._stream = self._add_video(codec, threads)
             self._audio: AudioCopy | NoAudio = (
                 NoAudio()
                 if info.path is None
@@ -98,44 +105,22 @@ class VideoWriter:
         except BaseException:
             self._output.close()
             raise
-        self._silent = not info.has_audio
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is not as in the input, one sentence each, for the summary."""
         return (*self._notes, *self._audio.notes)
 
-    def _best_codec(self) -> str:
-        if "libx264" in self._av.codecs_available:
-            return "libx264"
-        self._notes.append("this PyAV has no H.264 encoder: written as MPEG-4 part 2")
-        return "mpeg4"
-
     def _add_video(self, codec: str, threads: int) -> Any:
         info = self._info
-        options = {"crf": str(CRF), "preset": PRESET}
-        if codec == "mpeg4":
-            # Fixed quantiser 2: FF_QP2LAMBDA is 118.
-            options = {"flags": "+qscale", "global_quality": str(2 * 118)}
-            if self._time_base.denominator > 65_535:
-                self._time_base = Fraction(1, _MPEG4_TICKS)
         rate = info.rate or Fraction(25)
-        stream = self._output.add_stream(codec, rate=rate, options=options)
-        context = stream.codec_context
-        context.width = info.width + info.width % 2
-        context.height = info.height + info.height % 2
-        context.pix_fmt = "yuv420p"
-        context.time_base = stream.time_base = self._time_base
-        context.sample_aspect_ratio = info.pixel_aspect
-        context.thread_count = threads
-        context.color_range = LIMITED
-        context.colorspace = info.colour.matrix
-        context.color_primaries = info.colour.primaries
-        context.color_trc = info.colour.transfer
+        stream = self._output.add_stream(codec, rate=rate, options=options_of(codec))
+        configure(stream.codec_context, info, self._time_base, threads)
+        stream.time_base = self._time_base
         if (info.width | info.height) % 2:
             self._notes.append(
                 f"{info.width}x{info.height} was padded to even sides: "
-                f"{context.width}x{context.height}"
+                f"{stream.codec_context.width}x{stream.codec_context.height}"
             )
         return stream
 
@@ -150,23 +135,8 @@ class VideoWriter:
         Raises:
             OutputError: It cannot be written: the disk is full.
         """
-        info = self._info
-        if frame.shape != (info.height, info.width, 3):
-            raise MediaError(
-                f"a frame of shape {frame.shape} does not fit a video of {info.width}x{info.height}"
-            )
-        right, bottom = info.width % 2, info.height % 2
-        if right or bottom:
-            padded = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-            frame = np.asarray(padded, np.uint8)
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        picture = picture.reformat(
-            format="yuv420p",
-            dst_colorspace=self._matrix,
-            dst_color_range=LIMITED,
-            interpolation=EXACT_COLOURS,
-        )
-        picture.pts = self._stamp(pts)
+        picture = coloured(self._av, frame, self._info, self._matrix)
+        picture.pts = self._clock.stamp(pts)
         picture.time_base = self._time_base
         try:
             self._output.mux(self._stream.encode(picture))
@@ -175,16 +145,28 @@ class VideoWriter:
             raise writing_failed(self._path, error) from error
         self.frames += 1
 
-    def _stamp(self, pts: int | None) -> int:
-        step = 1
-        if pts is None:
-            step = max(1, round(1 / ((self._info.rate or 25) * self._time_base)))
-        elif self._time_base != self._info.time_base:
-            pts = round(pts * self._info.time_base / self._time_base)
-        if self._last is not None and (pts is None or pts <= self._last):
-            pts = self._last + step
-        self._last = pts or 0
-        return self._last
+    def write_coded(self, packets: Iterable[Coded], times: Iterable[int]) -> None:
+        """Write frames that were encoded before, in segments, and the audio up to each.
+
+        Args:
+            packets: All of the video's, in the order of coding, from encoders with this `info`.
+            times: When each is decoded, in ticks; see `edge.media.encoding.decoding_times`.
+
+        Raises:
+            OutputError: They cannot be written: the disk is full.
+        """
+        for coded, decoded in zip(packets, times, strict=True):
+            packet = self._av.Packet(coded.data)
+            packet.pts, packet.dts, packet.time_base = coded.pts, decoded, self._time_base
+            packet.is_keyframe = coded.key
+            packet.stream = self._stream
+            try:
+                self._output.mux(packet)
+                self._audio.write_until(float(max(decoded, 0) * self._time_base))
+            except (self._av.FFmpegError, OSError) as error:
+                raise writing_failed(self._path, error) from error
+            self.frames += 1
+        self._encoded_before = True
 
     def close(self) -> None:
         """Write what is left and finish the file; it is opened again to see that it is whole.
@@ -193,7 +175,8 @@ class VideoWriter:
             OutputError: It cannot be finished, or it does not hold what was written.
         """
         try:
-            self._output.mux(self._stream.encode(None))
+            if not self._encoded_before:
+                self._output.mux(self._stream.encode(None))
             self._audio.write_until(None)
             self._output.close()
         except (self._av.FFmpegError, OSError) as error:
@@ -238,6 +221,30 @@ class VideoWriter:
             self.close()
         else:
             self.abort()
+
+
+def join_segments(
+    segments: Sequence[Path], path: Path, info: VideoInfo, metadata: Mapping[str, str]
+) -> VideoWriter:
+    """Write a video from its segments, with the audio of the one that it came from.
+
+    Args:
+        segments: Files of `edge.media.encoding`, in their order.
+        path: Where to write; see `VideoWriter`.
+        info: The input.
+        metadata: Keys and values for the container.
+
+    Returns:
+        The closed writer, for its notes and its number of frames.
+
+    Raises:
+        OutputError: A segment is damaged, or the video cannot be written.
+    """
+    stamps = [packet.pts for segment in segments for packet in packets_of(segment)]
+    packets = (packet for segment in segments for packet in packets_of(segment))
+    with VideoWriter(path, info, metadata) as writer:
+        writer.write_coded(packets, decoding_times(stamps))
+    return writer
 
 
 def _clock(time_base: Fraction) -> dict[str, str]:

@@ -197,6 +197,19 @@ def test_what_is_no_model(data: bytes, tmp_path: Path) -> None:
         load_model(path)
 
 
+@pytest.mark.parametrize("text", [b"tiny", b"Relu_y", b"my_input", b"Relu"])
+def test_a_name_that_is_no_text(text: bytes, tmp_path: Path) -> None:
+    """Protocol buffers hand such names out as bytes."""
+    node = helper.make_node("Relu", ["my_input"], ["y"], name="Relu_y")
+    model = with_node(node)
+    model.graph.name = "tiny"
+    data = model.SerializeToString().replace(text, b"\xff" * len(text))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match="stands where a name belongs"):
+        load_model(path)
+
+
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9, 0.999])
 def test_a_truncated_model(share: float, tmp_path: Path) -> None:
     data = reference_like().SerializeToString()

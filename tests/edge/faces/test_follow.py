@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge import resources
 from edge.faces.detect import VIDEO_PASSES, open_detector
 from edge.faces.follow import EVERY, Follower, best_match
-from edge.faces.track import overlap
+from edge.faces.track import Steady, overlap
 from edge.records import Face
 
 GREY = np.full((120, 160, 3), 90, np.uint8)
@@ -123,3 +126,32 @@ def test_followed_faces_lie_where_found_ones_do() -> None:
             apart = np.linalg.norm(one.landmarks - other.landmarks, axis=1).mean()
             assert apart <= MOST_APART * eyes
     assert follower.looks < len(frames) / 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(0, 60, width=32), min_size=2, max_size=12),
+    st.integers(1, 6),
+    st.data(),
+)
+def test_another_follower_goes_on_as_the_first_would(
+    places: list[float], every: int, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(1, len(places) - 1))
+    scene = _Scene()
+    frames = [np.full((64, 64, 3), 90 + 60 * (number == at), np.uint8) for number in range(20)]
+    whole, first, second = (_follower(scene, every) for _ in range(3))
+    steady, before, after = Steady(), Steady(), Steady()
+    for number, place in enumerate(places):
+        scene.faces = (_face(place), _face(place + 100))
+        expected = steady.update(whole.update(frames[number]))
+        if number == at:
+            kept = json.loads(json.dumps([first.state(), before.state()]))
+            second.restore(kept[0], frames[number - 1])
+            after.restore(kept[1])
+        follower, smooth = (first, before) if number < at else (second, after)
+        got = smooth.update(follower.update(frames[number]))
+        for one, other in zip(expected, got, strict=True):
+            assert (one.box, one.score) == (other.box, other.score)
+            np.testing.assert_array_equal(one.landmarks, other.landmarks)
+    assert whole.looks == first.looks + second.looks

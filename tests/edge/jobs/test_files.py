@@ -25,6 +25,7 @@ from edge.jobs.folder import swap_folder
 from edge.jobs.results import Done
 from edge.media.image import read_picture
 from edge.provenance.verify import verify_file
+from edge.records import Medium, Permit
 from edge.swap import Swapper
 from tests import tiny_tflite
 from tests.scene import ENGINES, Stage, stage, target, write
@@ -338,13 +339,15 @@ def test_a_folder_of_videos_needs_no_leave_for_pictures(ready: Stage) -> None:
     (folder / "a.mp4").write_bytes(b"no video")
     swapper = ready.swapper()
     asked: list[str] = []
+    allow = swapper.permit_for
 
-    def permit_for(medium: str) -> None:
+    def permit_for(medium: Medium) -> Permit:
         asked.append(medium)
         if medium == "picture":
             raise ConsentError("refused: only videos")
+        return allow(medium)
 
-    swapper.permit_for = permit_for  # type: ignore[method-assign, assignment]
+    swapper.permit_for = permit_for  # type: ignore[method-assign]
     summary = swap_folder(swapper, folder, ready.folder / "out")
     assert "picture" not in asked
     assert len(summary.failed) == 1  # it was tried

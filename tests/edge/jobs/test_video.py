@@ -142,7 +142,7 @@ def test_stopping_in_the_middle_leaves_only_a_line(ready: Stage, stop: signal.Si
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         limit = time.monotonic() + 30
         while time.monotonic() < limit and process.poll() is None:
-            if any(ready.folder.glob(".*.part.mp4")):
+            if any(ready.folder.glob(".*.unfinished/journal.json")):
                 break
             time.sleep(0.02)
         process.send_signal(stop)

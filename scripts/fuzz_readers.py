@@ -1,0 +1,254 @@
+"""The readers of records, each as a function that takes any bytes: `scripts/fuzz NAME`.
+
+A reader either takes what it is given or raises the error of its kind, whose message is one line.
+Anything else that comes out of it is a finding. `scripts/fuzz NAME` runs one under atheris, which
+watches which lines are reached; the tests run all of them, briefly, without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.errors import EdgeError
+
+Reader = Callable[[bytes, Path], object]
+"""Takes the bytes, and a folder of its own to write them to where it needs a file."""
+
+
+def _file(data: bytes, folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def _card(data: bytes, folder: Path) -> object:
+    from edge.cards import load_card
+
+    return load_card(_file(data, folder, "tiny_swapper.toml"))
+
+
+def _recipe(data: bytes, folder: Path) -> object:
+    from quantize.recipes import load_recipe
+
+    return load_recipe(str(_file(data, folder, "recipe.toml")))
+
+
+def _consent(data: bytes, folder: Path) -> object:
+    from edge.consent.record import check_signatures, parse_consent
+
+    consent = parse_consent(data, "consent")
+    check_signatures(consent, "consent")
+    return consent
+
+
+def _identity(data: bytes, folder: Path) -> object:
+    from edge.consent.identity import parse_identity
+
+    return parse_identity(data, "identity")
+
+
+def _revocation(data: bytes, folder: Path) -> object:
+    from edge.consent.revocation import parse_revocation
+
+    return parse_revocation(data, "revocation")
+
+
+def _contents(data: bytes, folder: Path) -> object:
+    from edge.bundle.contents import parse_contents
+
+    return parse_contents(data, "bundle")
+
+
+def _seal(data: bytes, folder: Path) -> object:
+    from edge.bundle.seal import parse_seal
+
+    return parse_seal(data, "bundle")
+
+
+def _bundle(data: bytes, folder: Path) -> object:
+    from edge.bundle.holders import ZipHolder
+
+    holder = ZipHolder(_file(data, folder, "bundle.zip"))
+    return [holder.read(name, 1 << 20) for name in sorted(holder.names())[:20]]
+
+
+def _ledger(data: bytes, folder: Path) -> object:
+    from edge.consent.ledger import Ledger
+
+    for old in folder.glob("ledger.*"):
+        if old.is_file():
+            old.unlink()
+    ledger = Ledger(_file(data, folder, "ledger.jsonl"))
+    found = [str(problem) for problem in ledger.verify()]
+    return found, len(ledger.entries()), ledger.recover()
+
+
+def _journal(data: bytes, folder: Path) -> object:
+    from edge.jobs.unfinished import Unfinished
+
+    with Unfinished(folder / "out.mp4", keep=True) as unfinished:
+        _file(data, unfinished.folder, "journal.json")
+        return unfinished.go_on({})
+
+
+def _xmp(data: bytes, folder: Path) -> object:
+    from edge.provenance import xmp
+
+    media = ("image/jpeg", "image/png", "image/webp")
+    packets = [packet for kind in media if (packet := xmp.get(data, kind)) is not None]
+    return [xmp.properties(packet) for packet in packets or [data]]
+
+
+def _implicit(data: bytes, folder: Path) -> object:
+    from edge.provenance.implicit import flaws, parse_implicit
+
+    return flaws(parse_implicit(data.decode("utf-8", "replace")))
+
+
+def _verify(data: bytes, folder: Path) -> object:
+    from edge.provenance.verify import verify_file
+
+    return verify_file(_file(data, folder, "picture.jpg")).to_dict()
+
+
+READERS: dict[str, Reader] = {
+    "bundle": _bundle,
+    "card": _card,
+    "consent": _consent,
+    "contents": _contents,
+    "identity": _identity,
+    "implicit": _implicit,
+    "journal": _journal,
+    "ledger": _ledger,
+    "recipe": _recipe,
+    "revocation": _revocation,
+    "seal": _seal,
+    "verify": _verify,
+    "xmp": _xmp,
+}
+
+
+def check(name: str, data: bytes, folder: Path) -> None:
+    """Let a reader take any bytes.
+
+    Args:
+        name: One of `READERS`.
+        data: The bytes.
+        folder: For files.
+
+    Raises:
+        AssertionError: It refused them in more than one line.
+        Exception: Anything that it raised and should not have.
+    """
+    try:
+        READERS[name](data, folder)
+    except EdgeError as error:
+        from edge.cli import one_line
+
+        text = one_line(str(error))
+        if not 0 < len(text) < 2000:
+            raise AssertionError(f"{type(error).__name__} of {len(text)} characters") from error
+
+
+def good(name: str, folder: Path) -> list[bytes]:
+    """Return bytes that a reader takes, for a fuzzer to start from.
+
+    Args:
+        name: One of `READERS`.
+        folder: Empty; EDGE_HOME should point into it.
+    """
+    from scripts.fuzz_seeds import HOME, SEEDS, make_seeds
+
+    if not (folder / SEEDS).exists():
+        make_seeds(folder)
+    bundle, seeds = folder / "made" / "alice", folder / SEEDS
+    cards = folder / HOME / "data" / "cards"
+    recipes = Path(__file__).parents[1] / "quantize" / "recipes"
+    files: dict[str, Iterator[Path] | list[Path]] = {
+        "bundle": [seeds / "zip-bundle.zip"],
+        "card": cards.glob("*.toml"),
+        "consent": [bundle / "consent.json"],
+        "contents": [bundle / "bundle.toml"],
+        "identity": [folder / "nobody.identity"],
+        "ledger": (folder / HOME).rglob("ledger.jsonl"),
+        "recipe": recipes.glob("*.toml"),
+        "seal": [bundle / "bundle.sig"],
+        "verify": seeds.glob("jpeg-*"),
+        "xmp": seeds.glob("xmp-*"),
+    }
+    found = [path.read_bytes() for path in sorted(files.get(name, []))]
+    return found or _made_up(name, folder)
+
+
+def _made_up(name: str, folder: Path) -> list[bytes]:
+    """Return a record that no seed holds."""
+    if name == "implicit":
+        text = '{"Label":"1","ContentProducer":"a","ProduceID":"b","ReservedCode1":"",'
+        return [(text + '"ContentPropagator":"","PropagateID":"","ReservedCode2":""}').encode()]
+    if name == "revocation":
+        from edge.consent.operator import operator_key
+        from edge.consent.record import parse_consent
+        from edge.consent.revocation import new_revocation, save_revocation
+        from edge.consent.trust import load_trust
+
+        consent = parse_consent((folder / "made/alice/consent.json").read_bytes(), "consent")
+        path = folder / "a.revocation"
+        save_revocation(new_revocation(consent, operator_key(), load_trust()), path)
+        return [path.read_bytes()]
+    assert name == "journal", name
+    return [b'{"schema":"edge-swap/unfinished-1","key":"","segments":[[250,""]],"signature":""}']
+
+
+@contextmanager
+def home_in(folder: Path) -> Iterator[None]:
+    """Point this process's user folders into another one while the block runs."""
+    before = os.environ.get("EDGE_HOME")
+    os.environ["EDGE_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop("EDGE_HOME")
+        if before is not None:
+            os.environ["EDGE_HOME"] = before
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one reader under atheris; it ends the process itself."""
+    parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__.split("\n")[0])
+    parser.add_argument("name", choices=sorted(READERS), metavar="NAME", help=", ".join(READERS))
+    parser.add_argument("--seconds", type=int, default=60, help="how long (60)")
+    parser.add_argument("--seed", type=int, default=1, help="of its chance (1)")
+    root = Path(__file__).resolve().parents[1]
+    parser.add_argument("--folder", type=Path, default=root / ".fuzz", help="where it is kept")
+    options = parser.parse_args(words)
+    import atheris
+
+    kept = options.folder / options.name
+    corpus, findings = kept / "corpus", kept / "findings"
+    for folder in (corpus, findings):
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="edge-fuzz-") as place, home_in(Path(place) / "home"):
+        for number, data in enumerate(good(options.name, Path(place) / "stage")):
+            (corpus / f"good-{number}").write_bytes(data)
+        with atheris.instrument_imports(include=["edge", "quantize"]):
+            for module in ("edge.cards", "edge.consent", "edge.bundle.holders", "edge.provenance"):
+                __import__(module)
+        arguments = [
+            f"-max_total_time={options.seconds}",
+            f"-seed={options.seed}",
+            f"-artifact_prefix={findings}/",
+            "-timeout=20",
+            "-rss_limit_mb=4096",
+            "-print_final_stats=1",
+            str(corpus),
+        ]
+        work = Path(place) / "work"
+        work.mkdir()
+        atheris.Setup(["fuzz", *arguments], lambda data: check(options.name, data, work))
+        atheris.Fuzz()
+    return 0
