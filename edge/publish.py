@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import socket
 import stat
 from collections.abc import Callable
@@ -24,6 +25,7 @@ Enter = Callable[[str], None]
 """Writes and syncs the ledger's entry for an output with this SHA-256 (hex)."""
 
 _TEMPORARY = re.compile(r"^\..+\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part\.\w+$")
+_FOLDER = re.compile(r"^\..+\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part$")
 _NAME_BYTES = 120  # of the output's own name in a temporary's; names end at 255 on most disks
 _CHUNK = 1 << 20
 
@@ -125,6 +127,48 @@ def remove_stale(folder: Path) -> tuple[Path, ...]:
                     (folder / name).unlink()
                     removed.append(folder / name)
     return tuple(removed)
+
+
+def temporary_folder(parent: Path, name: str) -> Path:
+    """Make an empty folder for its owner alone, to work in until all of an output is there.
+
+    Args:
+        parent: Where it lies.
+        name: The output's name.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    remove_stale_folders(parent)
+    shown = os.fsencode(name)[:_NAME_BYTES].decode("utf-8", "ignore")
+    tag = f"{host_tag()}-{os.getpid()}-{secrets.token_hex(4)}"
+    path = parent / f".{shown}.{tag}.part"
+    path.mkdir(0o700)
+    return path
+
+
+OLD = "old"
+"""Where in such a folder lies what an output replaces, until the output has its name."""
+
+
+def remove_stale_folders(parent: Path) -> None:
+    """Remove folders of `temporary_folder` that dead processes of this machine left in a folder.
+
+    What was about to be replaced gets its name back where nothing has it.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(parent):
+            match = _FOLDER.match(name)
+            if match and match["host"] == host_tag() and not _alive(int(match["pid"])):
+                _put_back(parent / name / OLD, parent)
+                shutil.rmtree(parent / name, ignore_errors=True)
+
+
+def _put_back(old: Path, parent: Path) -> None:
+    with contextlib.suppress(OSError):
+        for name in os.listdir(old):
+            if not os.path.lexists(parent / name):
+                os.replace(old / name, parent / name)
 
 
 def host_tag() -> str:

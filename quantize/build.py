@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,7 +32,7 @@ from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_key
 from edge.errors import ConsentError, OutputError, UsageError
 from edge.interrupts import held_back
-from edge.publish import writing_failed
+from edge.publish import OLD, temporary_folder, writing_failed
 from edge.registry import locate, sha256_of
 from edge.selftest import try_model
 from edge.sources import check_baked
@@ -223,11 +222,11 @@ def _staging(output: Path) -> Iterator[Path]:
     place = output.absolute()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:60]}.", suffix=".part")
+        made = temporary_folder(place.parent, place.name)
     except OSError as error:
         raise writing_failed(output, error) from error
     try:
-        yield Path(made)
+        yield made
     except OSError as error:
         raise writing_failed(output, error) from error
     finally:
@@ -464,8 +463,9 @@ class _Build:
         mode = _OPEN if who is None else _PRIVATE
         for path in (self.root, *self.root.rglob("*")):
             path.chmod(mode | (mode & 0o444) >> 2 if path.is_dir() else mode)
-        old = self._staging / "old"
+        old = self._staging / OLD / wanted.output.name
         with held_back():
+            old.parent.mkdir()
             if os.path.lexists(wanted.output):
                 os.replace(wanted.output, old)
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from types import TracebackType
 
 from edge.errors import OutputError, UsageError
 from edge.interrupts import held_back
-from edge.publish import writing_failed
+from edge.publish import temporary_folder, writing_failed
 
 __all__ = ["Names", "Staging", "check_outputs", "names_of"]
 
@@ -110,9 +109,7 @@ class Staging:
         output = self._output.absolute()
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(
-                tempfile.mkdtemp(dir=_place(output), prefix=f".{output.name[:60]}.", suffix=".part")
-            )
+            self._folder = temporary_folder(_place(output), output.name)
         except OSError as error:
             raise writing_failed(self._output, error) from error
         return self

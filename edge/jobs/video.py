@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge.errors import NoFaceError
+from edge.errors import MediaError, NoFaceError
 from edge.faces.detect import VIDEO_PASSES
 from edge.faces.track import Steady
 from edge.jobs.deliver import deliver
@@ -76,6 +76,7 @@ def swap_video(
             draft, notes = _begun(swapper, source, unfinished, leave, resume, progress)
         journal = unfinished.journal
         assert journal is not None
+        state = _state_of(source)
         with open_video(source) as reader:
             info = reader.info
             mark = watermark_for(draft, info.width, info.height)
@@ -90,6 +91,8 @@ def swap_video(
                 f"{source}: in {finished.frames} frames {swapper.nothing_found}; nothing was "
                 "written"
             )
+        if _state_of(source) != state:  # its sound is read now, and its bytes are in the manifest
+            raise MediaError(f"{source}: was changed or removed while it was swapped: begin anew")
         with watch.stage("join"):
             plain = publication.temporary()
             metadata = mp4_metadata(implicit_json(draft))
@@ -99,6 +102,15 @@ def swap_video(
             delivered = deliver(publication, plain, swapper.ledger, record, source, output)
     notes = (*notes, *writer.notes, *delivered.notes)
     return Done(source, output, record, delivered.sha256, watch.seconds, notes, watch.elapsed)
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file; nothing where it is gone."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ()
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _begun(

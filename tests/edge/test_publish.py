@@ -16,10 +16,14 @@ import pytest
 from edge import publish
 from edge.errors import OutputError, UsageError
 from edge.publish import (
+    OLD,
     Publication,
     check_destination,
+    host_tag,
     publish_file,
     remove_stale,
+    remove_stale_folders,
+    temporary_folder,
     writing_failed,
 )
 
@@ -299,3 +303,39 @@ def test_stale_temporaries_of_dead_processes_are_removed(
     assert remove_stale(tmp_path / "none") == ()
     monkeypatch.setattr(publish, "_alive", lambda pid: False)
     assert remove_stale(tmp_path) == (mine,)
+
+
+def _dead() -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return child
+
+
+def test_folders_of_dead_processes_are_removed(tmp_path: Path) -> None:
+    mine = temporary_folder(tmp_path, "out")
+    assert mine.stat().st_mode & 0o777 == 0o700
+    (mine / "work").touch()
+    host, dead = host_tag(), _dead()
+    stale = tmp_path / f".out.{host}-{dead}-0123abcd.part"
+    others = tmp_path / f".out.00000000-{dead}-0123abcd.part"  # another machine's, on a share
+    for folder in (stale, others):
+        folder.mkdir()
+        (folder / "work").touch()
+    remove_stale_folders(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([mine.name, others.name])
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_was_about_to_be_replaced_gets_its_name_back(tmp_path: Path, taken: bool) -> None:
+    """Killed between the moment the old one is moved away and the moment the new one is there."""
+    stale = tmp_path / f".bundle.{host_tag()}-{_dead()}-0123abcd.part"
+    (stale / OLD / "bundle").mkdir(parents=True)
+    (stale / OLD / "bundle" / "seal").write_text("old")
+    if taken:
+        (tmp_path / "bundle").mkdir()
+        (tmp_path / "bundle" / "seal").write_text("new")
+    remove_stale_folders(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert (tmp_path / "bundle" / "seal").read_text() == ("new" if taken else "old")
