@@ -231,6 +231,8 @@ class _Way:
         with self._watch.stage("label"):
             self._label.draw(seen.frame.frame)
         with self._watch.stage("watermark"):
+            if seen.frame.index % SEGMENT == 0:  # what was before is not there when it is resumed
+                self._watermark.forget()
             self._watermark.draw(seen.frame.frame)
         return seen
 

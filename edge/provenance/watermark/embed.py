@@ -85,6 +85,9 @@ class Watermark:
                 grey = cv2.bitwise_and(change, part[: len(band)])
                 put(band, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dst=band)
 
+    def forget(self) -> None:
+        """Let the next frame depend on no frame before it."""
+
     def _changes(self, frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         """Yield by how much each pixel is to change, band by band: uint8 (rows, W), up or down."""
         gains = np.round(strengths(frame, self._loss) * _GAIN_UNITS).clip(0, 255).astype(np.uint8)
@@ -106,6 +109,10 @@ class VideoWatermark(Watermark):
         super().__init__(identifier, width, height, VIDEO_LOSS)
         self._kept: list[NDArray[np.uint8]] = []
         self._seen: NDArray[np.uint8] | None = None
+
+    def forget(self) -> None:
+        """Let the next frame depend on no frame before it; see `Watermark.forget`."""
+        self._seen = None
 
     def _changes(self, frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         glance = _glance(frame)
