@@ -30,7 +30,7 @@ from tests.quantize.graphs import count, reference_like
 def material(tmp_path: Path) -> Material:
     file = load_model(save(reference_like(), tmp_path / "m.onnx"))
     profile = load_target("x86_cpu")
-    prepared = prepare(file, profile)
+    prepared = prepare(file, profile, precision="int8")  # what most of these tests make of it
     return Material(prepared, profile, None)
 
 
