@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType
 
 from edge.errors import EdgeError
 
@@ -217,6 +219,22 @@ def home_in(folder: Path) -> Iterator[None]:
             os.environ["EDGE_HOME"] = before
 
 
+def _functions() -> list[FunctionType]:
+    """Return every function of ours that was imported; atheris watches which of their lines run."""
+    found: dict[int, FunctionType] = {}
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] not in {"edge", "quantize"}:
+            continue
+        things = list(vars(module).values())
+        for thing in [
+            *things,
+            *(part for one in things if isinstance(one, type) for part in vars(one).values()),
+        ]:
+            if isinstance(thing, FunctionType) and thing.__module__ == name:
+                found[id(thing)] = thing
+    return list(found.values())
+
+
 def main(words: Sequence[str]) -> int:
     """Run one reader under atheris; it ends the process itself."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__.split("\n")[0])
@@ -235,9 +253,12 @@ def main(words: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="edge-fuzz-") as place, home_in(Path(place) / "home"):
         for number, data in enumerate(good(options.name, Path(place) / "stage")):
             (corpus / f"good-{number}").write_bytes(data)
-        with atheris.instrument_imports(include=["edge", "quantize"]):
-            for module in ("edge.cards", "edge.consent", "edge.bundle.holders", "edge.provenance"):
-                __import__(module)
+        work = Path(place) / "work"
+        work.mkdir()
+        for data in good(options.name, Path(place) / "stage"):
+            check(options.name, data, work)  # imports all that it needs
+        for function in _functions():
+            atheris.instrument_func(function)
         arguments = [
             f"-max_total_time={options.seconds}",
             f"-seed={options.seed}",
@@ -247,8 +268,6 @@ def main(words: Sequence[str]) -> int:
             "-print_final_stats=1",
             str(corpus),
         ]
-        work = Path(place) / "work"
-        work.mkdir()
         atheris.Setup(["fuzz", *arguments], lambda data: check(options.name, data, work))
         atheris.Fuzz()
     return 0
