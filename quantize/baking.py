@@ -29,7 +29,7 @@ from edge.contracts import Card
 from edge.errors import ConsentError, UsageError
 from edge.faces.detect import open_detector
 from edge.faces.embed import open_embedder
-from edge.sources import source_for
+from edge.sources import BAKED_IN, source_for
 from edge.tensors import to_tensor
 from quantize.contract import ModelContract
 from quantize.errors import ContractError
@@ -204,7 +204,7 @@ def held_identity(
         ConsentError: the consent that it was made under has ended, or its marks are damaged.
     """
     facts = {entry.key: entry.value for entry in model.metadata_props}
-    commitment = facts.get(f"{_METADATA}identity")
+    commitment = facts.get(BAKED_IN)
     if commitment is None:
         return None
     try:

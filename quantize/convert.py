@@ -13,8 +13,8 @@ from quantize.budget import parse_budget
 from quantize.conversion import Conversion
 from quantize.errors import TargetError
 from quantize.outputs import Staging, check_outputs, names_of
-from quantize.settings import OrtStyle, Precision, Progress, Settings, silent
-from quantize.targets import Format, load_target
+from quantize.settings import Precision, Progress, Settings, silent
+from quantize.targets import Format, OrtStyle, load_target
 from quantize.way import Way
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ def quantizable(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
     return candidates(Graph(model), recipe)
 
 
-def stored_small(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
+def stored_small(graph: Graph, recipe: Recipe) -> tuple[str, ...]:
     """Return the names of the layers whose weights take 8 bits even where they compute in float.
 
     Those are the convolutions that a recipe with `float_weights` "w8" would quantize, but for the
@@ -73,7 +73,7 @@ def stored_small(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
     hangs most, and they weigh next to nothing.
 
     Args:
-        model: a float model whose nodes have names; not edited.
+        graph: of a float model whose nodes have names; not edited.
         recipe: how.
 
     Raises:
@@ -81,11 +81,10 @@ def stored_small(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
     """
     if recipe.float_weights != "w8":
         return ()
-    graph = Graph(model)
     able = set(candidates(graph, recipe))
     layers = [node for node in graph.nodes if node.name in able and node.op_type == "Conv"]
     sizes = {node.name: math.prod(graph.static_shape(node.input[1]) or (0,)) for node in layers}
-    left = _SPARED * sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
+    left = _SPARED * sum(math.prod(tensor.dims) for tensor in graph.model.graph.initializer)
     names = sorted(sizes, key=lambda name: sizes[name])
     while names and (sizes[names[0]] <= left or sizes[names[0]] < _LEAST_WEIGHTS):
         left -= sizes[names.pop(0)]
@@ -136,7 +135,7 @@ def to_int8(
         read_raw(bare, graph, choice)
     if recipe.gemm_weights == "w8":
         _quantize_gemm_weights(weights)
-    small = stored_small(model, recipe) if small is None else small
+    small = stored_small(graph, recipe) if small is None else small
     _quantize_float_weights(weights, graph, set(choice.left_float) & set(small))
     tidy(bare)
     assemble(bare, [*weights.integers, *_still_wanted(model, bare, weights.stored)])
@@ -239,9 +238,7 @@ def _quantize_gemm_weights(weights: _Weights) -> None:
         ranks = (2,) if node.op_type != "ConvTranspose" else (3, 4, 5)
         if large and len(tensor.dims) in ranks and tensor.data_type == TensorProto.FLOAT:
             nodes.append(node)
-    for group in _grouped(nodes):
-        weight = weights.array(group[0].input[1])
-        weights.replace(group, quantize_weight(weight, channel_axis(group[0])))
+    _store_small(weights, nodes)
 
 
 def _quantize_float_weights(weights: _Weights, graph: Graph, names: Collection[str]) -> None:
@@ -253,6 +250,10 @@ def _quantize_float_weights(weights: _Weights, graph: Graph, names: Collection[s
         # A weight that others read as it is would be stored twice.
         and all(user.name in names for user in graph.users(node.input[1]))
     ]
+    _store_small(weights, nodes)
+
+
+def _store_small(weights: _Weights, nodes: list[onnx.NodeProto]) -> None:
     for group in _grouped(nodes):
         weight = weights.array(group[0].input[1])
         weights.replace(group, quantize_weight(weight, channel_axis(group[0])))

@@ -199,7 +199,7 @@ class _Search:
         self._costs: NDArray[np.float64] = np.zeros(0)
         self._known: dict[tuple[str, ...], float] = {}
         self._graph = Graph(job.model)
-        self._small = stored_small(job.model, job.recipe)
+        self._small = stored_small(self._graph, job.recipe)
 
     def run(self) -> Found:
         job = self._job

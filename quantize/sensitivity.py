@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from quantize.engine import Kernels
 from quantize.errors import SamplesError
 from quantize.int8 import quantizable, stored_small, to_int8
+from quantize.int8_choice import candidates
 from quantize.passes._infra.feeds import Feeds
 from quantize.passes._infra.graph import Graph
 from quantize.quality import open_engine, picture_of, psnr
@@ -88,8 +89,9 @@ def quantizable_chain(
     Raises:
         QuantizeError: a layer cannot be quantized, loaded or run.
     """
-    names = quantizable(model, recipe)
-    small = stored_small(model, recipe)
+    graph = Graph(model)
+    names = candidates(graph, recipe)
+    small = stored_small(graph, recipe)
     # In a segment every layer is the first and the last, so what stays float goes by its name.
     alone = replace(recipe, float_layers=())
 

@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from edge.errors import UsageError
-from quantize.targets import FORMATS, Format
+from quantize.targets import FORMATS, ORT_STYLES, Format, OrtStyle
 
 __all__ = ["PRECISIONS", "Precision", "Progress", "Settings", "silent"]
 
 Precision = Literal["fp32", "fp16", "int8", "w8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-
-OrtStyle = Literal["fixed", "runtime"]
-"""When an .ort file is rewritten for speed: now, or as far as it can wait when it is loaded."""
-ORT_STYLES: tuple[OrtStyle, ...] = get_args(OrtStyle)
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps of it are done, and how many there are."""

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 __all__ = [
     "EXTRA_ENGINES",
     "FORMATS",
+    "ORT_STYLES",
     "BackendSpec",
     "Format",
+    "OrtStyle",
     "Release",
     "TargetProfile",
     "load_target",
@@ -38,6 +40,15 @@ __all__ = [
 
 Format = Literal["onnx", "ort", "tflite", "mnn", "ncnn"]
 FORMATS: tuple[Format, ...] = ("onnx", "ort", "tflite", "mnn", "ncnn")
+
+OrtStyle = Literal["fixed", "runtime"]
+"""When an .ort file is rewritten for speed.
+
+* fixed: now; for engines that run all of it on the processor.
+* runtime: what can wait is done when the model is loaded, with the nodes that an accelerator
+  (NNAPI, Core ML) left over.
+"""
+ORT_STYLES: tuple[OrtStyle, ...] = ("fixed", "runtime")
 
 EXTRA_ENGINES: Mapping[str, tuple[Format, str]] = {
     "mnn": ("mnn", "3.0"),
@@ -51,7 +62,6 @@ _PROFILE = "profile.toml"
 _FINISH = "after_int8"
 _ARCHITECTURES = ("x86_64", "aarch64")
 _KERNELS = ("default", "precise", "reference")
-_STYLES = ("fixed", "runtime")
 _HALVES = ("computed", "stored")
 _CHECKERS = ("nnapi", "tensorrt", "xnnpack")
 _MOST_BYTES = 64 * 1024
@@ -104,7 +114,7 @@ class TargetProfile:
     kernels: Kernels
     recipes: Mapping[str, str]
     format_passes: Mapping[str, tuple[str, ...]]
-    ort_style: Literal["fixed", "runtime"] = "fixed"
+    ort_style: OrtStyle = "fixed"
     backends: tuple[BackendSpec, ...] = ()
     half: Literal["computed", "stored"] = "computed"
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -213,7 +223,7 @@ def _parse(name: str, top: Table, values: Mapping[str, Any]) -> TargetProfile:
         kernels=cast("Kernels", top.choice("kernels", _KERNELS)),
         recipes=recipes,
         format_passes=passes,
-        ort_style=cast("Literal['fixed', 'runtime']", top.choice("ort_style", _STYLES)),
+        ort_style=cast("OrtStyle", top.choice("ort_style", ORT_STYLES)),
         backends=parse_backends(top.tables("backends"), top),
         half=cast("Literal['computed', 'stored']", top.choice("half", _HALVES, default="computed")),
         checks=_checks(top),

@@ -167,7 +167,6 @@ class Way:
             give_back()  # the search has let go of many engines
             balanced = made.balanced
             self._judged = self._written(made)
-            give_back()
             self._saturation = self._checked(made)
             self._made = replace(made, model=onnx.ModelProto())
             del made, material
@@ -220,6 +219,7 @@ class Way:
         """Compare the kernels of an 8-bit model, where ONNX Runtime will run it."""
         if self._settings.precision != "int8" or self._settings.form not in ("onnx", "ort"):
             return None
+        give_back()  # two more engines are about to be made
         self._progress("comparing kernels", 0, 1)
         few = replace(self._held_out, feeds=self._held_out.feeds[:_SATURATION_SAMPLES])
         return check_saturation(

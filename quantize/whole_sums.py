@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from quantize.int8_choice import WEIGHTED
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.model import attributes
 
@@ -84,7 +85,7 @@ def with_whole_sums(model: onnx.ModelProto, before: onnx.ModelProto, ranges: Ran
     graph, origin = Graph(model), {node.name: node for node in before.graph.node}
     done, left = [], []
     for node in list(graph.nodes):
-        if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+        if node.op_type not in WEIGHTED:
             continue
         if all(_rounded(graph, name) for name in node.input[:2]) or graph.is_constant(
             node.input[0]

@@ -20,8 +20,8 @@ HELP = "convert a model for a device: FP16, INT8, ORT format, TFLite"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    from quantize.settings import ORT_STYLES, PRECISIONS
-    from quantize.targets import FORMATS, target_names
+    from quantize.settings import PRECISIONS
+    from quantize.targets import FORMATS, ORT_STYLES, target_names
 
     parser.add_argument("model", type=Path, metavar="MODEL", help="an .onnx file; never changed")
     parser.add_argument(

@@ -37,16 +37,9 @@ from quantize.export.ort_order import in_order
 from quantize.passes import draw_feeds
 from quantize.passes._infra.shapes import model_bytes, tensor_bytes
 from quantize.stored import assemble, constants_of, without_constants
+from quantize.targets import ORT_STYLES, OrtStyle
 
-__all__ = ["READ_SINCE", "Architecture", "OrtFiles", "Style", "format_of", "to_ort"]
-
-Style = Literal["fixed", "runtime"]
-"""When a model is rewritten for speed.
-
-* fixed: now; for engines that run all of it on the processor.
-* runtime: what can wait is done when the model is loaded, with the nodes that an accelerator
-  (NNAPI, Core ML) left over.
-"""
+__all__ = ["READ_SINCE", "Architecture", "OrtFiles", "format_of", "to_ort"]
 
 Architecture = Literal["x86_64", "aarch64"]
 
@@ -86,14 +79,14 @@ class OrtFiles:
     notes: tuple[str, ...]
 
 
-def to_ort(model: onnx.ModelProto, output: Path, *, style: Style, target: str) -> OrtFiles:
+def to_ort(model: onnx.ModelProto, output: Path, *, style: OrtStyle, target: str) -> OrtFiles:
     """Convert a model to ORT format, load the result and compare what it computes.
 
     Args:
         model: ONNX; it stays as it is.
         output: the .ort file, replaced when it exists. Beside it comes
             `<name>.required_operators.config`.
-        style: see `Style`.
+        style: see `quantize.targets.OrtStyle`.
         target: architecture of the device's processor, x86_64 or aarch64.
 
     Returns:
@@ -106,10 +99,10 @@ def to_ort(model: onnx.ModelProto, output: Path, *, style: Style, target: str) -
         QuantizeError: the model is too large for the format.
         OutputError: the disk is full, or the folder may not be written to.
     """
-    if target not in get_args(Architecture) or style not in get_args(Style):
+    if target not in get_args(Architecture) or style not in ORT_STYLES:
         raise TargetError(
             f"no ORT format for '{target}' in style '{style}': take one of "
-            f"{', '.join(get_args(Architecture))} and one of {', '.join(get_args(Style))}"
+            f"{', '.join(get_args(Architecture))} and one of {', '.join(ORT_STYLES)}"
         )
     if model_bytes(model) > _LARGEST:
         raise QuantizeError("ORT format ends at 2 GB, and the model is larger: take --format onnx")
@@ -262,13 +255,13 @@ class _Job:
         # It would cast large half-precision weights up, and store them so.
         return [*blocked, "ConstantFolding"] if self.kind == "half" else blocked
 
-    def convert(self, style: Style, path: Path) -> Path:
+    def convert(self, style: OrtStyle, path: Path) -> Path:
         """Write the .ort file."""
         self._open(None, "save" if style == "runtime" else "", into=path)
         path.write_bytes(in_order(path.read_bytes()))
         return path
 
-    def required(self, style: Style, made: Path, name: str) -> str:
+    def required(self, style: OrtStyle, made: Path, name: str) -> str:
         """Return the text of the operators' list."""
         files = [made]
         if style == "runtime":
@@ -280,7 +273,7 @@ class _Job:
             path.unlink()
         return text
 
-    def compare(self, style: Style, made: Path) -> float:
+    def compare(self, style: OrtStyle, made: Path) -> float:
         """Run model and file on random inputs, with the same rewriting; return how far apart.
 
         Raises:
@@ -301,7 +294,7 @@ class _Job:
             )
         return worst
 
-    def notes(self, style: Style) -> tuple[str, ...]:
+    def notes(self, style: OrtStyle) -> tuple[str, ...]:
         found = []
         if not self.arm and style == "fixed" and self.kind != "half":
             found.append(

@@ -13,6 +13,7 @@ from quantize.contract import contract_of
 from quantize.errors import CalibrationError, GraphError
 from quantize.int8 import quantizable, stored_small, to_int8
 from quantize.modelfile import name_nodes
+from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.model import opset_of
 from quantize.passes._infra.shapes import check_model
 from quantize.recipes import Recipe, load_recipe, recipe_names
@@ -222,8 +223,8 @@ def _wide(*widths: int) -> onnx.ModelProto:
 def test_weights_of_layers_left_float_are_stored_in_8_bits() -> None:
     model = _wide(3, 16, 64, 64, 3)
     ranges, how = calibrated(model), recipe(float_weights="w8")
-    assert stored_small(model, recipe()) == ()
-    assert stored_small(model, how) == ("n1", "n2", "n3")  # n0: too little to win
+    assert stored_small(Graph(model), recipe()) == ()
+    assert stored_small(Graph(model), how) == ("n1", "n2", "n3")  # n0: too little to win
     made = to_int8(model, ranges, how, float_layers=("n0", "n2"))
     assert made.quantized == ("n1", "n3")
     nodes = _nodes(made.model)
@@ -242,7 +243,7 @@ def test_weights_of_layers_left_float_are_stored_in_8_bits() -> None:
 
 def test_the_smallest_weights_stay_as_they_are() -> None:
     model = _wide(16, 16, 192, 192, 16)  # 2304 numbers of 389376: less than a hundredth
-    assert stored_small(model, recipe(float_weights="w8")) == ("n1", "n2", "n3")
+    assert stored_small(Graph(model), recipe(float_weights="w8")) == ("n1", "n2", "n3")
 
 
 def test_a_part_of_a_model_is_told_which_weights_are_stored_in_8_bits() -> None:

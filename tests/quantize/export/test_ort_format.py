@@ -16,18 +16,19 @@ from quantize.calibrate import calibrate
 from quantize.engine import Engine
 from quantize.errors import CheckError, EngineError, QuantizeError, TargetError
 from quantize.export import ort_format
-from quantize.export.ort_format import READ_SINCE, Style, format_of, to_ort
+from quantize.export.ort_format import READ_SINCE, format_of, to_ort
 from quantize.fp16 import to_fp16
 from quantize.int8 import to_int8
 from quantize.modelfile import name_nodes
 from quantize.passes import draw_feeds
 from quantize.recipes import load_recipe
 from quantize.samples import Samples
+from quantize.targets import OrtStyle
 from quantize.w8 import to_w8
 from tests.quantize.graphs import Sketch
 from tests.quantize.half_graphs import FAMILIES, prepared
 
-STYLES: tuple[Style, ...] = ("fixed", "runtime")
+STYLES: tuple[OrtStyle, ...] = ("fixed", "runtime")
 ARCHITECTURES = ("x86_64", "aarch64")
 
 
@@ -78,7 +79,7 @@ def _operators(path: Path) -> set[str]:
 @pytest.mark.parametrize("target", ARCHITECTURES)
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "w8", "x86_cpu", "raspberry_pi"])
-def test_every_precision(precision: str, style: Style, target: str, tmp_path: Path) -> None:
+def test_every_precision(precision: str, style: OrtStyle, target: str, tmp_path: Path) -> None:
     model = _in(precision)
     before = model.SerializeToString(deterministic=True)
     output = tmp_path / "out" / "face.any.ort"
@@ -244,7 +245,7 @@ def test_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("style", ["fixed", "runtime"])
-def test_the_format_that_a_file_states(style: Style, tmp_path: Path) -> None:
+def test_the_format_that_a_file_states(style: OrtStyle, tmp_path: Path) -> None:
     data = to_ort(_model(), tmp_path / "f.ort", style=style, target="aarch64").model.read_bytes()
     assert format_of(data) in READ_SINCE
     ends = (data[:9], data[:4] + b"ORTX" + data[8:], data[:8] + b"\xff" * 40)

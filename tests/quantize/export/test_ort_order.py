@@ -9,9 +9,10 @@ import pytest
 
 from quantize.engine import Engine
 from quantize.errors import CheckError
-from quantize.export.ort_format import Style, to_ort
+from quantize.export.ort_format import to_ort
 from quantize.export.ort_order import in_order
 from quantize.passes import draw_feeds
+from quantize.targets import OrtStyle
 from tests.quantize.half_graphs import prepared
 
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -51,7 +52,7 @@ def test_it_computes_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("style", ["fixed", "runtime"])
-def test_the_same_file_twice(tmp_path: Path, style: Style) -> None:
+def test_the_same_file_twice(tmp_path: Path, style: OrtStyle) -> None:
     model = prepared("mobile", "baked")
     first, second = tmp_path / "one.ort", tmp_path / "two.ort"
     for path in (first, second):
