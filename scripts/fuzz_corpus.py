@@ -146,7 +146,7 @@ def _card_for(model: Path) -> Path:
     return write_card(model.with_suffix(".toml"), model, mask=mask)
 
 
-def _open_files() -> int:
+def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
@@ -187,7 +187,7 @@ def run_one(words: list[str], number: int, kind: str, folder: Path) -> list[Find
     from edge.cli import main
 
     before, resting = set(_files_in(folder)), _memory("VmRSS")
-    files, started = _open_files(), time.process_time()
+    files, started = open_files(), time.process_time()
     Path("/proc/self/clear_refs").write_text("5")  # the greatest size is that of now
     (folder / "out").mkdir()
     status: int | str
@@ -217,8 +217,8 @@ def run_one(words: list[str], number: int, kind: str, folder: Path) -> list[Find
     shutil.rmtree(folder / "out", ignore_errors=True)
     for name in left:
         (folder / name).unlink(missing_ok=True)
-    if _open_files() > files + FILES:
-        found.append(("files", f"{files} open files before, {_open_files()} after"))
+    if open_files() > files + FILES:
+        found.append(("files", f"{files} open files before, {open_files()} after"))
     return [Finding(number, kind, words[0], what, text) for what, text in found]
 
 
@@ -260,7 +260,7 @@ def work(numbers: Sequence[int], seed: int, stage: Path, folder: Path, journal: 
     limit = (ADDRESS_SPACE, ADDRESS_SPACE)
     resource.setrlimit(resource.RLIMIT_AS, limit)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _make_quick()
+    make_quick()
     with journal.open("a", buffering=1) as notes:
         for number in numbers:
             kind, suffix, data = make_file(number, seed, stage)
@@ -276,7 +276,7 @@ def work(numbers: Sequence[int], seed: int, stage: Path, folder: Path, journal: 
             notes.write(json.dumps({"done": number}) + "\n")
 
 
-def _make_quick() -> None:
+def make_quick() -> None:
     """Let `edge quantize` measure little: how long a good model takes is not asked here."""
     from quantize import measuring, way
 

@@ -16,6 +16,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from scripts.fuzz_corpus import ROOT, Finding, keep, run_batch
@@ -64,17 +65,13 @@ def run_corpus(count: int, seed: int, folder: Path, only: Sequence[int] = ()) ->
             for finding in batch.findings:
                 path = keep(finding, seed, stage, folder / f"findings-{seed}")
                 _say(finding, path)
-            lines = [{"done": batch.done}, *({"found": _plain(one)} for one in batch.findings)]
+            lines = [{"done": batch.done}, *({"found": asdict(one)} for one in batch.findings)]
             notes.writelines(json.dumps(line) + "\n" for line in lines)
             found += batch.findings
             ended = set(batch.done)
             left = [number for number in left if number not in ended]
             progress(total - len(left), total, f"{len(found)} findings")
     return found
-
-
-def _plain(finding: Finding) -> dict[str, object]:
-    return {name: getattr(finding, name) for name in Finding.__dataclass_fields__}
 
 
 def _state(path: Path) -> tuple[set[int], list[Finding]]:

@@ -251,11 +251,12 @@ def main(words: Sequence[str]) -> int:
     for folder in (corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="edge-fuzz-") as place, home_in(Path(place) / "home"):
-        for number, data in enumerate(good(options.name, Path(place) / "stage")):
+        sound = list(good(options.name, Path(place) / "stage"))
+        for number, data in enumerate(sound):
             (corpus / f"good-{number}").write_bytes(data)
         work = Path(place) / "work"
         work.mkdir()
-        for data in good(options.name, Path(place) / "stage"):
+        for data in sound:
             check(options.name, data, work)  # imports all that it needs
         for function in _functions():
             atheris.instrument_func(function)

@@ -33,7 +33,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,14 @@ from typing import Any
 from edge.bundle.checking import check_parts, read_papers
 from edge.bundle.holders import FolderHolder
 from edge.cli import main as edge_main
-from edge.consent.chain import file_sha256
 from edge.consent.entries import path_of
 from edge.consent.ledger import Ledger
 from edge.jobs.unfinished import KEPT_DAYS, remove_outlived
 from edge.progress import bar
 from edge.publish import remove_stale, remove_stale_folders
 from edge.registry import sha256_of
+from scripts.fuzz_corpus import make_quick
+from scripts.kill_ledger import die_at, losses_among
 
 SHARES = {"picture": 30, "folder": 18, "video": 26, "live": 8, "quantize": 12, "build": 6}
 """Of a hundred rounds."""
@@ -125,34 +126,6 @@ class Place:
 # One round ---------------------------------------------------------------------------------------
 
 
-def die_at(call: int, share: float, seen: mmap.mmap) -> None:
-    """Make this process kill itself at its n-th call that changes the disk, done in part perhaps.
-
-    Args:
-        call: Which one; 0: none, they are only counted.
-        share: Of a write, how much of it is done first.
-        seen: Where they are counted, as eight bytes.
-    """
-
-    def watched(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def instead(*arguments: Any, **more: Any) -> Any:
-            now = int.from_bytes(seen[:8], "big") + 1
-            seen[:8] = now.to_bytes(8, "big")
-            if now == call:
-                with contextlib.suppress(OSError):
-                    if name == "write":
-                        real(arguments[0], bytes(arguments[1])[: int(len(arguments[1]) * share)])
-                    elif share > 0.5:  # the call was done, and nothing after it
-                        real(*arguments, **more)
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*arguments, **more)
-
-        return instead
-
-    for name in CALLS:
-        setattr(os, name, watched(name, getattr(os, name)))
-
-
 def _child(
     words: list[str], log: Path, call: int, share: float, seen: mmap.mmap, video: int
 ) -> None:
@@ -163,13 +136,12 @@ def _child(
     status = 3
     try:
         from edge.jobs import video as job
-        from quantize import measuring, way
 
         setattr(job, "SEGMENT", SEGMENT)  # noqa: B010 - not exported by name
-        way.HELD_OUT, measuring._SECONDS_FOR_TIMING = 2, 0.0
+        make_quick()
         if words[-1] == "--resume":  # the watermark depends on the output's id
             uuid.uuid4 = lambda: uuid.UUID(int=video + 1)
-        die_at(call, share, seen)
+        die_at(call, share, CALLS, seen)
         status = edge_main(words)
     except BaseException:  # noqa: BLE001 - told by the log
         import traceback
@@ -235,18 +207,13 @@ def check_ledger(place: Place, number: int, tally: Tally) -> None:
     tally.missing += len(ledger.recover())
     problems = [*before, *ledger.verify()]
     tally.losses += [f"round {number}: line {one.line}: {one.what}" for one in problems]
-    published: dict[Path, object] = {
-        path_of(entry.fields): entry.fields["output_sha256"]
+    published = {
+        path_of(entry.fields): str(entry.fields["output_sha256"])
         for entry in ledger.entries()
         if entry.kind == "output" and entry.state == "published"
     }
-    there = {path: file_sha256(path) for path in _media(place.out)}
-    for path, digest in there.items():
-        if published.get(path) != digest:
-            tally.losses.append(f"round {number}: {path} is there, and its entry is not")
-    for path in published.keys() - there.keys():
-        if path.is_relative_to(place.out):
-            tally.losses.append(f"round {number}: {path} is published, and is not there")
+    ours = {path: one for path, one in published.items() if path.is_relative_to(place.out)}
+    tally.losses += losses_among(number, ours, _media(place.out))
 
 
 def check_models(place: Place, number: int, tally: Tally) -> None:
@@ -283,8 +250,6 @@ def check_video(place: Place, number: int, tally: Tally) -> None:
     tally.videos += 1
     tally.resumed += "gone on behind" in place.log.read_text("utf-8", "replace")
     output = place.out / f"video-{place.video}.mp4"
-    if "--resume" not in place.words("video", number):
-        raise AssertionError("the video is made with --resume")
     whole = place.root / "whole.mp4"
     words = place.words("video", number)
     words[words.index("--output") + 1] = str(whole)

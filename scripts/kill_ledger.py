@@ -29,7 +29,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,21 +113,28 @@ def make_outputs(folder: Path, number: int) -> None:
             deliver(publication, publication.write(data), ledger, record, target, path)
 
 
-def kill_at(call: int, share: float, synced: mmap.mmap, ledger: Path) -> None:
-    """Make this process kill itself at its n-th call that changes the disk.
+def die_at(
+    call: int,
+    share: float,
+    calls: Sequence[str],
+    seen: mmap.mmap,
+    after: Callable[[str, Sequence[Any]], None] = lambda name, arguments: None,
+) -> None:
+    """Make this process kill itself at its n-th call that changes the disk, done in part perhaps.
 
     Args:
-        call: Which one.
+        call: Which one; 0: none, they are only counted.
         share: Of a write, how much of it is done first.
-        synced: Told how many bytes of the ledger are known to be on the disk.
-        ledger: The ledger.
+        calls: Names of the calls in `os`.
+        seen: Where they are counted, as eight bytes.
+        after: Told of each call that was made, and of what it was given.
     """
-    seen = [0]
 
     def watched(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def instead(*arguments: Any, **more: Any) -> Any:
-            seen[0] += 1
-            if seen[0] == call:
+            now = int.from_bytes(seen[:8], "big") + 1
+            seen[:8] = now.to_bytes(8, "big")
+            if now == call:
                 with contextlib.suppress(OSError):
                     if name == "write":
                         real(arguments[0], bytes(arguments[1])[: int(len(arguments[1]) * share)])
@@ -135,13 +142,12 @@ def kill_at(call: int, share: float, synced: mmap.mmap, ledger: Path) -> None:
                         real(*arguments, **more)
                 os.kill(os.getpid(), signal.SIGKILL)
             result = real(*arguments, **more)
-            if name == "fsync":
-                _note_synced(arguments[0], synced, ledger)
+            after(name, arguments)
             return result
 
         return instead
 
-    for name in CALLS:
+    for name in calls:
         setattr(os, name, watched(name, getattr(os, name)))
 
 
@@ -168,7 +174,12 @@ def one_round(number: int, folder: Path, chance: random.Random, tally: Tally) ->
     process = os.fork()
     if process == 0:
         try:
-            kill_at(call if at_call else -1, share, synced, ledger.path)
+
+            def note(name: str, arguments: Sequence[Any]) -> None:
+                if name == "fsync":
+                    _note_synced(arguments[0], synced, ledger.path)
+
+            die_at(call if at_call else 0, share, CALLS, mmap.mmap(-1, 8), note)
             make_outputs(folder, number)
         finally:
             os._exit(3)
@@ -213,16 +224,29 @@ def _check(number: int, folder: Path, ledger: Ledger, tally: Tally) -> None:
         f"round {number}: line {problem.line}: {problem.what}" for problem in ledger.verify()
     ]
     published = {
-        str(entry.fields["path"]): str(entry.fields["output_sha256"])
+        Path(str(entry.fields["path"])): str(entry.fields["output_sha256"])
         for entry in ledger.entries()
         if entry.kind == "output" and entry.state == "published"
     }
-    there = {str(path): file_sha256(path) for path in folder.glob("out-*.png")}
-    for path, digest in there.items():
-        if published.get(path) != digest:
-            tally.losses.append(f"round {number}: {path} is there, and its entry is not")
-    for path in published.keys() - there.keys():
-        tally.losses.append(f"round {number}: {path} is published, and is not there")
+    tally.losses += losses_among(number, published, folder.glob("out-*.png"))
+
+
+def losses_among(number: int, published: Mapping[Path, str], there: Iterable[Path]) -> list[str]:
+    """Say in what entries and files differ, a line each.
+
+    Args:
+        number: Of the round.
+        published: By file, the SHA-256 that its entry states.
+        there: The files.
+    """
+    digests = {path: file_sha256(path) for path in there}
+    losses = [
+        f"round {number}: {path} is there, and its entry is not"
+        for path, digest in digests.items()
+        if published.get(path) != digest
+    ]
+    gone = published.keys() - digests.keys()
+    return losses + [f"round {number}: {path} is published, and is not there" for path in gone]
 
 
 def run(rounds: int, seed: int, home: Path) -> Tally:

@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.machine import this_machine
+from scripts.fuzz_corpus import open_files
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -100,20 +101,16 @@ class Watch:
         with self._lock:
             self.memory.append((done / self.total, resident()))
             if not self._files and done >= self.total / 4:
-                self._files = _open_files()
+                self._files = open_files()
 
     def row(self, name: str, lost: list[str]) -> Row:
         """Return what was seen."""
         seconds = time.monotonic() - self._start
         second = [mb for share, mb in self.memory if 0.25 <= share < 0.5]
         last = [mb for share, mb in self.memory if share >= 0.75]
-        more = _open_files() - self._files if self._files else 0
+        more = open_files() - self._files if self._files else 0
         first, end = (float(np.mean(part)) if part else 0.0 for part in (second, last))
         return Row(name, self.total, seconds, first, end, max(0, more), lost, sorted(self.memory))
-
-
-def _open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 # The loads, each in a process of its own ----------------------------------------------------------

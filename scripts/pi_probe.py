@@ -9,7 +9,6 @@ prints nothing; `facts.json` says what ran, and `arrays.npz` holds what came out
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
 import json
 import platform
@@ -55,11 +54,6 @@ def seeded(shape: tuple[int, ...], seed: int = 11) -> NDArray[np.float32]:
         return numbers
     centred = np.round(numbers - 0.5, 3)
     return np.asarray(centred / np.sqrt((centred.astype(np.float64) ** 2).sum()), np.float32)
-
-
-def sha256(array: NDArray[Any]) -> str:
-    """Return the SHA-256 of an array's bytes, hex."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def imported(names: tuple[str, ...]) -> dict[str, str]:
@@ -214,7 +208,6 @@ def probe(given: argparse.Namespace) -> tuple[dict[str, Any], Arrays]:
         "processor": machine.processor,
         "features": list(machine.features),
         "engines": engines,
-        "sha256": {name: sha256(array) for name, array in arrays.items()},
     }
     return facts, arrays
 
