@@ -65,6 +65,40 @@ class Average:
             mine.copy_(theirs)
 
 
+def keep_state(
+    path: Path,
+    net: nn.Module,
+    average: Average,
+    optimiser: torch.optim.Optimizer,
+    *,
+    step: int,
+    used: float,
+) -> None:
+    """Write the checkpoint of a run that is a network, its average and an optimiser."""
+    save_checkpoint(
+        path,
+        net=net.state_dict(),
+        average=average.net.state_dict(),
+        optimiser=optimiser.state_dict(),
+        step=step,
+        used=used,
+    )
+
+
+def take_up_state(
+    path: Path, net: nn.Module, average: Average, optimiser: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Take up what `keep_state` wrote; return its step and the seconds used, zeros without it."""
+    state = load_checkpoint(path)
+    if state is None:
+        return 0, 0.0
+    net.load_state_dict(state["net"])
+    average.net.load_state_dict(state["average"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.steps = state["step"]
+    return int(state["step"]), float(state["used"])
+
+
 def cosine(progress: float, floor: float = 0.01) -> float:
     """The learning rate's part of its peak, when `progress` (0 to 1) of a run is done."""
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))

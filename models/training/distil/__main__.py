@@ -23,7 +23,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -47,9 +46,10 @@ from models.training.distil.judge import (
 )
 from models.training.distil.net import MOST_GMAC, MOST_PARAMETERS, Student, cost_of, patch_of
 from models.training.distil.publish import publish
-from models.training.distil.teacher import Shown, Teacher, open_teacher
+from models.training.distil.teacher import Shown, Teacher, open_teacher, soft_of
 from models.training.distil.train import CHECKPOINT, Plan, Run
 from models.training.folders import data_folder
+from models.training.swapper.data import from_unit
 from quantize.baking import identity_in_force
 
 HELD_OUT = 240
@@ -260,11 +260,8 @@ def exported(path: Path, threads: int = 1) -> Swap:
     session = open_session(path, backend="ort", threads=threads)
 
     def swap(crop: Pixels) -> Shown:
-        outputs = session.run({"target": to_tensor(crop[None]).numpy()})
-        picture, mask = dict(zip(session.outputs, outputs, strict=True)).values()
-        rgb = np.clip(picture[0] * 255.0 + 0.5, 0, 255).astype(np.uint8)
-        soft = np.clip(mask[0, 0] * 255.0 + 0.5, 0, 255).astype(np.uint8)
-        return Shown(np.ascontiguousarray(rgb[::-1].transpose(1, 2, 0)), soft)
+        picture, mask = session.run({"target": to_tensor(crop[None]).numpy()})
+        return Shown(from_unit(picture[0]), soft_of(mask[0, 0]))
 
     return swap
 

@@ -15,7 +15,8 @@ import torch
 from edge.provenance.label import Label, default_language, plan_label
 from models.training.crops import Pixels
 from models.training.distil.net import Student
-from models.training.distil.teacher import Shown
+from models.training.distil.teacher import Shown, soft_of
+from models.training.swapper.data import from_unit
 
 Swap = Callable[[Pixels], Shown]
 
@@ -89,9 +90,7 @@ def of_network(net: Student) -> Swap:
     @torch.no_grad()
     def swap(crop: Pixels) -> Shown:
         picture, mask = net.eval()(to_tensor(crop[None]))
-        rgb = np.clip(picture[0].numpy() * 255.0 + 0.5, 0, 255).astype(np.uint8)
-        soft = np.clip(mask[0, 0].numpy() * 255.0 + 0.5, 0, 255).astype(np.uint8)
-        return Shown(np.ascontiguousarray(rgb[::-1].transpose(1, 2, 0)), soft)
+        return Shown(from_unit(picture[0].numpy()), soft_of(mask[0, 0].numpy()))
 
     return swap
 

@@ -95,13 +95,15 @@ class Teacher:
         tensor = outputs[named(self.card, self._picture.name, self.session.outputs)]
         picture = to_picture(tensor, self._picture)
         name = named(self.card, self._picture.mask, self.session.outputs)
-        if not name:
-            mask = changed(crop, picture)
-        else:
-            mask = np.clip(outputs[name][0, 0] * 255.0 + 0.5, 0, 255).astype(np.uint8)
+        mask = soft_of(outputs[name][0, 0]) if name else changed(crop, picture)
         if self._picture.composited:
             return Shown(picture, mask)
         return Shown(blended(crop, picture, mask), mask)
+
+
+def soft_of(mask: NDArray[np.float32]) -> Pixels:
+    """A mask in [0, 1] as uint8 in 0..255."""
+    return np.clip(mask * 255.0 + 0.5, 0, 255).astype(np.uint8)
 
 
 def changed(crop: Pixels, picture: Pixels) -> Pixels:

@@ -19,7 +19,7 @@ from models.training.distil.labels import Labels
 from models.training.distil.net import Student, composited
 from models.training.distil.teacher import Shown
 from models.training.pairs import Indices
-from models.training.runs import Average, Clock, load_checkpoint, save_checkpoint, seeded
+from models.training.runs import Average, Clock, keep_state, seeded, take_up_state
 
 CHECKPOINT = "student.pt"
 LOG = "log.jsonl"
@@ -105,36 +105,19 @@ class Run:
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.01
         )
-        self.step = 0
         self.losses: list[float] = []
-        self.clock = Clock(plan.minutes, 10**9, self._resume())
+        self.step, used = take_up_state(folder / CHECKPOINT, self.net, self.average, self.optimiser)
+        self.clock = Clock(plan.minutes, 10**9, used)
 
     @property
     def finished(self) -> bool:
         """Whether the time is used up."""
         return self.clock.progress(self.step) >= 1.0
 
-    def _resume(self) -> float:
-        """Take up the checkpoint; return the seconds that it has used."""
-        state = load_checkpoint(self._folder / CHECKPOINT)
-        if state is None:
-            return 0.0
-        self.net.load_state_dict(state["net"])
-        self.average.net.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = self.average.steps = state["step"]
-        return float(state["used"])
-
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        save_checkpoint(
-            self._folder / CHECKPOINT,
-            net=self.net.state_dict(),
-            average=self.average.net.state_dict(),
-            optimiser=self.optimiser.state_dict(),
-            step=self.step,
-            used=self.clock.spent(),
-        )
+        path, used = self._folder / CHECKPOINT, self.clock.spent()
+        keep_state(path, self.net, self.average, self.optimiser, step=self.step, used=used)
 
     def learn(self, places: Indices) -> None:
         """One step on the labels at some places."""

@@ -19,10 +19,10 @@ from models.training.runs import (
     Average,
     Clock,
     data_folder,
-    load_checkpoint,
+    keep_state,
     log_line,
-    save_checkpoint,
     seeded,
+    take_up_state,
 )
 from models.training.topologies.contracts import TOPOLOGIES, Topology
 from models.training.topologies.data import Pairs, sources_of
@@ -82,22 +82,11 @@ class Run:
             self.net.parameters(), lr=options.rate, betas=(0.9, 0.99)
         )
         self.path = data_folder() / "topologies" / f"{self.topology.name}.pt"
-        self.clock = Clock(options.minutes, 10**7, self._resume())
+        self.step, used = take_up_state(self.path, self.net, self.average, self.optimiser)
+        self.clock = Clock(options.minutes, 10**7, used)
         store = Store("train")
         self.pairs = Pairs(store, sources_of(store), self.topology.template, self.topology.size)
         self.losses: list[float] = []
-
-    def _resume(self) -> float:
-        """Take up the checkpoint; return the seconds that it has used."""
-        self.step = 0
-        state = load_checkpoint(self.path)
-        if state is None:
-            return 0.0
-        self.net.load_state_dict(state["net"])
-        self.average.net.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = self.average.steps = state["step"]
-        return float(state["used"])
 
     def learn(self, batch: dict[str, Tensor]) -> None:
         """One step."""
@@ -119,14 +108,8 @@ class Run:
 
     def keep(self) -> None:
         """Write the checkpoint, and a line of the log."""
-        save_checkpoint(
-            self.path,
-            net=self.net.state_dict(),
-            average=self.average.net.state_dict(),
-            optimiser=self.optimiser.state_dict(),
-            step=self.step,
-            used=self.clock.spent(),
-        )
+        used = self.clock.spent()
+        keep_state(self.path, self.net, self.average, self.optimiser, step=self.step, used=used)
         values = {
             "step": self.step,
             "minutes": self.clock.spent() / 60,
