@@ -229,7 +229,7 @@ def run_bench(
 
 def _reached(model: SwapModel, stage: Stage, threads: int, rounds: int) -> Reached | None:
     """Run the swap model and large products in turns: how near does it come to them?"""
-    from edge.roofline import raise_roof
+    from edge.roofline import kind_of, raise_roof
 
     roof = raise_roof([model], INSTALLED, [threads])
     if not roof.multiply_adds:
@@ -237,8 +237,9 @@ def _reached(model: SwapModel, stage: Stage, threads: int, rounds: int) -> Reach
     own, *others = measure({"swap model": stage, **roof.stages()}, min(rounds, _ROOF_ROUNDS))
     roof = roof.reached(others)
     gops, peak = roof.gops(own), roof.peak(model.card.precision, threads)
-    kind = "int8" if model.card.precision == "int8" else "float32"
-    return Reached(roof.multiply_adds, gops, peak, kind) if gops and peak else None
+    if not gops or not peak:
+        return None
+    return Reached(roof.multiply_adds, gops, peak, kind_of(model.card.precision))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ EdgeError
 ├── ProvenanceError       label, manifest or signature could not be made or did not verify
 │   ├── LabelError        the visible label cannot be drawn legibly
 │   ├── KeyStoreError     a key or certificate is missing, unreadable or unsafe
+│   │   └── WrongPassphrase  a key does not open with the passphrase that was given
 │   └── TimeStampError    no time stamp could be had from the configured authority
 ├── LedgerError           the ledger is damaged or cannot be written
 └── OutputError           an output cannot be written where it should go
@@ -56,6 +57,7 @@ __all__ = [
     "ProviderError",
     "TimeStampError",
     "UsageError",
+    "WrongPassphrase",
 ]
 
 
@@ -137,6 +139,10 @@ class LabelError(ProvenanceError):
 
 class KeyStoreError(ProvenanceError):
     """A key or certificate is missing, unreadable or unsafe."""
+
+
+class WrongPassphrase(KeyStoreError):
+    """A key does not open with the passphrase that was given."""
 
 
 class TimeStampError(ProvenanceError):

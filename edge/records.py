@@ -67,6 +67,12 @@ class Face:
     landmarks: NDArray[np.float32]
 
 
+def region_of(face: Face) -> Region:
+    """Return a face's box in whole pixels; it may reach past the frame's edge."""
+    x, y, width, height = (round(value) for value in face.box)
+    return Region(x, y, max(width, 0), max(height, 0))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
     """The aligned square that a model sees.

@@ -60,7 +60,12 @@ class Roof:
             precision: Of the card: fp32, fp16, int8 or w8.
             threads: Of its engine.
         """
-        return self.peaks.get(("int8" if precision == "int8" else "float32", threads))
+        return self.peaks.get((kind_of(precision), threads))
+
+
+def kind_of(precision: str) -> str:
+    """Return which products show the peak for a card's precision: int8 or float32."""
+    return "int8" if precision == "int8" else "float32"
 
 
 def raise_roof(models: Sequence[SwapModel], shelf: Shelf, threads: Iterable[int]) -> Roof:

@@ -151,7 +151,7 @@ def tried(
         raise BundleError(f"{what}: no way of running it works here: {reasons}")
     frame, faces, detector = _sample(detector_name, shelf)
     crops = [opened[0].model.align(frame, face) for face in faces]
-    source = _source(opened[0].model, shelf, detector)
+    source = _source(opened[0].model, detector)
     good, bad = _compared(opened, crops, source, least)
     roof = raise_roof([each.model for each in opened], shelf, [way.trial.threads for way in good])
     timed, roof = _timed(good, crops[0], source, rounds, roof, told)
@@ -206,7 +206,7 @@ def _sample(
     raise NoFaceError(f"{detector_name} finds no face in the sample pictures")
 
 
-def _source(model: SwapModel, shelf: Shelf, detector: Detector) -> Source:
+def _source(model: SwapModel, detector: Detector) -> Source:
     """Return somebody who is nobody to swap in, as the model takes it."""
     spec = model.card.source
     if spec is None or spec.kind == "baked":

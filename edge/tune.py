@@ -157,8 +157,9 @@ def tune_models(
     slowed = invalid_reason(before, read_state())
     if slowed:
         raise BackendError(f"{what}: {slowed}; mend that, and run edge tune again")
-    order, best = _best(timed)
-    return Tuned((*timed, *left_out), order, best, None, roof)
+    best = _best(timed)
+    counts_of = {way: trial.threads for way, trial in best.items()}
+    return Tuned((*timed, *left_out), tuple(best), counts_of, None, roof)
 
 
 def _counts(threads: Sequence[int], rounds: int) -> tuple[int, ...]:
@@ -190,30 +191,21 @@ def quality_of(bundle: Bundle) -> dict[str, float]:
     return {form: min(value, BEST) for form, value in found.items() if math.isfinite(value)}
 
 
-def _best(timed: Sequence[Trial]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Return the ways, quickest first, and the best number of threads of each."""
-    threads: dict[str, int] = {}
+def _best(timed: Sequence[Trial]) -> dict[str, Trial]:
+    """Return the quickest trial of each way, the quickest way first."""
+    best: dict[str, Trial] = {}
     for trial in timed:
-        threads.setdefault(trial.way, trial.threads)
-    return tuple(threads), threads
-
-
-def _best_cores(timed: Sequence[Trial]) -> dict[str, tuple[int, ...]]:
-    """Return the cores that the quickest trial of each way stayed on."""
-    cores: dict[str, tuple[int, ...]] = {}
-    for trial in timed:
-        cores.setdefault(trial.way, trial.cores)
-    return cores
+        best.setdefault(trial.way, trial)
+    return best
 
 
 def _written(
     bundle: Bundle, timed: Sequence[Trial], left_out: Sequence[Trial], roof: Roof
 ) -> Tuned:
-    order, threads = _best(timed)
-    engines: dict[str, str] = {}
-    for trial in timed:
-        engines.setdefault(trial.way, trial.engine)
-    cores = {name: numbers for name, numbers in _best_cores(timed).items() if numbers}
+    best = _best(timed)
+    order, threads = tuple(best), {way: trial.threads for way, trial in best.items()}
+    engines = {way: trial.engine for way, trial in best.items()}
+    cores = {way: trial.cores for way, trial in best.items() if trial.cores}
     trials = (*timed, *left_out)
     evidence: list[dict[str, Any]] = [trial.to_dict() for trial in trials]
     file = save_tuning(

@@ -15,7 +15,7 @@ from edge.cli import EXIT_ERROR, one_line
 from edge.cli._kiosk import check_kiosk, configure_kiosk, run_kiosk
 from edge.cli._swapping import configure_faces_live, configure_label, configure_leave
 from edge.cli.run import configure_revocations, take_over
-from edge.cli.swap import configure_engines, engines_of
+from edge.cli.swap import configure_engines, swapper_of
 
 if TYPE_CHECKING:
     from edge.live.reopening import Reopening, SourceState
@@ -241,20 +241,9 @@ def _told(state: SourceState) -> None:
 
 def _swapper(arguments: argparse.Namespace) -> Swapper:
     from edge.bundle.opening import open_bundle
-    from edge.swap import Swapper
 
     if arguments.bundle is None:
-        return Swapper(
-            arguments.identity,
-            purpose=arguments.purpose,
-            target_is=arguments.target_is,
-            target_consent=arguments.target_consent,
-            faces=arguments.faces,
-            match=arguments.match,
-            engines=engines_of(arguments),
-            label_language=arguments.label_language,
-            label_style=arguments.label_style,
-        )
+        return swapper_of(arguments)
     bundle = open_bundle(arguments.bundle)
     for note in bundle.notes:
         _say(note)

@@ -95,7 +95,7 @@ def configure_engines(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Swap and print what was made."""
-    return swap_all(_swapper(arguments), arguments)
+    return swap_all(swapper_of(arguments, arguments.source_picture), arguments)
 
 
 def engines_of(arguments: argparse.Namespace) -> Engines:
@@ -116,7 +116,8 @@ def engines_of(arguments: argparse.Namespace) -> Engines:
     )
 
 
-def _swapper(arguments: argparse.Namespace) -> Swapper:
+def swapper_of(arguments: argparse.Namespace, source_picture: Path | None = None) -> Swapper:
+    """Return a swapper for the identity that the options name."""
     from edge.swap import Swapper
 
     return Swapper(
@@ -126,7 +127,7 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
         target_consent=arguments.target_consent,
         faces=arguments.faces,
         match=arguments.match,
-        source_picture=arguments.source_picture,
+        source_picture=source_picture,
         engines=engines_of(arguments),
         label_language=arguments.label_language,
         label_style=arguments.label_style,

@@ -314,7 +314,7 @@ def load_identity(path: str | Path, ask: vault.Ask = vault.ask_terminal) -> Iden
     identity = parse_identity(data, str(path))
     # The installer, not the owner, sets the permissions of what is shipped.
     shipped = place.resolve().is_relative_to(resources.samples_dir().resolve())
-    if not shipped and (writable_by_others(place) or readable_by_others(place)):
+    if not shipped and readable_by_others(place):
         verb = "write to" if writable_by_others(place) else "read"
         raise IdentityError(
             f"others may {verb} the identity {path}: run 'chmod 600' on it (a disk without rights, "

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from edge.consent.canonical import canonical_bytes, is_hex
 from edge.consent.storage import read_record
-from edge.errors import KeyStoreError
+from edge.errors import KeyStoreError, WrongPassphrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ def unlock_private_key(path: Path, passphrase: str) -> Ed25519PrivateKey:
             raise KeyStoreError(f"the key {path} has no passphrase") from error
         return load_private_key(path)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise KeyStoreError(f"the passphrase is wrong, or {path} is damaged") from error
+        raise WrongPassphrase(f"the passphrase is wrong, or {path} is damaged") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyStoreError(f"{path} is no Ed25519 key")
     return key

@@ -86,7 +86,7 @@ class Follower:
             "since": self._since,
         }
 
-    def restore(self, state: Mapping[str, Any], before: Frame | None) -> None:
+    def restore(self, state: Mapping[str, Any], before: Frame) -> None:
         """Go on where another follower stopped.
 
         Args:
@@ -96,8 +96,7 @@ class Follower:
         self._faces = tuple(face_from_json(face) for face in state["faces"])
         self._moves = tuple(np.array(move, np.float32) for move in state["moves"])
         self._since = int(state["since"])
-        if before is not None:
-            self._is_cut(before)
+        self._is_cut(before)
 
     def _is_cut(self, frame: Frame) -> bool:
         small = frame[::_GRAIN, ::_GRAIN, 1].astype(np.int16)

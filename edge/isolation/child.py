@@ -9,7 +9,6 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from edge.errors import EdgeError
 from edge.isolation.confine import confine
 from edge.isolation.run import Request, request_from
 
@@ -40,8 +39,6 @@ def serve(request: Request, answer: int) -> NoReturn:
         facts: dict[str, object] = {"done": done}
     except MemoryError:
         facts = {"error": "MemoryError", "message": ""}
-    except EdgeError as error:
-        facts = {"error": type(error).__name__, "message": str(error)}
     except Exception as error:  # noqa: BLE001 - one line instead of a traceback, whatever it is
         facts = {"error": type(error).__name__, "message": str(error)}
     head = json.dumps(facts).encode() + b"\n"

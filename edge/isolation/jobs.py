@@ -46,7 +46,7 @@ def _picture(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, byt
     return packed(head), picture.frame.tobytes() + alpha + icc
 
 
-_ENGINES = {".onnx": "ort", ".ort": "ort", ".tflite": "litert", ".mnn": "mnn", ".param": "ncnn"}
+_ENGINES = {".onnx": "ort", ".ort": "ort", ".tflite": "litert", ".mnn": "mnn"}
 _FREE_SIDE = 64  # of an input whose sides the graph leaves open, where it is a picture
 
 

@@ -122,9 +122,8 @@ class Unfinished:
 
     def __enter__(self) -> Unfinished:
         try:
-            if not self._keep:
-                self._refuse_in_use()
-                _remove(self.folder)
+            if not self._keep and not _removed(self.folder):
+                raise _in_use(self._output)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = _locked(self.folder)
         except OSError as error:
@@ -149,13 +148,6 @@ class Unfinished:
             _remove(self.folder)
         if self._lock is not None:
             os.close(self._lock)
-
-    def _refuse_in_use(self) -> None:
-        if self.folder.is_dir():
-            lock = _locked(self.folder)
-            if lock is None:
-                raise _in_use(self._output)
-            os.close(lock)
 
     def go_on(self, settings: Mapping[str, str]) -> Journal | None:
         """Return what is finished, if it is of this very video and command; None where nothing is.
@@ -340,10 +332,9 @@ def remove_outlived(folder: Path, now: float | None = None) -> None:
         folder: Where outputs are to be written; a missing one holds none.
         now: Seconds since 1970; the time now by default.
     """
-    ending = _SUFFIX
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            if name.startswith(".") and name.endswith(ending) and f".{host_tag()}-" in name:
+            if name.startswith(".") and name.endswith(_SUFFIX) and f".{host_tag()}-" in name:
                 with contextlib.suppress(OSError):
                     _remove_outlived(folder / name, time.time() if now is None else now)
 
@@ -356,13 +347,22 @@ def _remove_outlived(folder: Path, now: float) -> None:
         known = _read(journal)
         output = folder.with_name(Path(known.output).name)
         outlived |= known.whole and output.is_file() and output.stat().st_mtime > made
-    if not outlived:
-        return
+    if outlived:
+        _removed(folder)
+
+
+def _removed(folder: Path) -> bool:
+    """Remove a folder while holding its lock; return False, and leave it, where it is in use."""
+    if not folder.is_dir():
+        return True
     lock = _locked(folder)
     if lock is None:
-        return
-    _remove(folder)
-    os.close(lock)
+        return False
+    try:
+        _remove(folder)
+    finally:
+        os.close(lock)
+    return True
 
 
 # The journal as a file --------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from edge.jobs.deliver import deliver
 from edge.jobs.line import InOrder
 from edge.jobs.results import Done, Stopwatch
 from edge.jobs.unfinished import SEGMENT, Unfinished
-from edge.media.encoding import Clock, Encoder, best_codec, encoder_version, ticks_of
-from edge.media.pyav import load_av
+from edge.media.encoding import Clock, Encoder, encoder_version
 from edge.media.video_in import open_video
 from edge.media.video_out import join_segments
 from edge.provenance.implicit import implicit_json, mp4_metadata
@@ -22,7 +21,7 @@ from edge.provenance.label import Label
 from edge.provenance.signer import ready_to_sign
 from edge.provenance.watermark.embed import watermark_for
 from edge.publish import Publication
-from edge.records import Region
+from edge.records import Region, region_of
 from edge.registry import sha256_of
 
 if TYPE_CHECKING:
@@ -161,16 +160,11 @@ def _place_label(swapper: Swapper, source: Path, progress: Progress) -> LabelPla
             judge.see(frame, str(source))
             if frame.index % step:
                 continue
-            regions += [_region(face) for face in swapper.find(frame.frame, VIDEO_PASSES)]
+            regions += [region_of(face) for face in swapper.find(frame.frame, VIDEO_PASSES)]
             progress(frame.index, info.frames, "looking ahead")
         if frame is None:
             raise NoFaceError(f"{source}: has no frames")
         return swapper.plan_label(frame.frame, regions)
-
-
-def _region(face: Face) -> Region:
-    x, y, width, height = (round(value) for value in face.box)
-    return Region(x, y, max(width, 0), max(height, 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,8 +247,8 @@ def _swap_frames(
     frames = reader.sampled(1, max(0, done - 1))
     if done:
         way.go_on(journal.state, next(frames))
-    clock = Clock(info, ticks_of(info, best_codec(load_av())), journal.last)
     encoder, held = Encoder(info), 0
+    clock = Clock(info, encoder.ticks, journal.last)
     with InOrder(way.read(frames), way.look, way.swap) as line:
         for seen in line:
             frame = seen.frame

@@ -39,15 +39,10 @@ class Figures:
         ages = sorted(age for _, age in self._recent())
         if not ages:
             return None
-        return tuple_of(ages)
+        last = len(ages) - 1
+        return ages[round(last * 0.5)] * 1e3, ages[round(last * 0.95)] * 1e3
 
     def _recent(self) -> list[tuple[float, float]]:
         since = time.monotonic() - WINDOW
         with self._lock:
             return [one for one in self._seen if one[0] >= since]
-
-
-def tuple_of(ages: list[float]) -> tuple[float, float]:
-    """Return the p50 and p95 of sorted ages in seconds, as milliseconds."""
-    last = len(ages) - 1
-    return ages[round(last * 0.5)] * 1e3, ages[round(last * 0.95)] * 1e3

@@ -17,7 +17,7 @@ from edge.media.video_info import VideoFrame
 from edge.provenance.label import Label
 from edge.provenance.watermark.embed import VideoWatermark
 from edge.provenance.watermark.identifier import watermark_id
-from edge.records import Region
+from edge.records import region_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,6 @@ class Pipeline:
 
     Attributes:
         stream: The stream's id, `urn:uuid:...`, which the watermark in every frame is of.
-        withheld: Frames that were made and not let out, because there was no leave any more.
     """
 
     def __init__(self, swapper: Swapper, leave: Leave, rate: float, *, beside: bool) -> None:
@@ -89,7 +88,6 @@ class Pipeline:
         """
         self._swapper, self._leave, self._beside = swapper, leave, beside
         self.stream = uuid.uuid4().urn
-        self.withheld = 0
         self._follower, self._steady = swapper.follower(), Steady()
         self._judge = swapper.gates.watch(rate)
         self._marks: _Marks | None = None
@@ -116,7 +114,6 @@ class Pipeline:
         marks.label.draw(frame)
         marks.watermark.draw(frame)
         if not self._leave.covers_now():
-            self.withheld += 1
             return None
         index, self._index = self._index, self._index + 1
         return Shown(frame, index, seen.taken.at, len(seen.faces), marks.label.place, seen.original)
@@ -125,16 +122,11 @@ class Pipeline:
         """Return label and watermark; the label never moves while frames keep their size."""
         height, width = frame.shape[:2]
         if self._marks is None or self._marks.size != (width, height):
-            place = self._swapper.plan_label(frame, [_region(face) for face in faces])
+            place = self._swapper.plan_label(frame, [region_of(face) for face in faces])
             identifier = watermark_id(self.stream)
             mark = VideoWatermark(identifier, width, height)
             self._marks = _Marks((width, height), Label(place), mark)
         return self._marks
-
-
-def _region(face: Face) -> Region:
-    x, y, width, height = (round(value) for value in face.box)
-    return Region(x, y, max(width, 0), max(height, 0))
 
 
 BESIDE_WIDTH = 240

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edge.consent.canonical import utc_now, utc_text
@@ -53,7 +53,6 @@ class Outcome:
     """What a stream came to.
 
     Attributes:
-        stream: Its id.
         reason: Why it ended, for people.
         frames: Frames that went out.
         dropped: Frames of the source that newer ones replaced.
@@ -61,9 +60,9 @@ class Outcome:
         faces: The most faces in one frame.
         recording: The recording's last state; None without one.
         error: What ended it, where it was no ordinary end.
+        interrupted: Whether the operator asked for the end (Ctrl-C), whatever else ended it too.
     """
 
-    stream: str
     reason: str
     frames: int
     dropped: int
@@ -71,6 +70,7 @@ class Outcome:
     faces: int
     recording: RecordingState | None
     error: EdgeError | None
+    interrupted: bool
 
 
 class Session:
@@ -95,6 +95,7 @@ class Session:
         self._swapper, self._source, self._plan = swapper, source, plan
         self._reason: str | None = None
         self._error: EdgeError | None = None
+        self._interrupted = False
         self._line: Latest | None = None
         self._lock = threading.Lock()
         self._start = time.monotonic()
@@ -117,11 +118,7 @@ class Session:
                 on_error=self.fail,
             )
         )
-        self.broadcast = (
-            Broadcast(self._record_of, replace(first, part="frame"), self.fail)
-            if plan.show
-            else None
-        )
+        self.broadcast = Broadcast(self._record_of, first, self.fail) if plan.show else None
 
     @property
     def stream(self) -> str:
@@ -150,6 +147,7 @@ class Session:
         except EdgeError as error:
             self.fail(error)
         except KeyboardInterrupt:
+            self._interrupted = True
             self.stop("stopped by the operator")
         finally:
             if timer is not None:
@@ -191,11 +189,6 @@ class Session:
                 self._error = error
         self.stop(str(error))
 
-    @property
-    def over(self) -> str | None:
-        """Why it has ended; None while it runs."""
-        return self._reason
-
     def status(self) -> dict[str, Any]:
         """Return how it is, as the page shows it."""
         state, permit = self._source.state, self.leave.permit("live")
@@ -206,13 +199,7 @@ class Session:
             "state": "running" if self._reason is None else "ended",
             "reason": self._reason or "",
             "stream": self.stream,
-            "source": {
-                "name": state.name,
-                "state": state.state,
-                "reason": state.reason,
-                "tries": state.tries,
-                "losses": state.losses,
-            },
+            "source": asdict(state),
             "frames": self._figures.frames,
             "fps": round(self._figures.rate(), 1),
             "made_ms": None if ages is None else [round(age, 1) for age in ages],
@@ -296,7 +283,6 @@ class Session:
         if recorder is not None and recorder.state.error and self._error is None:
             self._error = OutputError(recorder.state.error)
         return Outcome(
-            stream=self.stream,
             reason=self._reason or "",
             frames=self._figures.frames,
             dropped=0 if self._line is None else self._line.dropped,
@@ -304,4 +290,5 @@ class Session:
             faces=self._most,
             recording=None if recorder is None else recorder.state,
             error=self._error,
+            interrupted=self._interrupted,
         )

@@ -114,7 +114,7 @@ class Clock:
     """
 
     def __init__(self, info: VideoInfo, ticks: Fraction, last: int | None = None) -> None:
-        self._info, self._ticks = info, ticks
+        self._info, self.ticks = info, ticks
         self.last = last
 
     def stamp(self, pts: int | None) -> int:
@@ -126,9 +126,9 @@ class Clock:
         """
         step = 1
         if pts is None:
-            step = max(1, round(1 / ((self._info.rate or 25) * self._ticks)))
-        elif self._ticks != self._info.time_base:
-            pts = round(pts * self._info.time_base / self._ticks)
+            step = max(1, round(1 / ((self._info.rate or 25) * self.ticks)))
+        elif self.ticks != self._info.time_base:
+            pts = round(pts * self._info.time_base / self.ticks)
         if self.last is not None and (pts is None or pts <= self.last):
             pts = self.last + step
         self.last = pts or 0
@@ -148,11 +148,11 @@ class Encoder:
         """
         self._av = load_av()
         codec = codec or best_codec(self._av)
-        self._info, self._ticks = info, ticks_of(info, codec)
+        self._info, self.ticks = info, ticks_of(info, codec)
         self._matrix = working_matrix(self._av, info.colour.matrix)
         self._context: Any = self._av.CodecContext.create(codec, "w")
         self._context.options = options_of(codec)
-        configure(self._context, info, self._ticks, threads)
+        configure(self._context, info, self.ticks, threads)
         self._context.flags |= _GLOBAL_HEADER
 
     def encode(self, frame: NDArray[np.uint8], pts: int) -> list[Coded]:
@@ -166,7 +166,7 @@ class Encoder:
             MediaError: The frame is of another size.
         """
         picture = coloured(self._av, frame, self._info, self._matrix)
-        picture.pts, picture.time_base = pts, self._ticks
+        picture.pts, picture.time_base = pts, self.ticks
         return [_coded(packet) for packet in self._context.encode(picture)]
 
     def finish(self) -> list[Coded]:

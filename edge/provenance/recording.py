@@ -7,7 +7,6 @@ of the file before, and one device signed them all.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -15,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.provenance.container import sniff
+from edge.registry import sha256_of
 
 if TYPE_CHECKING:
     from edge.provenance.verdict import Verdict
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def recordings_of(
                 live.previous,
                 live.last,
                 live.length,
-                _sha256(Path(verdict.file)),
+                sha256_of(Path(verdict.file)),
                 certificate,
             )
         )
@@ -179,11 +177,3 @@ def _end(stream: str, ordered: Sequence[_Segment], entered: Sequence[tuple[str, 
             "loss of power), or segments were removed"
         ]
     return []
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

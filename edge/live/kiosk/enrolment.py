@@ -18,7 +18,7 @@ from edge.consent.signing import unlock_private_key
 from edge.consent.store import keep_consent
 from edge.consent.terms import Attestation, Terms
 from edge.consent.trust import load_trust
-from edge.errors import KeyStoreError
+from edge.errors import KeyStoreError, WrongPassphrase
 from edge.faces.quality import check_photo
 from edge.live.kiosk.form import Answers, keep_form
 from edge.live.kiosk.visit import Place
@@ -156,10 +156,8 @@ def check_agent_key(path: Path) -> None:
     """
     try:
         unlock_private_key(path, "")
-    except KeyStoreError as error:
-        if "passphrase is wrong" in str(error):
-            return
-        raise
+    except WrongPassphrase:
+        return
     raise KeyStoreError(
         f"{path} has no passphrase: an attendant types one for every visitor; 'openssl genpkey "
         "-algorithm ed25519 -aes256 -out agent.pem' makes such a key"

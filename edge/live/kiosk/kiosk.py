@@ -107,8 +107,7 @@ class Kiosk:
         left = 0
         if session is not None and stage == "visit":
             shown = session.status()
-            ends = session.leave.permit("live").not_after
-            left = max(0, round((ends - utc_now()).total_seconds()))
+            left = shown["consent"]["seconds_left"]
         desk, erased = self._desk, self._erased
         kiosk = {
             "stage": stage,
@@ -250,7 +249,7 @@ class Kiosk:
 
         outcome = session.run(still_there)
         self._told(f"visit {self.visits} ended: {outcome.reason}")
-        return outcome.reason == "stopped by the operator"
+        return outcome.interrupted
 
 
 def _for_the_visitor(error: BaseException) -> BaseException:
