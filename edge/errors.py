@@ -11,7 +11,7 @@ EdgeError
 │   ├── CardError         a card is malformed
 │   └── DownloadError     a model file cannot be pulled, or is another one
 ├── BackendError          an engine cannot do what it was asked to
-│   ├── EngineMissing     the engine's package is not installed
+│   ├── EngineMissing     the engine's package is not installed, or does not load
 │   └── ProviderError     the provider that was asked for is not the one that runs
 ├── ConsentError          there is no valid consent for this
 │   └── IdentityError     an identity file is damaged, changed, or for another recogniser
@@ -102,7 +102,7 @@ class BackendError(EdgeError):
 
 
 class EngineMissing(BackendError):
-    """The engine's package is not installed."""
+    """The engine's package is not installed, or it does not load."""
 
 
 class ProviderError(BackendError):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.backends._interpreter import InterpreterSession, check_providers, open_interpreter
+from edge.backends._missing import engine_missing
 from edge.backends.base import CPU_PROVIDER
-from edge.errors import EngineMissing
 
 
 def _import_engine() -> tuple[Any, str]:
@@ -18,8 +18,8 @@ def _import_engine() -> tuple[Any, str]:
 
         return Interpreter, version("ai-edge-litert")
     except (ImportError, PackageNotFoundError) as error:
-        raise EngineMissing(
-            "ai-edge-litert is not installed: pip install 'edge-swap[litert]'"
+        raise engine_missing(
+            "ai-edge-litert", "ai_edge_litert", "pip install 'edge-swap[litert]'", error
         ) from error
 
 

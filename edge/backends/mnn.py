@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
+from edge.backends._missing import engine_missing
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
-from edge.errors import BackendError, EngineMissing, ModelError
+from edge.errors import BackendError, ModelError
 from edge.media.quiet import captured_stdout
 
 _MOST_THREADS = 4
@@ -34,7 +35,7 @@ def _import_engine() -> tuple[Any, str]:
             import MNN
         return MNN, version("MNN")
     except (ImportError, PackageNotFoundError) as error:
-        raise EngineMissing("MNN is not installed: pip install 'edge-swap[mnn]'") from error
+        raise engine_missing("MNN", "MNN", "pip install 'edge-swap[mnn]'", error) from error
 
 
 @dataclass(frozen=True, slots=True)

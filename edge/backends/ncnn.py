@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
+from edge.backends._missing import engine_missing
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
-from edge.errors import BackendError, EngineMissing, ModelError
+from edge.errors import BackendError, ModelError
 from edge.media.quiet import captured_stderr
 
 PARAM, BINARY, NAMES = "model.param", "model.bin", "names.json"
@@ -48,7 +49,7 @@ def _import_engine() -> tuple[Any, str]:
 
         return ncnn, version("ncnn")
     except (ImportError, PackageNotFoundError) as error:
-        raise EngineMissing("ncnn is not installed: pip install 'edge-swap[ncnn]'") from error
+        raise engine_missing("ncnn", "ncnn", "pip install 'edge-swap[ncnn]'", error) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
+from edge.backends._missing import engine_missing
 from edge.backends._onnx_file import check_onnx_file
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
-from edge.errors import BackendError, EngineMissing, ModelError
+from edge.errors import BackendError, ModelError
 
 _REPORTER = "openvino_telemetry"
 
@@ -32,8 +33,8 @@ def _import_engine() -> tuple[Any, str]:
             import openvino
         return openvino, version("openvino")
     except (ImportError, PackageNotFoundError) as error:
-        raise EngineMissing(
-            "OpenVINO is not installed: pip install 'edge-swap[openvino]'"
+        raise engine_missing(
+            "OpenVINO", "openvino", "pip install 'edge-swap[openvino]'", error
         ) from error
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge.backends._binding import Binding, can_bind
+from edge.backends._missing import engine_missing
 from edge.backends._onnx_file import check_onnx_file
 from edge.backends._provider_options import device_of, ready
 from edge.backends.base import CPU_PROVIDER, first_line
-from edge.errors import BackendError, EngineMissing, ModelError, ProviderError
+from edge.errors import BackendError, ModelError, ProviderError
 
 _PACKAGES = (
     "onnxruntime",
@@ -59,9 +60,12 @@ def _import_engine() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise EngineMissing(
-            "onnxruntime is not installed: pip install 'edge-swap[cpu]' "
-            "(on a Jetson, use the onnxruntime-gpu that comes with JetPack)"
+        raise engine_missing(
+            "onnxruntime",
+            "onnxruntime",
+            "pip install 'edge-swap[cpu]' "
+            "(on a Jetson, use the onnxruntime-gpu that comes with JetPack)",
+            error,
         ) from error
     return onnxruntime
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from edge.backends._interpreter import InterpreterSession, check_providers, open_interpreter
+from edge.backends._missing import engine_missing
 from edge.backends.base import CPU_PROVIDER
-from edge.errors import BackendError, EngineMissing
+from edge.errors import BackendError
 
 _LAST_PYTHON = (3, 11)
 _INSTEAD = "pip install 'edge-swap[litert]' and use --backend litert"
@@ -41,9 +42,11 @@ def _import_engine() -> tuple[Any, str]:
 
         return Interpreter, version("tflite-runtime")
     except (ImportError, PackageNotFoundError) as error:
-        raise EngineMissing(
-            "tflite-runtime is not installed: pip install 'edge-swap[tflite]' "
-            "(or better: 'edge-swap[litert]' and --backend litert)"
+        raise engine_missing(
+            "tflite-runtime",
+            "tflite_runtime",
+            "pip install 'edge-swap[tflite]' (or better: 'edge-swap[litert]' and --backend litert)",
+            error,
         ) from error
 
 
