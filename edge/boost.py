@@ -50,6 +50,8 @@ def take_apart(picture: NDArray[Scalar], boost: int) -> list[NDArray[Scalar]]:
         N * N contiguous arrays of (S, S) or (S, S, C); number i * N + j holds the pixels of rows
         i, i + N, .. and columns j, j + N, ...
     """
+    if boost == 1:
+        return [np.ascontiguousarray(picture)]
     return [
         np.ascontiguousarray(picture[row::boost, column::boost])
         for row in range(boost)

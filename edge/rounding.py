@@ -141,14 +141,14 @@ def blurred(planes: NDArray[np.floating], sigma: float) -> NDArray[np.float64]:
     """Return planes of whole numbers blurred by a Gaussian, times the square of its weights' sum.
 
     Args:
-        planes: float (S, S, C) that holds whole numbers below 2^24.
+        planes: float (C, S, S) that holds whole numbers below 2^24.
         sigma: Of the Gaussian, pixels.
 
     Returns:
-        float64 (S, S, C) that holds whole numbers, every one exact.
+        float64 (C, S, S) that holds whole numbers, every one exact.
     """
-    side, _, count = planes.shape
+    count, side, _ = planes.shape
     weights = _gaussian(side, sigma)
-    down = (weights @ planes.reshape(side, -1).astype(np.float64)).reshape(side, side, count)
-    across = weights @ down.transpose(1, 0, 2).reshape(side, -1)
-    return across.reshape(side, side, count).transpose(1, 0, 2)
+    across = planes.reshape(-1, side).astype(np.float64) @ weights.T
+    whole: NDArray[np.float64] = weights @ across.reshape(count, side, side)
+    return whole

@@ -7,6 +7,7 @@ takes it on to the label, `edge.bench` measures it and throws it away, and a tes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -177,7 +178,7 @@ class SwapModel:
 
     def _masks(self, outputs: dict[str, NDArray[Any]], count: int) -> list[Floats]:
         if not self._mask_output:
-            return [np.ones((self._crop.size, self._crop.size), np.float32)] * count
+            return [_all_of_it(self._crop.size)] * count
         mask = outputs[self._mask_output]
         self._check(mask, self._mask_output, (count, 1))
         shown = mask[:, 0] / _SHOWS if self._picture.composited else mask[:, 0]
@@ -221,6 +222,14 @@ class SwapModel:
                 f"model {self.card.name}: output '{name}' holds values that are no numbers on "
                 f"{self.use.provider}; use a float32 model or another provider"
             )
+
+
+@lru_cache(maxsize=2)
+def _all_of_it(size: int) -> Floats:
+    """Return the mask of a model that has none; nobody writes to it."""
+    mask = np.ones((size, size), np.float32)
+    mask.flags.writeable = False
+    return mask
 
 
 def open_swap_model(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.contracts import PictureSpec, TensorSpec
+from edge.contracts import PictureSpec, TensorSpec, Triple
 
 
 def to_tensor(picture: NDArray[np.uint8], spec: TensorSpec) -> NDArray[np.float32]:
@@ -29,16 +30,31 @@ def to_tensor(picture: NDArray[np.uint8], spec: TensorSpec) -> NDArray[np.float3
 
 
 def _planes(picture: NDArray[np.uint8], spec: TensorSpec) -> NDArray[np.float32]:
-    flip = spec.channels == "RGB"
-    # The subtraction comes first in OpenCV, in uint8 units and in the output's channel order.
-    offset = tuple(mean / spec.scale for mean in spec.mean)
-    if len(set(spec.std)) == 1:
-        gain = spec.scale / spec.std[0]
-        tensor = cv2.dnn.blobFromImage(picture, gain, mean=offset, swapRB=flip)
-        return cast(NDArray[np.float32], tensor)
-    tensor = cv2.dnn.blobFromImage(picture, spec.scale, mean=offset, swapRB=flip)
-    spread = np.asarray(spec.std, np.float32).reshape(1, 3, 1, 1)
-    return cast(NDArray[np.float32], tensor / spread)
+    planes = np.empty((3, *picture.shape[:2]), np.uint8)
+    blue, green, red = planes[::-1] if spec.channels == "RGB" else planes
+    cv2.split(picture, (blue, green, red))
+    # In NumPy, for all planes at once: it takes half the time of OpenCV's blobFromImage.
+    offset, gain, spread = _normalisation(spec.scale, spec.mean, spec.std)
+    tensor = np.empty((1, *planes.shape), np.float32)
+    if offset.any():
+        np.subtract(planes, offset, out=tensor[0])
+        tensor *= gain
+    else:
+        np.multiply(planes, gain, out=tensor[0])
+    if spread is not None:
+        tensor /= spread
+    return tensor
+
+
+@lru_cache(maxsize=16)
+def _normalisation(
+    scale: float, mean: Triple, std: Triple
+) -> tuple[NDArray[np.float32], np.float32, NDArray[np.float32] | None]:
+    """Return what is taken away in uint8 steps, what is multiplied with, and what divided by."""
+    offset = np.array([each / scale for each in mean], np.float32).reshape(3, 1, 1)
+    if len(set(std)) == 1:
+        return offset, np.float32(scale / std[0]), None
+    return offset, np.float32(scale), np.array(std, np.float32).reshape(3, 1, 1)
 
 
 def to_picture(tensor: NDArray[np.float32], spec: PictureSpec) -> NDArray[np.uint8]:
@@ -54,8 +70,10 @@ def to_picture(tensor: NDArray[np.float32], spec: PictureSpec) -> NDArray[np.uin
     black, white = spec.range
     gain = 255.0 / (white - black)
     height, width = tensor.shape[2:]
+    values = tensor.reshape(3 * height, width)
     # What is darker than black is cut off first: OpenCV takes absolute values, and cuts off above.
-    values = cv2.max(tensor.reshape(3 * height, width), black)  # type: ignore[call-overload]
+    if values.min() < black:
+        values = cv2.max(values, black)  # type: ignore[call-overload]
     planes = cv2.convertScaleAbs(values, alpha=gain, beta=-black * gain)
     order = (2, 1, 0) if spec.channels == "RGB" else (0, 1, 2)
     parts = [planes[channel * height : (channel + 1) * height] for channel in order]

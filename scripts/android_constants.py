@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import device_test, paste, swapmodel
+from edge import device_test, softmask, swapmodel
 from edge.bundle import contents, holders, seal
 from edge.cards import load_card
 from edge.consent import record, revocation, storage, terms
@@ -110,9 +110,9 @@ def kotlin() -> str:
             "TEMPLATES",
             _map((n, _numbers(v for p in pts for v in p)) for n, pts in TEMPLATE_POINTS.items()),
         ),
-        ("FADE", repr(paste._FADE)),
-        ("LEAST_FADE", repr(paste._LEAST_FADE)),
-        ("FEATHER", repr(paste._FEATHER)),
+        ("FADE", repr(softmask._FADE)),
+        ("LEAST_FADE", repr(softmask._LEAST_FADE)),
+        ("FEATHER", repr(softmask._FEATHER)),
         ("MASK_SHOWS", repr(swapmodel._SHOWS)),
         ("LABEL_TEXTS", _map((k, _text(v)) for k, v in glyphs.TEXTS.items())),
         ("INK_PERCENT", str(round(label.INK_SHARE * 100))),

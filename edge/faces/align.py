@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 import cv2
@@ -20,6 +22,10 @@ TEMPLATES: dict[str, NDArray[np.float64]] = {
     name: np.array(points, np.float64) for name, points in TEMPLATE_POINTS.items()
 }
 """float64 (5, 2) each, x and y in [0, 1] of the crop's side; where they come from: templates.py."""
+
+Row = tuple[float, float, float]
+Rows = tuple[Row, Row]
+"""A map in Python's own numbers: six of them are no work for arrays."""
 
 _MIN_SPREAD = 1e-6  # squared pixels; below it the five points are one point
 
@@ -59,26 +65,37 @@ def similarity(
     Raises:
         UsageError: No such template, or the landmarks are not finite or fall together.
     """
-    start, goal = (part.tolist() for part in _pairs(landmarks, template, size))
+    points = _points(landmarks).tolist()
     # In Python's own numbers: five points are no work for arrays. And in real ones: products of
     # complex numbers are fused on ARM.
-    middle, aim = _centre(start), _centre(goal)
+    (u0, v0), goal = _goal(template, size)
+    x0, y0 = _centre(points)
     spread = along = across = 0.0
-    for (x, y), (u, v) in zip(start, goal, strict=True):
-        x, y, u, v = x - middle[0], y - middle[1], u - aim[0], v - aim[1]
+    for (x, y), (u, v) in zip(points, goal, strict=True):
+        x -= x0
+        y -= y0
         spread += x * x + y * y
         along += x * u + y * v
         across += x * v - y * u
     if spread < _MIN_SPREAD:
         raise UsageError("landmarks fall together in one point: no face can be aligned to them")
     a, b = along / spread, across / spread
-    shift = aim[0] - (a * middle[0] - b * middle[1]), aim[1] - (b * middle[0] + a * middle[1])
-    return np.array([[a, -b, shift[0]], [b, a, shift[1]]])
+    return np.array(((a, -b, u0 - (a * x0 - b * y0)), (b, a, v0 - (b * x0 + a * y0))))
 
 
-def _centre(points: list[list[float]]) -> tuple[float, float]:
+def _centre(points: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Return the mean of five points."""
-    return sum(x for x, _ in points) / 5, sum(y for _, y in points) / 5
+    return sum([x for x, _ in points]) / 5, sum([y for _, y in points]) / 5
+
+
+@lru_cache(maxsize=32)
+def _goal(
+    template: Template, size: int
+) -> tuple[tuple[float, float], tuple[tuple[float, float], ...]]:
+    """Return the middle of a template's points in pixels, and where they lie from there."""
+    points = (points_of(template) * size).tolist()
+    u0, v0 = _centre(points)
+    return (u0, v0), tuple((u - u0, v - v0) for u, v in points)
 
 
 def affine(landmarks: NDArray[np.floating], template: Template, size: int) -> NDArray[np.float64]:
@@ -96,7 +113,7 @@ def affine(landmarks: NDArray[np.floating], template: Template, size: int) -> ND
         UsageError: No such template, or the landmarks are not finite, lie on one line, or are
             mirrored.
     """
-    start, goal = _pairs(landmarks, template, size)
+    start, goal = _points(landmarks), points_of(template) * size
     centre, middle = start.mean(axis=0), goal.mean(axis=0)
     (x, y), (u, v) = (start - centre).T, (goal - middle).T
     xx, xy, yy = (float((one * other).sum()) for one, other in ((x, x), (x, y), (y, y)))
@@ -121,33 +138,44 @@ def _about(
     return np.column_stack([linear, shift])
 
 
-def _pairs(
-    landmarks: NDArray[np.floating], template: Template, size: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return landmarks and template as float64 (5, 2) in pixels, checked."""
-    goals = points_of(template)
+def _points(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return landmarks as float64 (5, 2), checked."""
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
         raise UsageError("landmarks must be five points with finite coordinates")
-    return points, goals * size
+    return points
+
+
+def rows_of(matrix: NDArray[np.float64]) -> Rows:
+    """Return a map, float64 (2, 3), in Python's own numbers."""
+    (a, b, x), (c, d, y) = matrix.tolist()
+    return (a, b, x), (c, d, y)
+
+
+def way_back(rows: Rows) -> Rows:
+    """Return the way back of a similarity or affine map."""
+    (a, b, x), (c, d, y) = rows
+    area = a * d - b * c
+    return (
+        (d / area, -b / area, (b * y - d * x) / area),
+        (-c / area, a / area, (c * x - a * y) / area),
+    )
+
+
+def enlarges(rows: Rows) -> float:
+    """Return how much a map enlarges lengths; the mean of all directions for an affine one."""
+    (a, b, _), (c, d, _) = rows
+    return math.sqrt(abs(a * d - b * c))
 
 
 def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the way back of a similarity or affine map, float64 (2, 3)."""
-    (a, b, x), (c, d, y) = matrix.tolist()
-    area = a * d - b * c
-    return np.array(
-        [
-            [d / area, -b / area, (b * y - d * x) / area],
-            [-c / area, a / area, (c * x - a * y) / area],
-        ]
-    )
+    return np.array(way_back(rows_of(matrix)))
 
 
 def scale_of(matrix: NDArray[np.float64]) -> float:
     """Return how much a map enlarges lengths; the mean of all directions for an affine one."""
-    (a, b, _), (c, d, _) = matrix.tolist()
-    return float(np.sqrt(abs(a * d - b * c)))
+    return enlarges(rows_of(matrix))
 
 
 def corners(size: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -180,7 +208,8 @@ def align_to(frame: NDArray[np.uint8], face: Face, spec: CropSpec, times: int = 
     size = spec.size * times
     fit = affine if spec.fit == "affine" else similarity
     matrix = fit(face.landmarks, spec.template, size)
-    matrix[:, 2] += spec.offset * times
+    if spec.offset:
+        matrix[:, 2] += spec.offset * times
     return cut(frame, matrix, size)
 
 
@@ -280,13 +309,15 @@ def _part(
     The part is halved as often as the crop still shrinks by two or more: averaging 2 x 2 pixels is
     the one step that OpenCV has a fast path for.
     """
-    scale = scale_of(matrix)
+    there = rows_of(matrix)
+    scale = enlarges(there)
     halvings = int(math.log2(1 / scale)) if scale < _ALIASING_SCALE else 0
-    factor = 2**halvings
+    factor = 1 << halvings
     low, high = -0.5, size - 0.5
     spans = []
-    for (a, b, c), most in zip(inverse(matrix).tolist(), frame.shape[1::-1], strict=True):
-        places = [a * x + b * y + c for x in (low, high) for y in (low, high)]
+    for (a, b, c), most in zip(way_back(there), frame.shape[1::-1], strict=True):
+        p, q, r, s = a * low, a * high, b * low, b * high
+        places = (p + r + c, p + s + c, q + r + c, q + s + c)
         # One block of margin, for the bilinear neighbours; a crop far outside repeats the edge.
         first = min(max(math.floor(min(places)) - factor, 0), most - 1)
         spans.append((first, min(max(math.ceil(max(places)) + factor + 1, first + 1), most)))
@@ -302,10 +333,10 @@ def _part(
         )
     # The centre of small pixel u lies at factor * u + (factor - 1) / 2 in the part.
     centre = (factor - 1) / 2
-    (a, b, c), (d, e, f) = matrix.tolist()
+    (a, b, c), (d, e, f) = there
     x, y = x0 + centre, y0 + centre
-    there = [
-        [a * factor, b * factor, a * x + b * y + c],
-        [d * factor, e * factor, d * x + e * y + f],
-    ]
-    return part, np.array(there)
+    shrunk = (
+        (a * factor, b * factor, a * x + b * y + c),
+        (d * factor, e * factor, d * x + e * y + f),
+    )
+    return part, np.array(shrunk)

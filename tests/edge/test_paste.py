@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from edge import paste as module
 from edge.errors import UsageError
-from edge.faces.align import inverse, scale_of
-from edge.paste import feather, paste, put_back
+from edge.faces.align import inverse, rows_of, scale_of, way_back
+from edge.paste import paste, put_back
 from edge.records import Crop, Region
+from edge.softmask import feather, of_alpha
 
 SIZE = 64
 
@@ -73,7 +74,7 @@ def test_it_agrees_with_a_paste_in_float64(
     alpha, matrix = feather(ellipse()), _matrix(scale, degrees, *place)
     expected = _reference(frame, picture, alpha, matrix)
     before = frame.copy()
-    region = paste(frame, picture, alpha, matrix)
+    region = paste(frame, picture, of_alpha(alpha), matrix)
     assert np.abs(frame - expected).max() <= _LIMIT
     _assert_untouched_outside(before, frame, region)
 
@@ -98,14 +99,31 @@ def test_a_solid_middle_is_copied_where_it_is_one(
     shapes["off the middle"][4:40, 20:60] = 1
     shapes["ring"][30:34, 30:34] = 0.5
     frame, picture = smooth(300, 340, 1), smooth(SIZE, SIZE, 2)
-    alpha, matrix = feather(shapes[mask]), _matrix(scale, degrees, 150, 140)
-    found = module._solid(module._as_bytes(alpha), matrix, Region(x=0, y=0, width=340, height=300))
+    soft, matrix = of_alpha(feather(shapes[mask])), _matrix(scale, degrees, 150, 140)
+    there = rows_of(matrix)
+    whole = Region(x=0, y=0, width=340, height=300)
+    found = module._solid(soft, there, way_back(there), whole)
     assert (found.width * found.height > 0) == (mask != "ring")
     blended = frame.copy()
-    paste(frame, picture, alpha, matrix)
+    paste(frame, picture, soft, matrix)
     monkeypatch.setattr(module, "_WORTH_IT", 10**9)
-    paste(blended, picture, alpha, matrix)
+    paste(blended, picture, soft, matrix)
     assert (frame == blended).all()
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.7, 3.6])
+@pytest.mark.parametrize("degrees", [0.0, 5.0, -7.0])
+def test_room_beside_a_level_crop_changes_nothing(
+    scale: float, degrees: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there for the warp's speed alone."""
+    frame, picture = smooth(260, 300, 1), smooth(SIZE, SIZE, 2)
+    soft, matrix = of_alpha(feather(ellipse())), _matrix(scale, degrees, 150, 140)
+    without = frame.copy()
+    paste(frame, picture, soft, matrix)
+    monkeypatch.setattr(module, "_LEVEL", -1)
+    paste(without, picture, soft, matrix)
+    assert (frame == without).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -123,7 +141,8 @@ def test_any_geometry_touches_its_region_alone(
     frame = smooth(height, width, 3)
     before = frame.copy()
     matrix = _matrix(scale, degrees, x, y)
-    region = paste(frame, smooth(SIZE, SIZE, 4), feather(np.ones((SIZE, SIZE), np.float32)), matrix)
+    soft = of_alpha(feather(np.ones((SIZE, SIZE), np.float32)))
+    region = paste(frame, smooth(SIZE, SIZE, 4), soft, matrix)
     _assert_untouched_outside(before, frame, region)
     assert 0 <= region.x <= region.x + region.width <= width
     assert 0 <= region.y <= region.y + region.height <= height
@@ -141,7 +160,7 @@ def test_a_crop_that_shrinks_is_averaged(scale: float) -> None:
     rng = np.random.default_rng(5)
     picture = (rng.integers(0, 2, (SIZE, SIZE, 1)) * 255).astype(np.uint8).repeat(3, axis=2)
     frame = np.full((60, 60, 3), 128, np.uint8)
-    paste(frame, picture, feather(ellipse()), _matrix(scale, 0, 30, 30))
+    paste(frame, picture, of_alpha(feather(ellipse())), _matrix(scale, 0, 30, 30))
     middle = frame[28:33, 28:33].astype(float)
     assert np.abs(middle - 128).mean() < 128 * scale * 1.3
     assert (frame != 128).any()
@@ -150,7 +169,7 @@ def test_a_crop_that_shrinks_is_averaged(scale: float) -> None:
 def test_a_shrunk_crop_stays_in_its_place() -> None:
     picture = np.zeros((SIZE, SIZE, 3), np.uint8)
     frame = np.full((90, 90, 3), 255, np.uint8)
-    paste(frame, picture, feather(ellipse()), _matrix(0.3, 0, 41.0, 52.0))
+    paste(frame, picture, of_alpha(feather(ellipse())), _matrix(0.3, 0, 41.0, 52.0))
     dark = 255.0 - frame[..., 0]
     ys, xs = np.mgrid[:90, :90]
     assert (dark * xs).sum() / dark.sum() == pytest.approx(41.0, abs=0.1)
@@ -160,30 +179,19 @@ def test_a_shrunk_crop_stays_in_its_place() -> None:
 def test_an_empty_mask_changes_nothing() -> None:
     frame = smooth(80, 80, 6)
     before = frame.copy()
-    zero = np.zeros((SIZE, SIZE), np.float32)
+    zero = of_alpha(np.zeros((SIZE, SIZE), np.float32))
     region = paste(frame, smooth(SIZE, SIZE, 7), zero, _matrix(1, 0, 40, 40))
     assert (region.width, region.height) == (0, 0)
     assert (frame == before).all()
 
 
 def test_a_frame_that_is_not_ours_to_write_is_refused() -> None:
-    picture, alpha = smooth(SIZE, SIZE, 1), feather(ellipse())
+    picture, soft = smooth(SIZE, SIZE, 1), of_alpha(feather(ellipse()))
     frozen = smooth(80, 80, 1)
     frozen.flags.writeable = False
     for frame in (frozen, smooth(80, 160, 1)[:, ::2]):
         with pytest.raises(UsageError, match="contiguous, writable uint8"):
-            paste(frame, picture, alpha, _matrix(1, 0, 40, 40))
-
-
-@pytest.mark.parametrize("size", [16, 64, 128, 256])
-def test_a_feathered_mask_ends_before_the_border(size: int) -> None:
-    alpha = feather(np.ones((size, size), np.float32))
-    edge = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
-    assert (edge == 0).all()
-    assert alpha[size // 2, size // 2] == 1
-    assert alpha.min() >= 0
-    assert alpha.max() <= 1
-    assert np.abs(np.diff(alpha, axis=0)).max() < 0.5
+            paste(frame, picture, soft, _matrix(1, 0, 40, 40))
 
 
 def test_a_black_and_white_target_stays_black_and_white() -> None:

@@ -226,13 +226,14 @@ def test_a_cards_crop_is_moved_by_its_offset_and_grows_as_a_whole() -> None:
 
 def test_a_face_that_was_cut_out_by_an_affine_map_goes_back_to_its_place() -> None:
     from edge.paste import paste
+    from edge.softmask import of_alpha
 
     frame = _gradient(400, 400)
     landmarks = _placed("arcface_112_v2", 150, 10, 200, 200) * (1.2, 0.9)
     spec = CropSpec("arcface_112_v2", SIZE, "affine")
     crop = align_to(frame, _face(landmarks), spec)
     work = frame.copy()
-    region = paste(work, crop.picture, np.ones((SIZE, SIZE), np.float32), crop.matrix)
+    region = paste(work, crop.picture, of_alpha(np.ones((SIZE, SIZE), np.float32)), crop.matrix)
     assert min(region.width, region.height) > 100
     assert np.abs(work.astype(int) - frame).max() <= 4
 
