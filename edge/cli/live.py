@@ -126,6 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
         from edge.live.view.server import check_installed
 
         check_installed()
+        listen_of(arguments)  # said to be wrong before a model or a camera is opened
     if arguments.kiosk is not None:
         check_kiosk(arguments)
         return run_kiosk(arguments, _opener(arguments), listen_of(arguments), _say, say_where)

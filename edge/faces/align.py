@@ -16,7 +16,7 @@ from edge.contracts_faces import Template
 from edge.errors import UsageError
 from edge.faces.templates import TEMPLATE_POINTS
 from edge.records import Crop, Face
-from edge.rounding import transformed, warp
+from edge.rounding import warp
 
 TEMPLATES: dict[str, NDArray[np.float64]] = {
     name: np.array(points, np.float64) for name, points in TEMPLATE_POINTS.items()
@@ -176,21 +176,6 @@ def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def scale_of(matrix: NDArray[np.float64]) -> float:
     """Return how much a map enlarges lengths; the mean of all directions for an affine one."""
     return enlarges(rows_of(matrix))
-
-
-def corners(size: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where the outer corners of a crop lie in the frame.
-
-    Args:
-        size: Side of the crop in pixels.
-        matrix: float64 (2, 3) frame to crop.
-
-    Returns:
-        float64 (4, 2) x, y in frame pixels, with pixel centres at whole numbers.
-    """
-    low, high = -0.5, size - 0.5
-    square = np.array([[low, low], [high, low], [high, high], [low, high]])
-    return transformed(inverse(matrix), square)
 
 
 def align_to(frame: NDArray[np.uint8], face: Face, spec: CropSpec, times: int = 1) -> Crop:

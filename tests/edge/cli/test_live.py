@@ -86,6 +86,7 @@ def test_a_bundle(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["--seconds", "0"], "--seconds is a number above 0"),
         (["--fps", "-1"], "--fps is a number above 0"),
         (["--purpose", "game"], "does not cover the purpose"),
+        (["--view", "--listen", "a:b:c", "--identity", "nobody's"], "--listen"),  # looked at first
     ],
 )
 def test_what_is_wrong_is_one_line(

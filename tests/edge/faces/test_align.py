@@ -16,7 +16,6 @@ from edge.faces.align import (
     affine,
     align,
     align_to,
-    corners,
     cut,
     inverse,
     quarter_turns,
@@ -161,12 +160,6 @@ def test_tiny_frames_and_faces_outside_of_them_give_a_crop(
     face = _face(_placed("arcface_128", 900, 10, *place))
     crop = align(frame, face, "arcface_128", SIZE)
     assert (crop.picture == 90).all()
-
-
-def test_corners_are_those_of_the_square() -> None:
-    matrix = similarity(_placed("arcface_128", SIZE, 0, SIZE / 2, SIZE / 2), "arcface_128", SIZE)
-    expected = [[-0.5, -0.5], [127.5, -0.5], [127.5, 127.5], [-0.5, 127.5]]
-    np.testing.assert_allclose(corners(SIZE, matrix), expected, atol=1e-4)
 
 
 @settings(deadline=None)
