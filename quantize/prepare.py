@@ -20,16 +20,20 @@ from quantize.errors import ContractError, PassError, TargetError
 from quantize.modelfile import ModelFile, name_nodes
 from quantize.passes import (
     STANDARD,
+    BlockedResize,
+    ConcatApart,
     ConvTransposeToConv,
     DepthToSpaceCrd,
     DepthToSpaceDcr,
     EdgePad,
+    FewOutputs,
     InputSpec,
     LeakyReluMax,
     LiftEmap,
     ModulatedWeights,
     Pass,
     PreluExact,
+    PreluFused,
     ReciprocalToDiv,
     ReflectPad,
     Rewritten,
@@ -49,13 +53,17 @@ from quantize.targets import Format, TargetProfile
 __all__ = ["TARGET_PASSES", "Prepared", "finishing_passes", "prepare", "target_passes"]
 
 TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
+    "blocked_resize": BlockedResize,
+    "concat_apart": ConcatApart,
     "convtranspose": ConvTransposeToConv,
     "depth_to_space_crd": DepthToSpaceCrd,
     "depth_to_space_dcr": DepthToSpaceDcr,
     "edge_pad": EdgePad,
+    "few_outputs": FewOutputs,
     "leaky_relu_max": LeakyReluMax,
     "modulated_weights": ModulatedWeights,
     "prelu_exact": PreluExact,
+    "prelu_fused": PreluFused,
     "reciprocal_to_div": ReciprocalToDiv,
     "reflect_pad": ReflectPad,
     "sigmoid_to_tanh": SigmoidToTanh,

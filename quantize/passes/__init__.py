@@ -15,7 +15,9 @@ from quantize.passes._infra.feeds import InputSpec, default_spec, draw_feeds
 from quantize.passes._infra.model import count_operators
 from quantize.passes.bake import Bake
 from quantize.passes.base import Pass, PassResult
+from quantize.passes.blocked_resize import BlockedResize
 from quantize.passes.clean import Clean
+from quantize.passes.concat_apart import ConcatApart
 from quantize.passes.convtranspose import ConvTransposeToConv
 from quantize.passes.dead_weights import DeadWeights
 from quantize.passes.debris import Debris
@@ -23,12 +25,14 @@ from quantize.passes.depth_to_space_crd import DepthToSpaceCrd
 from quantize.passes.depth_to_space_dcr import DepthToSpaceDcr
 from quantize.passes.edge_pad import EdgePad
 from quantize.passes.explicit_roi import ExplicitRoi
+from quantize.passes.few_outputs import FewOutputs
 from quantize.passes.fold_batchnorm import FoldBatchnorm
 from quantize.passes.fuse_instance_norm import FuseInstanceNorm
 from quantize.passes.leaky_relu_max import LeakyReluMax
 from quantize.passes.lift_emap import LiftEmap
 from quantize.passes.modulated_weights import ModulatedWeights
 from quantize.passes.prelu_exact import PreluExact
+from quantize.passes.prelu_fused import PreluFused
 from quantize.passes.reciprocal_to_div import ReciprocalToDiv
 from quantize.passes.reflect_pad import ReflectPad
 from quantize.passes.runner import Rewritten, Step, run_passes
@@ -41,7 +45,9 @@ from quantize.passes.weights_at_load import WeightsAtLoad
 __all__ = [
     "STANDARD",
     "Bake",
+    "BlockedResize",
     "Clean",
+    "ConcatApart",
     "ConvTransposeToConv",
     "DeadWeights",
     "Debris",
@@ -49,6 +55,7 @@ __all__ = [
     "DepthToSpaceDcr",
     "EdgePad",
     "ExplicitRoi",
+    "FewOutputs",
     "FoldBatchnorm",
     "FuseInstanceNorm",
     "InputSpec",
@@ -58,6 +65,7 @@ __all__ = [
     "Pass",
     "PassResult",
     "PreluExact",
+    "PreluFused",
     "ReciprocalToDiv",
     "ReflectPad",
     "Rewritten",

@@ -26,16 +26,7 @@ class PreluExact(Rewrite[NDArray[Any]]):
 
     def match(self, graph: Graph, node: onnx.NodeProto) -> NDArray[Any] | None:
         """Find a PRelu with constant slopes, one or one per channel; return them as a vector."""
-        slopes = graph.constant(node.input[1]) if node.op_type == "PRelu" else None
-        if slopes is None or slopes.size == 0:
-            return None
-        if np.all(slopes == slopes.flat[0]):
-            return slopes.ravel()[:1]
-        shape = graph.shape(node.input[0])
-        if shape is None or len(shape) != 4 or shape[1] is None or slopes.ndim < 3:
-            return None
-        per_channel = slopes.shape[-3:] == (shape[1], 1, 1) and slopes.size == shape[1]
-        return slopes.ravel() if per_channel else None
+        return slopes_of(graph, node)
 
     def apply(self, graph: Graph, node: onnx.NodeProto, match: NDArray[Any]) -> None:
         """Rewrite it."""
@@ -56,3 +47,17 @@ class PreluExact(Rewrite[NDArray[Any]]):
             ),
         ]
         graph.add("Add", both, output=result)
+
+
+def slopes_of(graph: Graph, node: onnx.NodeProto) -> NDArray[Any] | None:
+    """Return a PRelu's constant slopes: one for all (1,) or one per channel (C,); or None."""
+    slopes = graph.constant(node.input[1]) if node.op_type == "PRelu" else None
+    if slopes is None or slopes.size == 0:
+        return None
+    if np.all(slopes == slopes.flat[0]):
+        return slopes.ravel()[:1]
+    shape = graph.shape(node.input[0])
+    if shape is None or len(shape) != 4 or shape[1] is None or slopes.ndim < 3:
+        return None
+    per_channel = slopes.shape[-3:] == (shape[1], 1, 1) and slopes.size == shape[1]
+    return slopes.ravel() if per_channel else None

@@ -206,6 +206,15 @@ class Graph:
         self._edited()
         return result
 
+    def add_many(
+        self, kind: str, inputs: Sequence[str], count: int, hint: str = "", **attrs: Any
+    ) -> list[str]:
+        """Add a node with several outputs and return their names; arguments as for `add`."""
+        results = [self.new_name(f"{hint or inputs[0]}_{kind.lower()}") for _ in range(count)]
+        self.nodes.append(helper.make_node(kind, list(inputs), results, name=results[0], **attrs))
+        self._edited()
+        return results
+
     def remove(self, *nodes: onnx.NodeProto) -> None:
         """Take nodes out of the graph."""
         leaving = {id(node) for node in nodes}
