@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge.errors import EdgeError
-from edge.live.sources.base import Source, Taken
+from edge.limits import device_limits
+from edge.live.sources.base import Source, SourceError, Taken
 
 FIRST_WAIT = 0.5
 """Seconds before the first try."""
@@ -63,6 +64,7 @@ class Reopening:
         self._open = open_it
         self._told = told
         self._stopped = threading.Event()
+        self._limits = device_limits().video
         self._source: Source | None = open_it()
         self.kind = self._source.kind
         self.rate = self._source.rate
@@ -82,7 +84,7 @@ class Reopening:
         try:
             while not self._stopped.is_set():
                 try:
-                    taken = self._ready().read()
+                    taken = self._within(self._ready().read())
                 except EdgeError as error:
                     if not self._wait_after(error):
                         return
@@ -100,6 +102,19 @@ class Reopening:
     def stop(self) -> None:
         """End the iteration at its next picture, or in the midst of a wait."""
         self._stopped.set()
+
+    def _within(self, taken: Taken | None) -> Taken | None:
+        """Return a picture that is no larger than this device takes: a camera sends what it likes.
+
+        Raises:
+            SourceError: It is.
+        """
+        if taken is not None:
+            height, width = taken.frame.shape[:2]
+            complaint = self._limits.complaint(width, height)
+            if complaint is not None:
+                raise SourceError(f"{self._state.name}: its picture of {complaint}")
+        return taken
 
     def _ready(self) -> Source:
         if self._source is None:

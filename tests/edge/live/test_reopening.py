@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from edge.errors import EdgeError
+from edge.limits import limits_path
 from edge.live import reopening
 from edge.live.reopening import Reopening, SourceState
 from edge.live.sources.base import SourceError
@@ -50,6 +51,22 @@ def test_it_is_opened_again_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     assert {state.losses for state in states} == {1}
     assert [source.closed for source in opened] == [1, 1]
     assert source.state.state == "ended"
+
+
+def test_a_picture_beyond_the_limits_is_never_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reopening, "FIRST_WAIT", 0.01)
+    limits_path().parent.mkdir(parents=True)
+    limits_path().write_text("[video]\nmax_side = 64\n")
+    states: list[SourceState] = []
+
+    def told(state: SourceState) -> None:
+        states.append(state)
+        source.stop()
+
+    source = Reopening(lambda: Scripted(rate=1000), told)
+    assert list(source) == []
+    assert states[0].state == "lost"
+    assert "too large: at most 64 pixels a side" in states[0].reason
 
 
 def test_waits_grow_and_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
