@@ -18,7 +18,7 @@ max_streams = 64
 max_mib = 2048             # of the file and of its weights beside it
 max_nodes = 100000
 max_tensor_mib = 1024      # of one weight, input or constant result, as the graph declares it
-domains = []               # of custom operators that this device's engine has built in
+domains = []               # of custom operators that this device's engine has (TFLite: their names)
 
 [isolation]
 memory_mib = 4096          # beyond what the child starts with

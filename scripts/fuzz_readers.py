@@ -118,6 +118,33 @@ def _verify(data: bytes, folder: Path) -> object:
     return verify_file(_file(data, folder, "picture.jpg")).to_dict()
 
 
+def _tflite(data: bytes, folder: Path) -> None:
+    from edge.backends._tflite_limits import check_tflite_file
+
+    check_tflite_file(_file(data, folder, "m.tflite"))
+
+
+def _ort(data: bytes, folder: Path) -> None:
+    from edge.backends._ort_limits import check_ort_file
+
+    check_ort_file(_file(data, folder, "m.ort"))
+
+
+def _mnn(data: bytes, folder: Path) -> None:
+    from edge.backends._mnn_limits import check_mnn_file
+
+    check_mnn_file(_file(data, folder, "m.mnn"))
+
+
+def _onnx(data: bytes, folder: Path) -> object:
+    from edge.backends._onnx_file import check_onnx_file
+    from edge.backends._onnx_outline import outline_of
+
+    path = _file(data, folder, "m.onnx")
+    check_onnx_file(path)
+    return outline_of(path)
+
+
 READERS: dict[str, Reader] = {
     "bundle": _bundle,
     "card": _card,
@@ -127,9 +154,13 @@ READERS: dict[str, Reader] = {
     "implicit": _implicit,
     "journal": _journal,
     "ledger": _ledger,
+    "mnn": _mnn,
+    "onnx": _onnx,
+    "ort": _ort,
     "recipe": _recipe,
     "revocation": _revocation,
     "seal": _seal,
+    "tflite": _tflite,
     "verify": _verify,
     "xmp": _xmp,
 }
@@ -177,6 +208,7 @@ def good(name: str, folder: Path) -> list[bytes]:
         "consent": [bundle / "consent.json"],
         "contents": [bundle / "bundle.toml"],
         "identity": [folder / "nobody.identity"],
+        "onnx": seeds.glob("onnx-*"),
         "ledger": (folder / HOME).rglob("ledger.jsonl"),
         "recipe": recipes.glob("*.toml"),
         "seal": [bundle / "bundle.sig"],
@@ -188,7 +220,16 @@ def good(name: str, folder: Path) -> list[bytes]:
 
 
 def _made_up(name: str, folder: Path) -> list[bytes]:
-    """Return a record that no seed holds."""
+    """Return a record or a model that no seed holds."""
+    if name in {"mnn", "ort", "tflite"}:
+        from tests import flat_models, tiny_tflite
+
+        made = {
+            "mnn": [flat_models.mnn_model(flat_models.mnn_blob(2, 2, values=4))],
+            "ort": [flat_models.ort_model(**flat_models.ort_nested(3))],
+            "tflite": [flat_models.tflite_model(), tiny_tflite.swapper(16)],
+        }
+        return made[name]
     if name == "implicit":
         text = '{"Label":"1","ContentProducer":"a","ProduceID":"b","ReservedCode1":"",'
         return [(text + '"ContentPropagator":"","PropagateID":"","ReservedCode2":""}').encode()]

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.backends._tflite_limits import IDENTIFIER, check_tflite_file
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError, ProviderError
 from edge.media.quiet import captured_stderr
 
-_IDENTIFIER = slice(4, 8)  # a flatbuffer's file identifier stands after its root offset
-_MAGIC = b"TFL3"
 _PICTURE_CHANNELS = (1, 3)
 
 
@@ -163,15 +162,18 @@ def open_interpreter(
         ModelError: Not a .tflite model, or one that the engine cannot run.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            head = file.read(8)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    if data[_IDENTIFIER] != _MAGIC:
+    if head[4:] != IDENTIFIER:
         raise ModelError(
             f"{path}: not a .tflite model; {engine} runs no other kind: use --backend ort, or the "
             "card of a .tflite file"
         )
+    check_tflite_file(path)
     try:
+        data = path.read_bytes()
         with captured_stderr():  # where it announces its delegate, each time
             opened = interpreter(model_content=data, num_threads=threads or None)
             opened.allocate_tensors()

@@ -42,13 +42,13 @@ _A_NAME, _A_INT, _A_TENSOR, _A_GRAPH, _A_INTS, _A_GRAPHS = 1, 3, 5, 6, 8, 11
 _T_DIMS, _T_TYPE, _T_FLOATS, _T_INT32S, _T_INT64S, _T_NAME, _T_RAW = 1, 2, 4, 5, 7, 8, 9
 _T_EXTERNAL = 13
 
-_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
+BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 """TensorProto.DataType -> bytes of one value; strings and packed types count as one byte."""
 
 _READ = {6: "i", 7: "q", 1: "f", 11: "d"}
 _MOST_VALUES = 16
 _MOST_DEPTH = 64
-_MOST_RANK = 32
+MOST_RANK = 32
 
 _SIZED = {"ConstantOfShape": 0, "Expand": 1, "Resize": 3, "Upsample": 1, "OneHot": 1}
 """Operators whose output has as many values as one of their inputs says, and which input."""
@@ -136,11 +136,11 @@ def _graph(data: mmap.mmap, start: int, stop: int, seen: _Seen, depth: int) -> N
 def _tensor(data: mmap.mmap, start: int, stop: int, seen: _Seen) -> bytes:
     """Check a stored tensor, remember it if it is small, and return its name."""
     dims, kind = varints(data, start, stop, _T_DIMS), varints(data, start, stop, _T_TYPE)
-    if len(dims) > _MOST_RANK:
+    if len(dims) > MOST_RANK:
         raise Refused("one of its weights has more sides than any has")
     code = kind[0] if kind else 0
     count = math.prod(dims)
-    size = count * _BYTES.get(code, 1)
+    size = count * BYTES.get(code, 1)
     name, raw, outside = b"", None, False
     for number, at, end in fields(data, start, stop):
         if number == _T_NAME:
@@ -149,12 +149,12 @@ def _tensor(data: mmap.mmap, start: int, stop: int, seen: _Seen) -> bytes:
             raw = (at, end)
         elif number == _T_EXTERNAL:
             outside = True
-    what = f"its weight {_quoted(name)}"
+    what = f"its weight {quoted(name)}"
     if any(side >= 1 << 63 for side in dims):
         raise Refused(f"{what} has a negative size")
     if size > seen.limits.max_tensor_bytes:
-        raise Refused(f"{what} has {_mib(size)}: at most {_mib(seen.limits.max_tensor_bytes)}")
-    if raw is not None and not outside and code in _BYTES and raw[1] - raw[0] != size:
+        raise Refused(f"{what} has {mib(size)}: at most {mib(seen.limits.max_tensor_bytes)}")
+    if raw is not None and not outside and code in BYTES and raw[1] - raw[0] != size:
         held = raw[1] - raw[0]
         raise Refused(f"{what} holds fewer or more values than its shape: {held} bytes, not {size}")
     if count <= _MOST_VALUES and code in _READ:
@@ -189,17 +189,17 @@ def _port(data: mmap.mmap, start: int, stop: int, seen: _Seen) -> None:
                     continue
                 code = next(iter(varints(data, a, b, 1)), 0)
                 count = math.prod(_sides(data, a, b))
-                size = count * _BYTES.get(code, 1)
+                size = count * BYTES.get(code, 1)
                 if size > seen.limits.max_tensor_bytes:
-                    most = _mib(seen.limits.max_tensor_bytes)
-                    raise Refused(f"its tensor {_quoted(name)} has {_mib(size)}: at most {most}")
+                    most = mib(seen.limits.max_tensor_bytes)
+                    raise Refused(f"its tensor {quoted(name)} has {mib(size)}: at most {most}")
 
 
 def _sides(data: mmap.mmap, start: int, stop: int) -> Iterator[int]:
     for number, at, end in fields(data, start, stop):
         if number == 2:
             for index, (_, a, b) in enumerate(fields(data, at, end)):
-                if index > _MOST_RANK:
+                if index > MOST_RANK:
                     raise Refused("one of its tensors has more sides than any has")
                 side = next(iter(varints(data, a, b, 1)), 1)
                 yield 1 if side >= 1 << 63 else side or 1
@@ -306,7 +306,7 @@ def _unfolded(
                 "which no engine here has built in; name its domain in limits.toml if one does"
             )
         if called in way or len(way) > _MOST_DEPTH:
-            raise Refused(f"its function {_quoted(called[1].encode())} calls itself")
+            raise Refused(f"its function {quoted(called[1].encode())} calls itself")
         if called not in known:
             inner, nodes = seen.functions[called]
             known[called] = nodes + _unfolded(inner, seen, known, (*way, called))
@@ -318,9 +318,11 @@ def _text(data: mmap.mmap, at: int, end: int) -> str:
     return data[at : min(end, at + 200)].decode("utf-8", "replace")
 
 
-def _quoted(name: bytes) -> str:
+def quoted(name: bytes) -> str:
+    """Return a name of somebody else's for a message."""
     return repr(name.decode("utf-8", "replace")[:80])
 
 
-def _mib(size: float) -> str:
+def mib(size: float) -> str:
+    """Return a number of bytes for a message."""
     return f"{size / 2**20:.4g} MiB"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
 from edge.backends._missing import engine_missing
+from edge.backends._mnn_limits import check_mnn_file
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError
 from edge.media.quiet import captured_stdout
@@ -131,6 +132,7 @@ def open_session(
             "edge quantize --format mnn"
         )
     mnn, release = _import_engine()
+    check_mnn_file(path)
     settings = {
         "backend": "CPU",
         "numThread": threads or min(_MOST_THREADS, os.cpu_count() or 1),

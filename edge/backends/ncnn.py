@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -22,14 +23,25 @@ from numpy.typing import NDArray
 
 from edge.backends._interpreter import check_providers
 from edge.backends._missing import engine_missing
+from edge.backends._model_limits import Counts
+from edge.backends._ncnn_limits import check_layers
+from edge.backends._onnx_limits import Refused, mib, quoted
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError
+from edge.limits import ModelLimits, device_limits
 from edge.media.quiet import captured_stderr
 
 PARAM, BINARY, NAMES = "model.param", "model.bin", "names.json"
 """What is in the archive."""
 
 _MOST_TEXT = 4_000_000  # bytes of names or of the layers' table
+_DAMAGED = (
+    *(OSError, ValueError, KeyError, TypeError, IndexError, AttributeError),
+    *(OverflowError, RecursionError, NotImplementedError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged archive, its text and its names can raise."""
+
 _MOST_THREADS = 4
 """Threads where the engine is to choose: it would take all cores, and more gain little."""
 
@@ -142,27 +154,50 @@ def _load(net: Any, path: Path) -> tuple[tuple[_Port, ...], tuple[_Port, ...]]:
     """Load both files of the archive; return inputs and outputs.
 
     Raises:
-        ModelError: It is no such archive, or ncnn does not take what is in it.
+        ModelError: It is no such archive, ncnn does not take what is in it, or it asks for more
+            than this device allows.
     """
+    limits = device_limits().model
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as name:
             ports = json.loads(_text(archive, NAMES))
             inputs, outputs = _ports(ports["inputs"]), _ports(ports["outputs"])
             param = _text(archive, PARAM)
-            if archive.getinfo(BINARY).compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{BINARY} is compressed")
+            _check(archive, param, (*inputs, *outputs), limits)
             weights = Path(archive.extract(BINARY, name))
             with captured_stderr() as said:
                 if net.load_param_mem(param) != 0 or net.load_model(str(weights)) != 0:
                     lines = said().strip().splitlines()
                     raise ValueError(lines[-1] if lines else "its layers or weights are damaged")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except Refused as error:
+        raise ModelError(f"{path}: refused: {error}") from error
+    except _DAMAGED as error:
         raise ModelError(f"{path}: ncnn cannot load it: {first_line(error)}") from error
     blobs = {*net.input_names(), *net.output_names()}
     missing = [port.name for port in (*inputs, *outputs) if port.blob not in blobs]
     if missing:
         raise ModelError(f"{path}: ncnn cannot load it: it has no '{missing[0]}'")
     return inputs, outputs
+
+
+def _check(
+    archive: zipfile.ZipFile, param: str, ports: Sequence[_Port], limits: ModelLimits
+) -> None:
+    """Hold what an archive asks for against this device's limits.
+
+    Raises:
+        Refused: It asks for too much.
+        ValueError: It is damaged.
+    """
+    binary = archive.getinfo(BINARY)
+    if binary.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{BINARY} is compressed")
+    if binary.file_size > limits.max_bytes:
+        raise Refused(f"it has {mib(binary.file_size)}: at most {mib(limits.max_bytes)}")
+    counts = Counts(limits)
+    for port in ports:
+        counts.size(port.shape, 4, f"its input or output {quoted(port.name.encode())}")
+    check_layers(param, binary.file_size, counts)
 
 
 def _text(archive: zipfile.ZipFile, name: str) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge.backends._binding import Binding, can_bind
 from edge.backends._missing import engine_missing
 from edge.backends._onnx_file import check_onnx_file
+from edge.backends._ort_limits import check_ort_file
 from edge.backends._provider_options import device_of, ready
 from edge.backends.base import CPU_PROVIDER, first_line
 from edge.errors import BackendError, ModelError, ProviderError
@@ -180,8 +181,7 @@ def open_session(
     wanted = tuple(providers) or (CPU_PROVIDER,)
     ort = _import_engine()
     usable = _available(ort, wanted, strict)
-    if path.suffix != ".ort":
-        check_onnx_file(path)
+    (check_ort_file if path.suffix == ".ort" else check_onnx_file)(path)
     errors = _engine_errors()
     chosen = ready(path, usable)
     try:

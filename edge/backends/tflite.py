@@ -3,8 +3,9 @@
 Its last wheels are of version 2.14: for Python up to 3.11 and numpy 1. With numpy 2 it imports,
 and then fails with a message that explains nothing; so that is checked before.
 
-It reads a model without checking its structure, and a damaged file can crash the process. Models
-that are opened by their card have been compared with its SHA-256 before; open no others with it.
+It reads a model without checking its structure; that is done before, but for the options of its
+operators. Models that are opened by their card have been compared with its SHA-256, too; open no
+others with it.
 """
 
 from __future__ import annotations

@@ -234,6 +234,8 @@ def _entries(listed: list[zipfile.ZipInfo], where: str) -> dict[str, zipfile.Zip
     for entry in listed:
         name = entry.filename
         kind = stat.S_IFMT(entry.external_attr >> 16)
+        if not name:  # which zipfile itself stumbles over
+            raise BundleError(f"{where}: holds a file without a name, which no bundle does")
         if entry.is_dir() or kind not in (0, stat.S_IFREG):
             raise BundleError(
                 f"{where}: {name[:80]} is a link or no plain file, which no bundle holds"

@@ -11,7 +11,7 @@ import pytest
 from scripts.fuzz_mutate import mutated, xmp_packet
 from scripts.fuzz_readers import READERS, check, good, home_in
 
-TRIES = {"verify": 25, "bundle": 150}
+TRIES = {"verify": 25, "bundle": 150, "onnx": 100, "ort": 100, "tflite": 100, "mnn": 100}
 SEED = int(os.environ.get("EDGE_FUZZ_SEED", "1"))
 
 
@@ -33,8 +33,9 @@ def test_damaged_records_are_refused_in_one_line(name: str, stage: Path, tmp_pat
         chance = random.Random(f"{SEED}/{name}")
         for _ in range(TRIES.get(name, 400)):
             data = chance.choice(sources)
-            kind = {"bundle": "zip", "verify": "jpeg"}.get(name, "xmp")
-            if kind == "xmp" and chance.random() < 0.5:
+            kind = {"bundle": "zip", "onnx": "onnx", "verify": "jpeg"}.get(name, "xmp")
+            text = kind == "xmp" and name not in {"mnn", "ort", "tflite"}
+            if text and chance.random() < 0.5:
                 data = xmp_packet(data, chance)
             check(name, mutated(data, kind, chance, sources), tmp_path)
 

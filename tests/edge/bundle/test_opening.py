@@ -507,6 +507,16 @@ def test_a_zip_with_a_folder(made: Made, nothing_runs: None) -> None:
     refused(path, "is a link or no plain file")
 
 
+def test_a_zip_with_a_file_of_no_name(made: Made, nothing_runs: None) -> None:
+    path = zipped(made)
+    _rewritten(path, lambda archive: archive.writestr("x", "x"))
+    data = path.read_bytes()
+    at = data.rindex(b"PK\1\2")
+    # The one letter of its name becomes its extra field, where the directory ends with it.
+    path.write_bytes(data[: at + 28] + b"\0\0\1\0" + data[at + 32 :])
+    refused(path, "holds a file without a name")
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_zip_with_a_name_twice(made: Made, nothing_runs: None) -> None:
     path = zipped(made)
