@@ -124,7 +124,7 @@ def another_library() -> onnx.ModelProto:
 
 
 ATTACKS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
-    "a weight that declares 4 TiB": (huge_weight, "its weight 'w' has 4.194e[+]06 MiB"),
+    "a weight that declares 4 TiB": (huge_weight, "its weight 'w' has 4.194e+06 MiB"),
     "a weight of negative size": (negative_weight, "its weight 'w' has a negative size"),
     "a weight that lies about its size": (
         lying_weight,
