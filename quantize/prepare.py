@@ -42,6 +42,7 @@ from quantize.passes import (
     Step,
     UnevenSplit,
     UnfuseInstanceNorm,
+    VectorsTogether,
     WeightsAtLoad,
     bake_identity,
     run_passes,
@@ -69,6 +70,7 @@ TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
     "sigmoid_to_tanh": SigmoidToTanh,
     "uneven_split": UnevenSplit,
     "unfuse_instance_norm": UnfuseInstanceNorm,
+    "vectors_together": VectorsTogether,
     "weights_at_load": WeightsAtLoad,
 }
 """The rewrites that a target's profile can ask for, by name."""

@@ -40,6 +40,7 @@ from quantize.passes.sigmoid_to_tanh import SigmoidToTanh
 from quantize.passes.static_shapes import StaticShapes
 from quantize.passes.uneven_split import UnevenSplit
 from quantize.passes.unfuse_instance_norm import UnfuseInstanceNorm
+from quantize.passes.vectors_together import VectorsTogether
 from quantize.passes.weights_at_load import WeightsAtLoad
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "Step",
     "UnevenSplit",
     "UnfuseInstanceNorm",
+    "VectorsTogether",
     "WeightsAtLoad",
     "bake_identity",
     "count_operators",

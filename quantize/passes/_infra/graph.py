@@ -207,13 +207,14 @@ class Graph:
         return result
 
     def add_many(
-        self, kind: str, inputs: Sequence[str], count: int, hint: str = "", **attrs: Any
+        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attrs: Any
     ) -> list[str]:
         """Add a node with several outputs and return their names; arguments as for `add`."""
-        results = [self.new_name(f"{hint or inputs[0]}_{kind.lower()}") for _ in range(count)]
-        self.nodes.append(helper.make_node(kind, list(inputs), results, name=results[0], **attrs))
+        self._taken.update(outputs)
+        name = outputs[0]
+        self.nodes.append(helper.make_node(kind, list(inputs), list(outputs), name=name, **attrs))
         self._edited()
-        return results
+        return list(outputs)
 
     def remove(self, *nodes: onnx.NodeProto) -> None:
         """Take nodes out of the graph."""
