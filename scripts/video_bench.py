@@ -4,6 +4,11 @@ The shipped sample video, repeated and brought to the sizes asked for, goes thro
 and through the whole line, in turns in one process. The line can be as fast as its slowest step
 where there are cores enough; where there are not, it can be as fast as all cores together, and the
 page says which of the two it is held against.
+
+What the line itself loses shows where it has nothing to do: each step is replaced by one that
+waits, frame by frame, as long as the step took alone, and so needs no processor, as if each step
+had a core of its own. That is no measurement of a machine with more cores: there, steps would also
+share caches and memory.
 """
 
 from __future__ import annotations
@@ -58,11 +63,13 @@ class Row:
         step: Its name.
         frames: Frames a second, best of the rounds.
         cpu: Milliseconds of processor time a frame, all threads together, in that round.
+        times: Seconds that each frame took in that round; of steps alone.
     """
 
     step: str
     frames: float
     cpu: float
+    times: tuple[float, ...] = ()
 
 
 def make_video(path: Path, size: tuple[int, int], count: int) -> Path:
@@ -101,14 +108,20 @@ def _swapper(folder: Path, threads: int) -> Swapper:
 
 def _timed(name: str, count: int, work: Callable[[], object]) -> Row:
     start, before = time.perf_counter(), time.process_time()
-    work()
+    times = work()
     spent, used = time.perf_counter() - start, time.process_time() - before
-    return Row(name, count / spent, used / count * 1e3)
+    kept = tuple(times) if isinstance(times, list) else ()
+    return Row(name, count / spent, used / count * 1e3, kept)
 
 
-def _drained(items: Iterator[object]) -> None:
+def _drained(items: Iterator[object]) -> list[float]:
+    """Take everything; return the seconds that each took."""
+    times, last = [], time.perf_counter()
     for _ in items:
-        pass
+        now = time.perf_counter()
+        times.append(now - last)
+        last = now
+    return times
 
 
 def one_round(swapper: Swapper, source: Path, folder: Path) -> list[Row]:
@@ -132,15 +145,21 @@ def one_round(swapper: Swapper, source: Path, folder: Path) -> list[Row]:
     return rows
 
 
-def _decode(source: Path) -> None:
+def _decode(source: Path) -> list[float]:
     with open_video(source) as reader:
-        _drained(iter(reader))
+        return _drained(iter(reader))
 
 
-def _encode(path: Path, info: VideoInfo, frames: Sequence[VideoFrame]) -> None:
+def _encode(path: Path, info: VideoInfo, frames: Sequence[VideoFrame]) -> list[float]:
     with VideoWriter(path, info, {}) as writer:
+        times = []
         for frame in frames:
+            start = time.perf_counter()
             writer.write(frame.frame, frame.pts)
+            times.append(time.perf_counter() - start)
+        start = time.perf_counter()
+    times[-1] += time.perf_counter() - start  # what the encoder still held
+    return times
 
 
 def _line(swapper: Swapper, source: Path, output: Path, marks: tuple[Label, Watermark]) -> None:
@@ -149,6 +168,35 @@ def _line(swapper: Swapper, source: Path, output: Path, marks: tuple[Label, Wate
         with InOrder(way.read(iter(reader)), way.look, way.swap) as line:
             for seen in line:
                 writer.write(seen.frame.frame, seen.frame.pts)
+
+
+def waiting(steps: Sequence[Row]) -> tuple[float, float]:
+    """Run the line with steps that wait as long as those given took, and need no processor.
+
+    Args:
+        steps: The steps alone, in their order: the first feeds the line, the last empties it.
+
+    Returns:
+        Frames a second of the line, and of its slowest step alone, which waits likewise.
+    """
+    first, *between, last = [row.times for row in steps]
+    count = len(first)
+
+    def wait(times: Sequence[float]) -> Callable[[int], int]:
+        def step(number: int) -> int:
+            time.sleep(times[number])
+            return number
+
+        return step
+
+    slowest = max((first, *between, last), key=sum)
+    start = time.perf_counter()
+    _drained(map(wait(slowest), range(count)))
+    alone = count / (time.perf_counter() - start)
+    start = time.perf_counter()
+    with InOrder(map(wait(first), range(count)), *map(wait, between)) as line:
+        _drained(map(wait(last), line))
+    return count / (time.perf_counter() - start), alone
 
 
 def best_of(rounds: Sequence[Sequence[Row]]) -> list[Row]:
@@ -246,7 +294,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _table(size: tuple[int, int], rows: Sequence[Row], cores: int) -> tuple[Table, str]:
+def _table(
+    size: tuple[int, int], rows: Sequence[Row], waits: tuple[float, float], cores: int
+) -> tuple[Table, str]:
     table = Table(box=None, pad_edge=False)
     table.add_column(f"{size[0]}x{size[1]}")
     table.add_column("frames/s", justify="right")
@@ -255,8 +305,18 @@ def _table(size: tuple[int, int], rows: Sequence[Row], cores: int) -> tuple[Tabl
         table.add_row(row.step, f"{row.frames:.1f}", f"{row.cpu:.2f}")
     most, why = ceiling(rows, cores)
     share = rows[-1].frames / most
-    verdict = "reached" if share >= BAR else "MISSED"
-    return table, f"the line: {share:.2f} of what {why} can do (bar {BAR}), {verdict}"
+    of_all = f"the line: {share:.2f} of what {why} can do (bar {BAR}), {_verdict(share)}"
+    line, alone = waits
+    table.add_row("the line, steps that wait", f"{line:.1f}", "")
+    own = (
+        f"the line, each step as if it had a core of its own (it waits as long as it took alone): "
+        f"{line / alone:.2f} of the slowest step (bar {BAR}), {_verdict(line / alone)}"
+    )
+    return table, f"{of_all}\n{own}"
+
+
+def _verdict(share: float) -> str:
+    return "reached" if share >= BAR else "MISSED"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -273,8 +333,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             source = make_video(folder / f"{size[0]}.mp4", size, options.frames)
             rounds = [one_round(swapper, source, folder) for _ in range(options.rounds)]
             rows = best_of(rounds)
-            shown[f"{size[0]}x{size[1]}"] = [asdict(row) for row in rows]
-            table, verdict = _table(size, rows, cores)
+            waits = waiting(rows[:-1])
+            shown[f"{size[0]}x{size[1]}"] = {
+                "rows": [asdict(replace(row, times=())) for row in rows],
+                "waiting": {"line": waits[0], "slowest step alone": waits[1]},
+            }
+            table, verdict = _table(size, rows, waits, cores)
             console.print(table)
             console.print(verdict, highlight=False)
         if options.minutes:

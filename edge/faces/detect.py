@@ -6,6 +6,7 @@ shrunk to another size; what several looks found alike is merged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -182,10 +183,14 @@ class Detector:
             return None  # it has left the frame
         (left, top), (right, bottom) = low.tolist(), high.tolist()
         scale = min(1.0, _FOLLOWED_SIDE / side)
-        found = self._look(frame[top:bottom, left:right], scale, threshold, _UNCUT)
+        part, factor = _halved(frame[top:bottom, left:right], scale)
+        found = self._look(part, min(1.0, scale * factor), threshold, _UNCUT)
         shift = np.array([left, top], np.float32)
         moved = Candidates(
-            found.scores, found.boxes + np.append(shift, (0, 0)), found.points + shift, found.sides
+            found.scores,
+            found.boxes * np.float32(factor) + np.append(shift, (0, 0)),
+            found.points * np.float32(factor) + shift,
+            found.sides,
         )
         face = best_match(_faces(moved), expected)
         if face is None or self._landmarker is None:
@@ -275,6 +280,23 @@ class Detector:
         everything = joined([coarse, *small])
         worth = _fitness(everything)
         return suppress(everything, worth, self._spec.nms_iou, _NESTED, self._spec.vote_iou)
+
+
+def _halved(part: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], int]:
+    """Return a part of a frame, halved as often as it still shrinks by two, and by how much.
+
+    OpenCV averages 2 x 2 pixels ten times as fast as it shrinks by other factors.
+    """
+    rows, columns = part.shape[:2]
+    factor = 1 << max(0, int(math.log2(1 / scale)))
+    if factor == 1 or min(rows, columns) < factor:
+        return part, 1
+    rows, columns = rows // factor, columns // factor
+    part = part[: rows * factor, : columns * factor]
+    for step in range(factor.bit_length() - 2, -1, -1):
+        size = (columns << step, rows << step)
+        part = cast(NDArray[np.uint8], cv2.resize(part, size, interpolation=cv2.INTER_AREA))
+    return part, factor
 
 
 def _faces(found: Candidates) -> list[Face]:

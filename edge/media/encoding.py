@@ -16,13 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import MediaError, OutputError
+from edge.errors import OutputError
 from edge.machine import features_of
-from edge.media.pyav import EXACT_COLOURS, load_av, working_matrix
+from edge.media.pixels import Pixels
+from edge.media.pyav import load_av
 from edge.media.video_info import LIMITED, VideoInfo
 
 CRF = 18
@@ -149,7 +149,7 @@ class Encoder:
         self._av = load_av()
         codec = codec or best_codec(self._av)
         self._info, self.ticks = info, ticks_of(info, codec)
-        self._matrix = working_matrix(self._av, info.colour.matrix)
+        self._pixels = Pixels(self._av)
         self._context: Any = self._av.CodecContext.create(codec, "w")
         self._context.options = options_of(codec)
         configure(self._context, info, self.ticks, threads)
@@ -165,7 +165,7 @@ class Encoder:
         Raises:
             MediaError: The frame is of another size.
         """
-        picture = coloured(self._av, frame, self._info, self._matrix)
+        picture = self._pixels.coded(frame, self._info)
         picture.pts, picture.time_base = pts, self.ticks
         return [_coded(packet) for packet in self._context.encode(picture)]
 
@@ -176,35 +176,6 @@ class Encoder:
 
 def _coded(packet: Any) -> Coded:
     return Coded(bytes(packet), int(packet.pts), bool(packet.is_keyframe))
-
-
-def coloured(av: ModuleType, frame: NDArray[np.uint8], info: VideoInfo, matrix: int) -> Any:
-    """Return a frame as PyAV's, in 4:2:0, limited range, with even sides.
-
-    Args:
-        av: The module.
-        frame: uint8 (H, W, 3) BGR, upright.
-        info: The video.
-        matrix: YCbCr matrix to convert with.
-
-    Raises:
-        MediaError: The frame is of another size than the video.
-    """
-    if frame.shape != (info.height, info.width, 3):
-        raise MediaError(
-            f"a frame of shape {frame.shape} does not fit a video of {info.width}x{info.height}"
-        )
-    right, bottom = info.width % 2, info.height % 2
-    if right or bottom:
-        padded = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        frame = np.asarray(padded, np.uint8)
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-    return picture.reformat(
-        format="yuv420p",
-        dst_colorspace=matrix,
-        dst_color_range=LIMITED,
-        interpolation=EXACT_COLOURS,
-    )
 
 
 # Segments as files -------------------------------------------------------------------------------

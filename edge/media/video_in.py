@@ -10,14 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from edge.errors import MediaError
 from edge.limits import device_limits
 from edge.media import exif
 from edge.media.limits import VideoLimits
+from edge.media.pixels import Pixels
 from edge.media.pyav import (
-    EXACT_COLOURS,
     OPEN_OPTIONS,
     load_av,
     open_to_read,
@@ -74,6 +72,7 @@ class VideoReader:
         self._limits = limits = limits or device_limits().video
         self._av = load_av()
         self._path = path
+        self._pixels = Pixels(self._av)
         self.broken = 0
         self._interlaced = False
         self._container: Any = _open(self._av, path)
@@ -156,17 +155,15 @@ class VideoReader:
     def _hand_out(self, frame: Any, index: int) -> VideoFrame:
         info = self.info
         turned = info.orientation >= 5
-        pixels = frame.to_ndarray(
-            format="bgr24",
-            width=info.height if turned else info.width,
-            height=info.width if turned else info.height,
-            src_colorspace=working_matrix(self._av, info.colour.matrix),
-            interpolation=EXACT_COLOURS,
+        pixels = self._pixels.of(
+            frame,
+            (info.height, info.width) if turned else (info.width, info.height),
+            working_matrix(self._av, info.colour.matrix),
             **_source_range(frame, info.colour.full_range),
         )
         shift = round(info.shift / info.time_base)
         return VideoFrame(
-            frame=exif.upright(np.ascontiguousarray(pixels), info.orientation),
+            frame=exif.upright(pixels, info.orientation),
             pts=None if frame.pts is None else frame.pts - shift,
             time_base=info.time_base,
             index=index,

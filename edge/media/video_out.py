@@ -20,14 +20,14 @@ from edge.media.encoding import (
     Clock,
     Coded,
     best_codec,
-    coloured,
     configure,
     decoding_times,
     options_of,
     packets_of,
     ticks_of,
 )
-from edge.media.pyav import load_av, reason, working_matrix
+from edge.media.pixels import Pixels
+from edge.media.pyav import load_av, reason
 from edge.media.video_info import VideoInfo
 from edge.publish import writing_failed
 
@@ -77,7 +77,7 @@ class VideoWriter:
         self._info = info
         self.frames = 0
         self._encoded_before = False
-        self._matrix = working_matrix(self._av, info.colour.matrix)
+        self._pixels = Pixels(self._av)
         self._notes: list[str] = []
         try:
             self._output: Any = self._av.open(
@@ -135,7 +135,7 @@ class VideoWriter:
         Raises:
             OutputError: It cannot be written: the disk is full.
         """
-        picture = coloured(self._av, frame, self._info, self._matrix)
+        picture = self._pixels.coded(frame, self._info)
         picture.pts = self._clock.stamp(pts)
         picture.time_base = self._time_base
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.video_bench import Row, best_of, ceiling, make_video
+from scripts.video_bench import Row, _table, best_of, ceiling, make_video, waiting
 
 STEPS = [Row("decode", 500.0, 2.0), Row("swap", 100.0, 10.0), Row("encode", 300.0, 4.0)]
 LINE = Row("the line", 80.0, 16.0)
@@ -31,6 +31,25 @@ def test_the_best_round_of_each_step_counts() -> None:
     worse = [Row(row.step, row.frames / 2, row.cpu) for row in STEPS]
     better = [Row(row.step, row.frames + 1, row.cpu) for row in STEPS[:1]]
     assert best_of([STEPS, [*better, *worse[1:]]]) == [*better, *STEPS[1:]]
+
+
+def test_a_line_that_waits_is_no_faster_than_its_slowest_step() -> None:
+    """Sleeping takes no less than was asked for, whatever the machine does meanwhile."""
+    times = {"decode": 0.001, "find": 0.002, "swap": 0.004, "encode": 0.001}
+    steps = [Row(name, 1 / each, 1.0, (each,) * 12) for name, each in times.items()]
+    for found in waiting(steps):
+        assert 0 < found <= 250
+
+
+def test_both_verdicts_are_told() -> None:
+    _, told = _table((640, 360), [*STEPS, LINE], (85.0, 100.0), 2)
+    of_all, own = told.splitlines()
+    assert "0.80 of what swap can do" in of_all
+    assert "MISSED" in of_all
+    assert "0.85 of the slowest step" in own
+    assert "MISSED" in own
+    _, told = _table((640, 360), [*STEPS, LINE], (95.0, 100.0), 2)
+    assert "0.95 of the slowest step (bar 0.9), reached" in told
 
 
 def test_the_video_has_size_length_and_pace(tmp_path: Path) -> None:

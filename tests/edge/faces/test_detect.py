@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.cards import Card, find_card
 from edge.errors import BackendError, CardError, ModelError, UsageError
-from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
+from edge.faces.detect import Detector, _halved, open_detector, PICTURE_PASSES, VIDEO_PASSES
 from edge.media.image import read_picture
 from edge.registry import find_file
 from edge.resources import samples_dir
@@ -266,11 +266,13 @@ def test_what_is_seen_in_tiles_is_what_is_seen_at_once(monkeypatch: pytest.Monke
         assert max(overlap(face, other) for other in in_tiles) > 0.9
 
 
-def test_a_face_is_found_near_where_it_is_expected() -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_face_is_found_near_where_it_is_expected(times: int) -> None:
     from edge import resources
     from edge.media.image import read_picture
 
-    frame = read_picture(resources.samples_dir() / "sample-two.jpg").frame
+    sample = read_picture(resources.samples_dir() / "sample-two.jpg").frame
+    frame = np.ascontiguousarray(sample.repeat(times, axis=0).repeat(times, axis=1))
     detector = open_detector(threads=1)
     first, second = detector.detect(frame)
     for face in (first, second):
@@ -280,11 +282,28 @@ def test_a_face_is_found_near_where_it_is_expected() -> None:
         assert found is not None
         eyes = np.linalg.norm(face.landmarks[1] - face.landmarks[0])
         assert np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean() < 0.03 * eyes
-    nowhere = replace(first, box=(5.0, 5.0, 120.0, 120.0))
+    nowhere = replace(first, box=(5.0, 5.0, 120.0 * times, 120.0 * times))
     outside = replace(first, box=(-900.0, 5.0, 120.0, 120.0))
     assert detector.near(frame, nowhere) is None
     assert detector.near(frame, outside) is None
     assert detector.near(frame, first, min_score=1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "factor"),
+    [((64, 48), 0.6, 1), ((64, 48), 0.5, 2), ((67, 49), 0.2, 4), ((3, 2), 0.1, 1)],
+)
+def test_what_is_followed_is_halved_as_often_as_it_shrinks_by_two(
+    size: tuple[int, int], scale: float, factor: int
+) -> None:
+    width, height = size
+    part = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    found, by = _halved(part, scale)
+    assert by == factor
+    assert found.shape == (height // factor, width // factor, 3)
+    rows, columns = (length // factor * factor for length in (height, width))
+    blocks = part[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor, 3)
+    assert np.abs(blocks.mean(axis=(1, 3)) - found).max() <= 1.0
 
 
 def test_a_model_that_finds_faces_everywhere_is_refused(detector: Detector) -> None:
