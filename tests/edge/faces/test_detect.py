@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.cards import Card, find_card
 from edge.errors import BackendError, CardError, ModelError, UsageError
-from edge.faces.detect import Detector, _halved, open_detector, PICTURE_PASSES, VIDEO_PASSES
+from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, _halved, open_detector
 from edge.media.image import read_picture
 from edge.registry import find_file
 from edge.resources import samples_dir
