@@ -18,6 +18,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
+from edge.interrupts import held_back
+
 BETWEEN = 2
 """Frames that may wait between two steps: enough to even out a step that takes turns between much
 and little work, as the search for faces does, which looks at the whole of every fifth frame."""
@@ -121,8 +123,13 @@ class InOrder:
         ]
 
     def __enter__(self: _Line) -> _Line:
-        for thread in self._threads:
-            thread.start()
+        try:
+            with held_back():  # a signal in between would leave threads behind that nobody ends
+                for thread in self._threads:
+                    thread.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -134,7 +141,8 @@ class InOrder:
         for channel in self._channels:
             channel.close()
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # it was started
+                thread.join()
 
     def __iter__(self) -> Iterator[Any]:
         """Yield what the last step gives.

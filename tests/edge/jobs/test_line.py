@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -104,6 +105,44 @@ def test_leaving_early_stops_the_source_and_closes_it() -> None:
 def test_an_error_of_the_reader_stops_the_line() -> None:
     with pytest.raises(ZeroDivisionError), InOrder(iter(int, 1), _same) as line:
         list(map((1).__floordiv__, line))
+    assert not _threads()
+
+
+@pytest.mark.parametrize("line", [InOrder, Latest])
+def test_a_signal_while_the_line_is_set_up_leaves_no_thread(
+    line: type[InOrder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if len(started) == 1:
+            signal.raise_signal(signal.SIGINT)
+        started.append(thread)
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt), line(iter(range(100)), _same, _same):
+        pytest.fail("the line was set up")
+    assert started
+    assert not _threads()
+
+
+def test_a_line_for_which_there_are_no_threads_left_ends_those_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="new thread"), InOrder(iter(range(100)), _same):
+        pytest.fail("the line was set up")
     assert not _threads()
 
 
