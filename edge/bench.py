@@ -140,6 +140,7 @@ def measure(
     warm_up: int = WARM_UP,
     clock: Callable[[], int] = time.perf_counter_ns,
     after_round: Callable[[], object] = lambda: None,
+    before: Callable[[str], object] = lambda name: None,
 ) -> tuple[Timing, ...]:
     """Run all stages in turn, round by round, and return their times.
 
@@ -149,10 +150,12 @@ def measure(
         warm_up: Rounds before them that do not.
         clock: Gives nanoseconds.
         after_round: Called after every round, for a progress bar.
+        before: Called with a stage's name before each of its runs; its time is not counted.
     """
     spent: dict[str, list[int]] = {name: [] for name in stages}
     for number in range(warm_up + rounds):
         for name, stage in stages.items():
+            before(name)
             start = clock()
             stage()
             elapsed = clock() - start

@@ -8,7 +8,8 @@ they show the most that the processor does, and so how far each way is from it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from edge.shelf import Shelf
     from edge.swapmodel import Source
 
-__all__ = ["BEST", "LEAST", "Told", "Trial", "Way", "expected_psnr", "psnr", "tried"]
+__all__ = ["BEST", "LEAST", "Told", "Trial", "Turns", "Way", "expected_psnr", "psnr", "tried"]
 
 BEST = 99.0
 """Decibels that stand for equal pictures, as in quality reports."""
@@ -43,6 +44,13 @@ LEAST = 40.0
 
 SLACK = 3.0
 """Decibels by which a way may be farther from the best one than both files' own errors explain."""
+
+SETTLE = 0.02
+"""Seconds before each run: ncnn's threads (OpenMP's) and others go on turning for some 10 ms after
+their work, and would hold up whoever comes next."""
+
+QUICK = 0.1
+"""Seconds from which a model takes no notice of what lay in the caches before it."""
 
 _MOST_CROPS = 2
 
@@ -272,6 +280,31 @@ def _swapped(each: _Open, crop: Crop, source: Source) -> None:
         each.model._swap_crop(crop, source)
 
 
+class Turns:
+    """What comes before each timed run: the others' threads come to rest, then a run for itself.
+
+    So every way is timed as it runs again and again, whatever ran before it.
+    """
+
+    def __init__(self, stages: Mapping[str, Callable[[], object]]) -> None:
+        """Begin.
+
+        Args:
+            stages: What is run in turns, by name.
+        """
+        self._stages = stages
+        self._slow: set[str] = set()
+
+    def before(self, name: str) -> None:
+        """Prepare one run."""
+        time.sleep(SETTLE)
+        if name not in self._slow:
+            start = time.perf_counter()
+            self._stages[name]()
+            if time.perf_counter() - start > QUICK:
+                self._slow.add(name)
+
+
 def _timed(
     good: Sequence[_Open], crop: Crop, source: Source, rounds: int, roof: Roof, told: Told
 ) -> tuple[list[Trial], Roof]:
@@ -284,7 +317,10 @@ def _timed(
 
     stages = {str(place): partial(_swapped, each, crop, source) for place, each in enumerate(good)}
     warm_up = min(3, rounds)
-    both = measure(stages | roof.stages(), rounds, warm_up=warm_up, after_round=after_round)
+    turns = stages | roof.stages()
+    both = measure(
+        turns, rounds, warm_up=warm_up, after_round=after_round, before=Turns(turns).before
+    )
     timings, roof = both[: len(good)], roof.reached(both[len(good) :])
     found = []
     for each, timing in zip(good, timings, strict=True):

@@ -216,3 +216,13 @@ use_environment() {
     # shellcheck disable=SC2034  # for the script that sources this
     PYTHON="$folder/bin/python"
 }
+
+# Install pnnx into the environment in use, where it is not: the program in it converts to ncnn;
+# PyTorch, which the package asks for, is not needed.
+install_pnnx() {
+    "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("pnnx") is None)' ||
+        { "$PYTHON" "$ROOT/scripts/locked.py" "$ROOT/scripts/lock.txt" pnnx |
+            awk '/^[^ ]/ {wanted = /^pnnx==/} wanted' >"$PYTHON.pnnx" &&
+            "$PYTHON" -m pip install -qq --no-deps --require-hashes -r "$PYTHON.pnnx"; } ||
+        echo "pnnx could not be installed: files for ncnn are not tried" >&2
+}

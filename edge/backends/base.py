@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from edge.errors import BackendError
 from edge.providers import CPU_PROVIDER
 
-__all__ = ["CPU_PROVIDER", "Session", "check_feeds", "first_line", "has_free_batch"]
+__all__ = [
+    "CPU_PROVIDER",
+    "Run",
+    "Session",
+    "check_feeds",
+    "first_line",
+    "has_free_batch",
+    "last_run",
+]
+
+Run = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
 
 
 def first_line(error: BaseException) -> str:
@@ -41,6 +51,16 @@ def has_free_batch(session: Session) -> bool:
     A session says so as `free_batch`; one that does not say takes one.
     """
     return bool(getattr(session, "free_batch", False))
+
+
+def last_run(session: Session) -> Run:
+    """Return what runs a model when no run as large as those before will follow soon.
+
+    An engine that keeps memory for the next run has a `run_last`, which gives back what it does
+    not use any more; for others it is their `run`.
+    """
+    run: Run = getattr(session, "run_last", session.run)
+    return run
 
 
 class Session(Protocol):

@@ -133,6 +133,14 @@ def _options(ort: Any, threads: int) -> Any:
     return options
 
 
+def _shrinking(ort: Any) -> Any:
+    """Return options of a run after which the engine keeps no memory that it does not use."""
+    options = ort.RunOptions()
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
 def _free_batch(session: Any) -> bool:
     """Return whether the first axis of every input and output is open."""
     shapes = [each.shape for each in (*session.get_inputs(), *session.get_outputs())]
@@ -156,14 +164,25 @@ class OrtSession:
     free_batch: bool
     _session: Any
     _errors: tuple[type[Exception], ...]
+    _shrinking: Any = None
     _binding: Binding | None = None
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; see `edge.backends.base.Session.run`."""
+        return self._run(feeds, None)
+
+    def run_last(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the model, and give back what memory it and larger runs before it left behind.
+
+        See `edge.backends.base.last_run`.
+        """
+        return self._run(feeds, self._shrinking)
+
+    def _run(self, feeds: Mapping[str, NDArray[Any]], options: Any) -> list[NDArray[Any]]:
         try:
             if self._binding is not None:
                 return self._binding.run(feeds)
-            return list(self._session.run(list(self.outputs), dict(feeds)))
+            return list(self._session.run(list(self.outputs), dict(feeds), options))
         except BackendError as error:
             raise BackendError(f"{self.path.name}: {error}") from error
         except self._errors as error:
@@ -205,5 +224,6 @@ def open_session(
         free_batch=_free_batch(session),
         _session=session,
         _errors=errors,
+        _shrinking=_shrinking(ort),
         _binding=Binding(ort, session, device) if device and can_bind(session) else None,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends import Session
-from edge.backends.base import CPU_PROVIDER
+from edge.backends.base import CPU_PROVIDER, Run, last_run
 from edge.contracts import Card
 from edge.errors import BackendError, CardError, ModelError, UsageError
 from edge.faces.candidates import Candidates, joined, sane, suppress
@@ -137,9 +137,12 @@ class Detector:
             raise UsageError(f"min_score must lie between 0 and 1, not {threshold:g}")
         height, width = frame.shape[:2]
         coarsest, *finer = self._scales(width, height, passes)
-        # Large faces are found in the coarsest look alone, which therefore sees them uncut.
-        found = [self._look(frame, coarsest, threshold, _UNCUT)]
-        found += [self._look(frame, scale, threshold, MOST_PIXELS) for scale in finer]
+        found = [self._look(frame, scale, threshold, MOST_PIXELS) for scale in finer]
+        # Large faces are found in the coarsest look alone, which therefore sees them uncut. It
+        # comes last: fine looks leave tens of megabytes with the engine, which nobody needs then.
+        large = bool(finer) and max(finer) * max(width, height) > max(VIDEO_PASSES)
+        run = last_run(self._session) if large else self._session.run
+        found.insert(0, self._look(frame, coarsest, threshold, _UNCUT, run))
         faces = _faces(self._merge(found))
         if len(faces) > _MOST_FACES:
             raise ModelError(
@@ -212,7 +215,12 @@ class Detector:
         return (rows, columns) if rows and columns else (0, 0)
 
     def _look(
-        self, frame: NDArray[np.uint8], scale: float, min_score: float, most: int
+        self,
+        frame: NDArray[np.uint8],
+        scale: float,
+        min_score: float,
+        most: int,
+        run: Run | None = None,
     ) -> Candidates:
         """Look at the frame once, shrunk by `scale`, at most so many pixels at a time."""
         height, width = frame.shape[:2]
@@ -225,12 +233,17 @@ class Detector:
             )
         stretch = np.array([width / columns, height / rows], np.float32)
         parts = tiles(columns, rows, most)
-        seen = joined([self._look_at(picture, part, stretch, min_score) for part in parts])
+        seen = joined([self._look_at(picture, part, stretch, min_score, run) for part in parts])
         seen = seen.take(sane(seen, width, height))
         return suppress(seen, seen.scores, self._spec.nms_iou, 1.0, self._spec.vote_iou)
 
     def _look_at(
-        self, picture: NDArray[np.uint8], part: Tile, stretch: Floats, min_score: float
+        self,
+        picture: NDArray[np.uint8],
+        part: Tile,
+        stretch: Floats,
+        min_score: float,
+        run: Run | None,
     ) -> Candidates:
         """Look at a part of a picture, with black to the right and below.
 
@@ -242,7 +255,7 @@ class Detector:
         full_rows, full_columns = fixed_rows or _padded(rows), fixed_columns or _padded(columns)
         canvas = np.zeros((full_rows, full_columns, 3), np.uint8)
         canvas[:rows, :columns] = picture[part.top : part.bottom, part.left : part.right]
-        raw = decode(self._run(canvas), self._spec, (full_rows, full_columns), min_score)
+        raw = decode(self._run(canvas, run), self._spec, (full_rows, full_columns), min_score)
         whole = part.whole(raw.boxes)
         shift = np.array([part.left, part.top], np.float32)
         boxes, points = raw.boxes[whole], raw.points[whole]
@@ -253,9 +266,9 @@ class Detector:
             boxes[:, 2:].max(axis=1),
         )
 
-    def _run(self, canvas: NDArray[np.uint8]) -> dict[str, Floats]:
+    def _run(self, canvas: NDArray[np.uint8], run: Run | None = None) -> dict[str, Floats]:
         """Return the outputs for a picture, uint8 (H, W, 3) BGR, by the decoder's own names."""
-        results = self._session.run({self._input: to_tensor(canvas, self.card.input)})
+        results = (run or self._session.run)({self._input: to_tensor(canvas, self.card.input)})
         by_name = dict(zip(self._session.outputs, results, strict=True))
         outputs = {key: np.asarray(by_name[name]) for key, name in self._outputs.items()}
         wrong = misfit(outputs, self._spec, canvas.shape[:2])

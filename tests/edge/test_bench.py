@@ -40,6 +40,23 @@ def test_rounds_are_interleaved_and_the_first_ones_do_not_count() -> None:
     assert second == bench.Timing("b", 3, p50=20.0, p90=30.0, p99=30.0, quickest=10.0)
 
 
+def test_what_comes_before_a_run_is_not_counted() -> None:
+    ticks = iter(range(0, 10**9, 1_000_000))
+    order: list[str] = []
+    stages = {"one": lambda: order.append("one"), "two": lambda: order.append("two")}
+    clocked: list[int] = []
+
+    def clock() -> int:
+        clocked.append(next(ticks))
+        order.append("clock")
+        return clocked[-1]
+
+    bench.measure(
+        stages, 1, warm_up=0, clock=clock, before=lambda name: order.append(f"for {name}")
+    )
+    assert order == ["for one", "clock", "one", "clock", "for two", "clock", "two", "clock"]
+
+
 @pytest.mark.parametrize(
     ("size", "target"),
     [((40, 30), (80, 60)), ((40, 30), (20, 15)), ((40, 30), (80, 80)), ((40, 30), (90, 20))],

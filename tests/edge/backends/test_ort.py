@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge.backends import open_session, ort
+from edge.backends.base import last_run
 from edge.errors import BackendError, EngineMissing, ModelError, ProviderError
 from tests import tiny
 
@@ -32,6 +33,21 @@ def test_a_model_runs_and_says_how(model: Path) -> None:
     output, mask = session.run({"target": target, "source": np.zeros((1, 512), np.float32)})
     np.testing.assert_allclose(output, 0.5)
     assert mask.shape == (1, 1, 16, 16)
+
+
+def test_a_last_run_gives_the_same_and_keeps_no_memory(model: Path) -> None:
+    session = open_session(model, threads=1)
+    target = np.random.default_rng(1).random((1, 3, 16, 16), np.float32)
+    feeds = {"target": target, "source": np.zeros((1, 512), np.float32)}
+    for one, other in zip(session.run(feeds), last_run(session)(feeds), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(BackendError, match=r"swapper\.onnx"):
+        last_run(session)({"target": target})
+
+
+def test_an_engine_that_keeps_nothing_runs_as_ever() -> None:
+    session = SimpleNamespace(run=lambda feeds: [feeds])
+    assert last_run(session)({}) == [{}]
 
 
 def test_a_provider_that_is_not_there_is_an_error_that_names_those_that_are(model: Path) -> None:

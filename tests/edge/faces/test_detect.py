@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -264,6 +265,28 @@ def test_what_is_seen_in_tiles_is_what_is_seen_at_once(monkeypatch: pytest.Monke
     assert len(in_tiles) == len(at_once) == 18
     for face in at_once:
         assert max(overlap(face, other) for other in in_tiles) > 0.9
+
+
+def test_the_last_look_at_a_large_picture_gives_memory_back() -> None:
+    detector = open_detector(threads=1)
+    session, runs = detector._session, list[str]()
+
+    def noted(name: str) -> Any:
+        def run(feeds: Mapping[str, Any]) -> Any:
+            runs.append(f"{name} {next(iter(feeds.values())).shape[3]}")
+            return session.run(feeds)
+
+        return run
+
+    detector._session = SimpleNamespace(
+        run=noted("run"), run_last=noted("last"), outputs=session.outputs, provider=session.provider
+    )
+    frame = np.zeros((60, 1280, 3), np.uint8)
+    detector.detect(frame)
+    assert runs == ["run 640", "run 1280", "last 320"]
+    runs.clear()
+    detector.detect(frame, passes=VIDEO_PASSES)
+    assert runs == ["run 640", "run 320"]
 
 
 @pytest.mark.parametrize("times", [1, 3])
