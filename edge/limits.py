@@ -19,6 +19,7 @@ max_mib = 2048             # of the file and of its weights beside it
 max_nodes = 100000
 max_tensor_mib = 1024      # of one weight, input or constant result, as the graph declares it
 domains = []               # of custom operators that this device's engine has (TFLite: their names)
+run_seconds = 600          # of one run of a model; 0: as long as it takes
 
 [isolation]
 memory_mib = 4096          # beyond what the child starts with
@@ -60,12 +61,14 @@ class ModelLimits:
         max_nodes: Nodes of the graph, subgraphs included.
         max_tensor_bytes: Of one weight, input or constant result, as the graph declares it.
         domains: Of operators beyond the built-in ones that an engine here is known to have.
+        run_seconds: That one run of a model may take; 0 for no end.
     """
 
     max_bytes: int = 2048 * _MIB
     max_nodes: int = 100_000
     max_tensor_bytes: int = 1024 * _MIB
     domains: tuple[str, ...] = ()
+    run_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ def _model(table: Table, known: ModelLimits) -> ModelLimits:
         max_tensor_bytes=table.whole("max_tensor_mib", default=known.max_tensor_bytes // _MIB)
         * _MIB,
         domains=table.texts("domains", default=known.domains),
+        run_seconds=float(table.whole("run_seconds", low=0, default=round(known.run_seconds))),
     )
     table.end()
     return found

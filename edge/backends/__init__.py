@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from edge.backends.base import Session
 from edge.errors import BackendError, EdgeError
+from edge.watch import begin
 
 __all__ = ["Session", "backend_names", "installed_version", "missing_reason", "open_session"]
 
@@ -70,6 +71,7 @@ def open_session(
     if threads < 0:
         raise BackendError(f"threads must be 0 or more, not {threads}")
     module = _module(backend)
+    begin()
     return module.open_session(path, providers=tuple(providers), threads=threads, strict=strict)
 
 

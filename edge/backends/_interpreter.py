@@ -18,6 +18,7 @@ from edge.backends._tflite_limits import IDENTIFIER, check_tflite_file
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError, ProviderError
 from edge.media.quiet import captured_stderr
+from edge.watch import running
 
 _PICTURE_CHANNELS = (1, 3)
 
@@ -97,13 +98,22 @@ class InterpreterSession:
         """Run the model once; see `edge.backends.base.Session.run`."""
         check_feeds(self.path.name, self.inputs, feeds)
         try:
-            self._feed(feeds)
-            self._interpreter.invoke()
+            with running(self.path.name):
+                self._feed(feeds)
+                self._interpreter.invoke()
             return [self._fetch(tensor) for tensor in self._outputs]
         except (RuntimeError, ValueError) as error:
             raise BackendError(
                 f"{self.path.name}: {self.engine} failed: {first_line(error)}"
             ) from error
+
+    def blank(self) -> dict[str, NDArray[Any]]:
+        """Return zeros for every input, where nothing better is known."""
+        feeds = {}
+        for each in self._inputs:
+            zeros = np.zeros(each.shape, np.float32)
+            feeds[each.name] = zeros.transpose(0, 3, 1, 2) if each.channels_last else zeros
+        return feeds
 
     def _feed(self, feeds: Mapping[str, NDArray[Any]]) -> None:
         arrays = []

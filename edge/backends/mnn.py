@@ -22,6 +22,7 @@ from edge.backends._mnn_limits import check_mnn_file
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError
 from edge.media.quiet import captured_stdout
+from edge.watch import running
 
 _MOST_THREADS = 4
 """Threads where the engine is to choose: it has no choice of its own, and more gain little."""
@@ -77,7 +78,8 @@ class MnnSession:
         check_feeds(self.path.name, self.inputs, feeds)
         try:
             held = [self._feed(tensor, feeds[tensor.name]) for tensor in self._inputs]
-            status = self._interpreter.runSession(self._session)
+            with running(self.path.name):
+                status = self._interpreter.runSession(self._session)
             del held  # the engine reads the arrays until here
             if status != _WELL:
                 raise RuntimeError(f"status {status}")
@@ -85,6 +87,10 @@ class MnnSession:
         except Exception as error:
             # It raises bare exceptions and nothing else.
             raise BackendError(f"{self.path.name}: mnn failed: {first_line(error)}") from error
+
+    def blank(self) -> dict[str, NDArray[Any]]:
+        """Return zeros for every input, where nothing better is known."""
+        return {each.name: np.zeros(each.shape, np.float32) for each in self._inputs}
 
     def _feed(self, tensor: _Tensor, array: NDArray[Any]) -> Any:
         given = np.ascontiguousarray(array, np.float32)

@@ -30,6 +30,7 @@ from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError
 from edge.limits import ModelLimits, device_limits
 from edge.media.quiet import captured_stderr
+from edge.watch import running
 
 PARAM, BINARY, NAMES = "model.param", "model.bin", "names.json"
 """What is in the archive."""
@@ -100,7 +101,12 @@ class NcnnSession:
             # A copy of the engine's own: it writes over its inputs, and reads past their end.
             if run.input(port.blob, self._ncnn.Mat(array[0]).clone()) != 0:
                 raise BackendError(f"{self.path.name}: ncnn takes no input {port.name}")
-        return [self._fetch(run, port) for port in self._outputs]
+        with running(self.path.name):
+            return [self._fetch(run, port) for port in self._outputs]
+
+    def blank(self) -> dict[str, NDArray[Any]]:
+        """Return zeros for every input, where nothing better is known."""
+        return {each.name: np.zeros(each.shape, np.float32) for each in self._inputs}
 
     def _fetch(self, run: Any, port: _Port) -> NDArray[Any]:
         status, mat = run.extract(port.blob)

@@ -23,6 +23,7 @@ from edge.backends._missing import engine_missing
 from edge.backends._onnx_file import check_onnx_file
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError
+from edge.watch import running
 
 _REPORTER = "openvino_telemetry"
 
@@ -67,7 +68,8 @@ class OpenvinoSession:
         """Run the model once; see `edge.backends.base.Session.run`."""
         check_feeds(self.path.name, self.inputs, feeds)
         try:
-            self._request.infer(dict(feeds))
+            with running(self.path.name):
+                self._request.infer(dict(feeds))
             return [
                 np.array(self._request.get_output_tensor(place).data)
                 for place in range(len(self.outputs))

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends._binding import Binding, can_bind
@@ -17,6 +18,7 @@ from edge.backends._ort_limits import check_ort_file
 from edge.backends._provider_options import device_of, ready
 from edge.backends.base import CPU_PROVIDER, first_line
 from edge.errors import BackendError, ModelError, ProviderError
+from edge.watch import running
 
 _PACKAGES = (
     "onnxruntime",
@@ -28,6 +30,9 @@ _PACKAGES = (
 """Distributions that all install the module `onnxruntime`, over one another."""
 
 _LOG_ERRORS_ONLY = 3
+_FREE_SIDE = 64  # of a picture whose sides the graph leaves open
+_KINDS = {"float": "float32", "double": "float64"}
+"""Types of numbers that ONNX Runtime calls otherwise than numpy."""
 
 _WHAT_ORT_RAISES = (
     "EPFail",
@@ -180,15 +185,28 @@ class OrtSession:
 
     def _run(self, feeds: Mapping[str, NDArray[Any]], options: Any) -> list[NDArray[Any]]:
         try:
-            if self._binding is not None:
-                return self._binding.run(feeds)
-            return list(self._session.run(list(self.outputs), dict(feeds), options))
+            with running(self.path.name):
+                if self._binding is not None:
+                    return self._binding.run(feeds)
+                return list(self._session.run(list(self.outputs), dict(feeds), options))
         except BackendError as error:
             raise BackendError(f"{self.path.name}: {error}") from error
         except self._errors as error:
             raise BackendError(
                 f"{self.path.name}: onnxruntime failed on {self.provider}: {first_line(error)}"
             ) from error
+
+    def blank(self) -> dict[str, NDArray[Any]]:
+        """Return zeros for every input, where nothing better is known; open sides are small."""
+        feeds = {}
+        for each in self._session.get_inputs():
+            open_ = _FREE_SIDE if len(each.shape) == 4 else 1
+            sides = [side if isinstance(side, int) else open_ for side in each.shape]
+            if sides and not isinstance(each.shape[0], int):
+                sides[0] = 1
+            kind = each.type.removeprefix("tensor(").removesuffix(")")
+            feeds[each.name] = np.zeros(sides, _KINDS.get(kind, kind))
+        return feeds
 
 
 def open_session(

@@ -20,6 +20,7 @@ import edge
 from edge.errors import EdgeError, EngineMissing
 from edge.harmless import harmless_streams
 from edge.harmless import one_line as one_line
+from edge.watch import watch_for
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -166,6 +167,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     if argv is None:
         prepare_process()
+        watch_for(next(iter(sys.argv[1:]), ""))
     with harmless_streams():
         return _run(list(sys.argv[1:] if argv is None else argv))
 

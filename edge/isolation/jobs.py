@@ -46,22 +46,28 @@ def _picture(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, byt
     return packed(head), picture.frame.tobytes() + alpha + icc
 
 
-_ENGINES = {".onnx": "ort", ".ort": "ort", ".tflite": "litert", ".mnn": "mnn"}
-_FREE_SIDE = 64  # of an input whose sides the graph leaves open, where it is a picture
+_ENGINES = {
+    ".onnx": ("ort",),
+    ".ort": ("ort",),
+    ".tflite": ("litert", "tflite"),
+    ".mnn": ("mnn",),
+    ".ncnn": ("ncnn",),
+}
+"""Engines of each kind of file; the first one that is here is taken."""
 
 
 def _model(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, bytes]:
     """Open a model file and run it once on zeros; whatever the engine says is no answer of ours."""
-    from edge.backends import open_session
+    from edge.backends import installed_version, open_session
 
     path = Path(arguments["path"])
-    backend = _ENGINES.get(path.suffix)
+    backends = _ENGINES.get(path.suffix) or _by_content(path)
+    backend = next((each for each in backends if installed_version(each)), None)
     if backend is None:
         return "no engine for it", b""
     try:
-        session = open_session(path, backend=backend, threads=1)
-        if path.suffix == ".onnx":
-            session.run(_zeros(path))
+        session: Any = open_session(path, backend=backend, threads=1)
+        session.run(session.blank())
     except EdgeError as error:
         if "alloc" in str(error):  # bad_alloc, "Failed to allocate memory": the limit is reached
             raise MemoryError from error
@@ -69,19 +75,14 @@ def _model(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, bytes
     return "ran", b""
 
 
-def _zeros(path: Path) -> dict[str, Any]:
-    import numpy as np
-
-    from edge.backends._onnx_outline import outline_of
-
-    feeds = {}
-    for port in outline_of(path).inputs:
-        sides = port.shape or ()
-        wide = _FREE_SIDE if len(sides) == 4 else 1
-        shape = [side or (1 if place < 2 else wide) for place, side in enumerate(sides)]
-        kind = port.kind if port.kind not in {"?", "bfloat16"} else "float32"
-        feeds[port.name] = np.zeros(shape, kind)
-    return feeds
+def _by_content(path: Path) -> tuple[str, ...]:
+    """Return the engines of a file whose name does not say what it is."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return ()
+    return _ENGINES[".tflite"] if head[4:] == b"TFL3" else _ENGINES[".onnx"]
 
 
 def _confined(arguments: Mapping[str, Any], confined: Confined) -> tuple[Any, bytes]:

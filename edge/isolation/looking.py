@@ -181,6 +181,30 @@ def try_model_isolated(path: Path, start: Start = spawned) -> None:
         ) from ended
 
 
+def try_stranger_isolated(path: Path, start: Start = spawned) -> None:
+    """Have a child run a model file once, unless a card states its hash; see `try_model_isolated`.
+
+    Args:
+        path: The file; one that is not there is left to who opens it.
+        start: How the child is started.
+
+    Raises:
+        ModelError: The child crashed, hung or took too much.
+    """
+    from edge.cards import all_cards
+    from edge.isolation.whole import is_inside
+    from edge.registry import sha256_of
+
+    if is_inside():
+        return  # of --isolate: all of the command is in a child
+    try:
+        digest = sha256_of(path)
+    except OSError:
+        return
+    if not any(card.sha256 == digest for card in all_cards().values()):
+        try_model_isolated(path, start)
+
+
 def _listed(done: Any) -> list[Any]:
     if not isinstance(done, list) or len(done) > 16:
         raise WireError("no list")

@@ -94,12 +94,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build and print; nothing is left when it fails."""
     from edge.consent.signing import load_private_key
+    from edge.isolation.looking import try_stranger_isolated
     from quantize.build import build
     from quantize.cli.quantize import bars
 
     folder: Path = arguments.output
     archive = folder.with_name(f"{folder.name}.zip") if arguments.zip else None
     model, card = _model(arguments.model, arguments.card)
+    try_stranger_isolated(model)
     with bars(quiet=arguments.json) as progress:
         built = build(
             model,

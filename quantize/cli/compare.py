@@ -39,10 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print, and write the report where one is asked for."""
+    from edge.isolation.looking import try_stranger_isolated
     from edge.progress import bar
     from quantize.compare import compare
     from quantize.report_markdown import as_text
 
+    for path in (arguments.model, *arguments.candidates):
+        try_stranger_isolated(path)
     with bar("comparing", arguments.json) as progress:
         comparison = compare(
             arguments.model,

@@ -87,9 +87,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert and print; nothing is left in the output folder when it fails."""
+    from edge.isolation.looking import try_stranger_isolated
     from quantize.conversion import as_json
     from quantize.convert import convert
 
+    try_stranger_isolated(arguments.model)
     with bars(quiet=arguments.json) as progress:
         done = convert(
             arguments.model,

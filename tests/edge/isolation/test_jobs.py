@@ -9,11 +9,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge.cli import main
 from edge.errors import ModelError
+from edge.isolation.confine import Confined
 from edge.isolation.jobs import JOBS
 from edge.isolation.looking import try_model_isolated
 from edge.isolation.run import Request, ask
 from edge.limits import limits_path
-from tests import tiny
+from tests import tiny, tiny_tflite
 
 pytest.importorskip("onnxruntime")
 
@@ -99,9 +100,29 @@ def test_other_models_are_left_to_who_opens_them(data: bytes, answer: str, tmp_p
     assert done.startswith(answer)
 
 
-def test_a_file_of_no_engine(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     done, _ = ask(Request("model", {"path": str(tmp_path / "m.pt")}))
     assert done == "no engine for it"
+
+
+@pytest.mark.parametrize("name", ["m.tflite", "m.mnn", "m.ncnn", "model"])
+def test_files_of_other_engines_are_run_too(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "m.ncnn":
+        pytest.importorskip("ncnn")
+        from tests.edge.backends.test_ncnn import _file
+
+        path = _file(tmp_path)
+    elif name == "m.mnn":
+        pytest.importorskip("MNN")
+        from quantize.export.mnn import to_mnn
+
+        to_mnn(onnx.load_from_string(tiny.swapper(32)), path)
+    else:
+        pytest.importorskip("ai_edge_litert")
+        path.write_bytes(tiny_tflite.swapper(32))
+    done, _ = JOBS["model"]({"path": str(path)}, Confined(False, 0, False))
+    assert done == "ran"
 
 
 def test_every_job_says_what_it_does_in_a_name() -> None:

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.errors import MediaError
+from edge.cli import main
+from edge.errors import MediaError, ModelError
 from edge.isolation import looking
 from edge.isolation.looking import read_picture_isolated, shots_isolated, verify_isolated
 from edge.isolation.run import Ended
 from edge.media.image import read_picture
 from edge.resources import samples_dir
+from tests import tiny
 
 pytest.importorskip("c2pa")
 
@@ -154,3 +156,57 @@ def test_json_of_a_crash_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "ask", dies)
     facts = verify_isolated(SIGNED).to_dict()
     assert json.loads(json.dumps(facts))["exit_status"] == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "known", "inside", "tried"),
+    [
+        ("quantize", False, False, True),
+        ("build", False, False, True),
+        ("compare", False, False, True),
+        ("quantize", True, False, False),
+        ("quantize", False, True, False),
+    ],
+)
+def test_a_strangers_model_is_tried_before_the_toolchain_opens_it(
+    command: str,
+    known: bool,
+    inside: bool,
+    tried: bool,
+    edge_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("onnx")
+    from edge.isolation import whole
+
+    seen: list[Path] = []
+
+    def refuse(path: Path, start: object = None) -> None:
+        seen.append(path)
+        raise ModelError(f"{path}: crashed")
+
+    monkeypatch.setattr(looking, "try_model_isolated", refuse)
+    monkeypatch.setattr(whole, "is_inside", lambda: inside)
+    model = tmp_path / "m.onnx"
+    model.write_bytes(tiny.swapper(32))
+    if known:
+        tiny.install_one(edge_home, "tiny_swapper", "swapper", tiny.SWAPPER, model.read_bytes())
+    words = {
+        "quantize": [str(model), "-o", str(tmp_path / "out"), "--count", "0"],
+        "build": [
+            "--model",
+            str(model),
+            "--no-identity",
+            "-o",
+            str(tmp_path / "out"),
+            "--target",
+            "x86_cpu",
+        ],
+        "compare": [str(model), str(model)],
+    }
+    assert main([command, *words[command]]) == 2
+    assert seen == ([model] if tried else [])
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
