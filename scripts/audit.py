@@ -37,12 +37,16 @@ def main(arguments: list[str]) -> int:
         words = ["--requirement", arguments[0], "--disable-pip", "--require-hashes"]
         words += ["--format", "json", "--output", str(output), "--progress-spinner", "off"]
         try:
-            subprocess.run(
+            done = subprocess.run(
                 [sys.executable, "-m", "pip_audit", *words],
                 capture_output=True,
+                text=True,
                 timeout=SECONDS,
                 check=False,
             )
+            if "No module named" in done.stderr:
+                sys.stdout.write("pip-audit is not installed here: not audited\n")
+                return 0
             report = output.read_text(encoding="utf-8")
             found, asked = findings(report), audited(report)
         except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
@@ -52,7 +56,9 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write("the service for advisories answered about no package: not audited\n")
         return 0
     sys.stdout.writelines(f"known vulnerability: {each}\n" for each in found)
-    sys.stdout.write(f"{len(found)} of {asked} locked packages have known vulnerabilities\n")
+    total = len(json.loads(report)["dependencies"])
+    left = f" (of {total}; the service knows no others)" if asked < total else ""
+    sys.stdout.write(f"{len(found)} of {asked} locked packages{left} have known vulnerabilities\n")
     return 0
 
 
