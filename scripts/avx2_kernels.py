@@ -57,8 +57,10 @@ def avx2_environment(cache: Path) -> dict[str, str]:
     if not home.exists():
         _make(source, home)
     environment = {**os.environ, HELD: "avx2", "LD_PRELOAD": str(home / "answer.so")}
-    paths = (str(home), os.environ.get("PYTHONPATH", ""))
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    # The second is for children that are fenced in: they may read what the linker looks through.
+    for name in ("PYTHONPATH", "LD_LIBRARY_PATH"):
+        paths = (str(home), os.environ.get(name, ""))
+        environment[name] = os.pathsep.join(path for path in paths if path)
     _probe(environment)
     return environment
 
