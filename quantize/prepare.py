@@ -44,6 +44,7 @@ from quantize.passes import (
     UnfuseInstanceNorm,
     VectorsTogether,
     WeightsAtLoad,
+    Winograd,
     bake_identity,
     run_passes,
 )
@@ -72,6 +73,7 @@ TARGET_PASSES: Mapping[str, Callable[[], Pass]] = {
     "unfuse_instance_norm": UnfuseInstanceNorm,
     "vectors_together": VectorsTogether,
     "weights_at_load": WeightsAtLoad,
+    "winograd": Winograd,
 }
 """The rewrites that a target's profile can ask for, by name."""
 

@@ -96,7 +96,8 @@ class TargetProfile:
         kernels: with which kernels quality is measured on this machine.
         recipes: name of the recipe by precision; "int8_tflite" is that of 8-bit TFLite files.
         format_passes: names of the rewrites by format, and for one precision alone by both:
-            "onnx_fp16". "after_int8" names those for ONNX models that have been quantized.
+            "onnx_fp16". "after_int8" names those for ONNX models that have been quantized, and
+            "after_int8_onnx" those that such a model gets on top in one format.
         ort_style: how much of the engine's own rewriting a .ort file holds: "fixed" (all, for the
             CPU) or "runtime" (what other providers leave is kept as a note).
         backends: the ways to run a model there, best first.
@@ -154,7 +155,10 @@ class TargetProfile:
     def finishes(self, form: Format, precision: str) -> tuple[str, ...]:
         """Return the names of the rewrites for a model that has its precision, in order."""
         wanted = precision == "int8" and form != "tflite"  # TFLite is written by its own rules
-        return self.format_passes.get(_FINISH, ()) if wanted else ()
+        if not wanted:
+            return ()
+        of_form = self.format_passes.get(f"{_FINISH}_{form}", ())
+        return (*self.format_passes.get(_FINISH, ()), *of_form)
 
     def recipe(self, precision: str, form: Format) -> str:
         """Return the name of the recipe for a precision and a format.
@@ -260,7 +264,8 @@ def _releases(top: Table) -> tuple[Release, ...]:
 
 
 def _passes(table: Table, values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    known = (*FORMATS, *(f"{form}_{one}" for form in FORMATS for one in _PRECISIONS), _FINISH)
+    precise = (f"{form}_{one}" for form in FORMATS for one in _PRECISIONS)
+    known = (*FORMATS, *precise, _FINISH, *(f"{_FINISH}_{form}" for form in FORMATS))
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise table.error(f"unknown key '{unknown[0]}'; known here: {', '.join(known)}")

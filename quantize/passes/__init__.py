@@ -42,6 +42,7 @@ from quantize.passes.uneven_split import UnevenSplit
 from quantize.passes.unfuse_instance_norm import UnfuseInstanceNorm
 from quantize.passes.vectors_together import VectorsTogether
 from quantize.passes.weights_at_load import WeightsAtLoad
+from quantize.passes.winograd import Winograd
 
 __all__ = [
     "STANDARD",
@@ -77,6 +78,7 @@ __all__ = [
     "UnfuseInstanceNorm",
     "VectorsTogether",
     "WeightsAtLoad",
+    "Winograd",
     "bake_identity",
     "count_operators",
     "default_spec",

@@ -153,6 +153,16 @@ def test_a_precision_may_want_other_rewrites(tmp_path: Path) -> None:
     assert load_target("x86_cpu").rewrites("onnx", "int8") == ("prelu_exact",)
 
 
+def test_a_quantized_model_may_get_more_in_one_format(tmp_path: Path) -> None:
+    path = tmp_path / "profile.toml"
+    more = 'after_int8 = ["weights_at_load"]\nafter_int8_onnx = ["winograd"]\n[recipes]'
+    path.write_text(GOOD.replace("[recipes]", more))
+    profile = read_profile(path)
+    assert profile.finishes("onnx", "int8") == ("weights_at_load", "winograd")
+    assert profile.finishes("ort", "int8") == ("weights_at_load",)
+    assert profile.finishes("onnx", "fp32") == profile.finishes("tflite", "int8") == ()
+
+
 def test_what_a_target_checks(tmp_path: Path) -> None:
     jetson, phone = load_target("jetson"), load_target("android_nnapi")
     assert jetson.checkers("onnx") == ("tensorrt",)
