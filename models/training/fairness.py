@@ -148,7 +148,7 @@ def portrait(number: int) -> tuple[Pixels, Floats, Floats]:
     room = min(0.75 * height, FRAME / 2)
     across, down = rng.uniform(room, FRAME - room, 2).tolist() if room < FRAME / 2 else (160.0,) * 2
     scene = sample_scene(seed)
-    ground = background(FRAME, FRAME, scene.background.seed)
+    ground = background(FRAME, FRAME, scene.background.seed, scene.background.kind)
     drawn = render_onto(ground, sample_identity(seed), scene, (across, down), height)
     picture = develop(drawn.picture.astype(np.float32), scene.camera, seed)
     return picture, drawn.box[None], drawn.landmarks[None]

@@ -28,7 +28,7 @@ from rich.progress import Progress
 from models.training.faces.identity import sample_identity, swapped
 from models.training.faces.render import render
 from models.training.faces.scene import Scene, sample_scene
-from models.training.folders import data_folder
+from models.training.folders import rendered_folder
 
 SIZE = 160
 HELD_OUT = 1_000_000
@@ -108,12 +108,13 @@ class Store:
         masks: uint8 (N, 160, 160), 255 where the inner face is seen.
         landmarks: float32 (N, 5, 2) in pixels.
         done: uint8 (N,) 1 where a picture is there.
+        folder: where all of it lies.
     """
 
     def __init__(self, name: str, writable: bool = False) -> None:
         self.plan = PLANS[name]()
         self.name = name
-        folder = data_folder() / "pairs" / name
+        self.folder = folder = rendered_folder() / "pairs" / name
         count = len(self.plan.faces)
         self.pictures = _mapped(folder / "pictures", (count, SIZE, SIZE, 3), np.uint8, writable)
         self.masks = _mapped(folder / "masks", (count, SIZE, SIZE), np.uint8, writable)

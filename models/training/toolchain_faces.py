@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from models.training.faces import EDITION
 from models.training.faces.identity import sample_identity, swapped
 from models.training.faces.render import Rendered, render
 from models.training.faces.scene import Scene, sample_scene
@@ -140,8 +141,8 @@ def _swaps(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _write_list(path: Path, entries: Sequence[dict[str, Any]]) -> None:
-    """Write the list of all pictures as JSON, an entry per line."""
+def _write_list(path: Path, entries: Sequence[dict[str, Any]], edition: int = EDITION) -> None:
+    """Write the list of all pictures, drawn by an edition of the renderer, as JSON."""
     about = "Rendered faces of nobody; landmarks in pixels, as edge.records.Face has them."
     parts = []
     for key, rows in (
@@ -150,7 +151,8 @@ def _write_list(path: Path, entries: Sequence[dict[str, Any]]) -> None:
     ):
         lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
         parts.append(f'"{key}": [\n{lines}\n]')
-    text = f'{{"about": {json.dumps(about)},\n' + ",\n".join(parts) + "}\n"
+    head = f'{{"about": {json.dumps(about)},\n"edition": {edition},\n'
+    text = head + ",\n".join(parts) + "}\n"
     path.write_text(text, encoding="utf-8")
 
 

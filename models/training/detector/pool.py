@@ -45,9 +45,9 @@ class Head:
 
 def folder() -> Path:
     """Where the shards lie."""
-    from models.training.folders import data_folder
+    from models.training.folders import rendered_folder
 
-    return data_folder() / "detector" / "pool"
+    return rendered_folder() / "detector" / "pool"
 
 
 def render_head(seed: int, side: int) -> Head:

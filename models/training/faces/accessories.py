@@ -72,7 +72,7 @@ def glasses(head: HeadPart) -> tuple[Mesh, ...]:
     """Return the frame's meshes, empty without glasses."""
     if head.glasses == "none":
         return ()
-    radius = 0.07 + 0.13 * head.glasses_thick
+    radius = 0.05 + 0.10 * head.glasses_thick**1.5
     lenses = lens_outlines(head)
     closed = [np.concatenate([lens, lens[:2]]) for lens in lenses]
     meshes = [tube(lens, radius, FRAME, 1.2) for lens in closed]
@@ -99,7 +99,7 @@ def face_mask(head: HeadPart) -> Mesh:
     tent = np.exp(-((t[..., 0] / 2.3) ** 2)) * np.exp(-(((t[..., 1] + 3.9) / 1.9) ** 2))
     mouth = np.exp(-((t[..., 0] / 3.6) ** 2)) * np.exp(-(((t[..., 1] + 6.8) / 3.4) ** 2))
     fold = 0.05 * np.sin(t[..., 1] * 3.5) * np.exp(-((t[..., 0] / 4) ** 4))
-    base[..., 2] += 0.25 + 3.0 * tent + 1.35 * mouth + fold
+    base[..., 2] += 0.45 + 3.2 * tent + 1.45 * mouth + fold
     base[..., 0] *= 1.03
     uv = np.zeros((*base.shape[:2], 4))
     uv[..., :2] = t[..., :2]

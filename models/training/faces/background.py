@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training.faces.places import place
+
 __all__ = ["BACKGROUNDS", "background"]
 
 Picture = NDArray[np.uint8]
@@ -199,11 +201,13 @@ def background(height: int, width: int, seed: int, kind: str = "any") -> Picture
         height: pixels.
         width: pixels.
         seed: decides everything left open.
-        kind: a key of `BACKGROUNDS`, or "any".
+        kind: a key of `BACKGROUNDS`, or "any", which is one of them; or "place" (see `places`).
 
     Returns:
         uint8 (height, width, 3) BGR.
     """
+    if kind == "place":
+        return place(height, width, seed)
     rng = np.random.default_rng([301, seed])
     names = list(BACKGROUNDS)
     draw = names[int(rng.integers(len(names)))]

@@ -84,7 +84,7 @@ def aperture(lx: float, f: Any, lid: float, squint: float) -> tuple[float, float
     peak = -0.12 + 0.10 * f[_EYE_PEAK]
     # A peak off the middle: bend u so that 0 moves to `peak`.
     bent = u + peak * (u * u - 1.0)
-    upper = (0.475 + 0.075 * f[_EYE_OPEN]) * max(0.0, 1.0 - abs(bent) ** 2.3) ** 0.85
+    upper = (0.44 + 0.075 * f[_EYE_OPEN]) * max(0.0, 1.0 - abs(bent) ** 2.3) ** 0.85
     upper *= 1.0 - 0.25 * f[_HOOD] * smoothstep(-0.2, 1.0, u)
     upper *= 1.0 - 0.45 * f[_EPICANTHUS] * smoothstep(-0.3, -1.0, u)
     low = u - 0.18 * (u * u - 1.0)

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.faces.wardrobe import HeadPart, sample_head
+from models.training.faces.wardrobe import GREY, HeadPart, sample_head
 
 __all__ = [
     "FACE_INDEX",
@@ -93,6 +93,15 @@ class FacePart:
     stubble: float  # 0..1
     asymmetry: float
     flush: float
+    spots: float  # 0..1, of age and sun
+    liner: float  # 0..1, dark line along the lids
+    shadow: float  # 0..1, colour on the upper lids
+    shadow_r: float
+    shadow_g: float
+    shadow_b: float
+    rouge: float  # 0..1
+    foundation: float  # 0..1, evens the skin out
+    teeth: float  # 0 (white) .. 1 (yellow)
 
     def vector(self) -> NDArray[np.float64]:
         """Return the fields in order, float64 (N,), for the compiled code."""
@@ -111,6 +120,7 @@ class Identity:
     seed: int
 
 
+_MADE_UP = 0.5  # share of women
 _IRIS = (
     (0.060, 0.028, 0.012), (0.090, 0.042, 0.016), (0.035, 0.017, 0.009), (0.16, 0.085, 0.030),
     (0.12, 0.13, 0.055), (0.13, 0.20, 0.30), (0.20, 0.26, 0.31), (0.15, 0.20, 0.14),
@@ -124,28 +134,47 @@ def _shape_scores(rng: np.random.Generator, sex: float) -> dict[str, float]:
     raw = 0.55 * rng.normal(size=len(names)) + 0.95 * rng.uniform(-1.0, 1.0, size=len(names))
     score = {n: float(np.clip(v, -2.0, 2.0)) for n, v in zip(names, raw, strict=True)}
     for name, shift in (
-        ("brow_ridge", 0.9), ("brow_thick", 0.5), ("brow_height", -0.5), ("brow_arch", -0.5),
-        ("nose_width", 0.3), ("nose_projection", 0.3), ("lip_upper", -0.35), ("lip_lower", -0.3),
-        ("eye_open", -0.3), ("chin_width", 0.5), ("jaw_full", 0.3), ("cheek_full", -0.2),
+        ("brow_ridge", 1.1), ("brow_thick", 0.8), ("brow_height", -0.6), ("brow_arch", -0.6),
+        ("nose_width", 0.5), ("nose_projection", 0.4), ("lip_upper", -0.6), ("lip_lower", -0.5),
+        ("eye_open", -0.4), ("chin_width", 0.7), ("jaw_full", 0.3), ("cheek_full", -0.2),
         ("nose_tip_up", -0.3), ("chin_projection", 0.3),
     ):  # fmt: skip
         score[name] += shift * sex
     return score
 
 
-def _face(rng: np.random.Generator, sex: float, age: float, head: HeadPart) -> FacePart:
+def _made_up(rng: np.random.Generator, sex: float) -> dict[str, float]:
+    """Draw make-up; half of the women wear some, from a little to a lot."""
+    draws = rng.random(10)
+    much = float(draws[0]) if sex < -0.1 and draws[1] < _MADE_UP else 0.0
+    tint = np.array([0.20, 0.11, 0.08]) * (0.4 + 1.2 * draws[2]) + 0.10 * draws[3:6] ** 3
+    return {
+        "liner": much * float(draws[6] > 0.3) * float(0.4 + 0.6 * draws[7]),
+        "shadow": much * float(draws[8] > 0.45) * 0.8,
+        "shadow_r": float(tint[0]), "shadow_g": float(tint[1]), "shadow_b": float(tint[2]),
+        "rouge": much * float(draws[9]), "foundation": 0.8 * much,
+    }  # fmt: skip
+
+
+def _face(
+    rng: np.random.Generator, sex: float, age: float, build: float, head: HeadPart
+) -> FacePart:
     score = _shape_scores(rng, sex)
+    for name, shift in (("cheek_full", 0.7), ("jaw_full", 0.7), ("folds", 0.3)):
+        score[name] += shift * build
     dark = head.melanin > 0.45
     iris = np.array(_IRIS[int(rng.integers(0, 3 if dark else len(_IRIS)))])
     iris = iris * rng.uniform(0.75, 1.35)
     hair = np.array([head.hair_r, head.hair_g, head.hair_b])
+    hair = hair + (np.array(GREY) - hair) * 0.6 * head.hair_grey
     brow = np.clip(hair * rng.uniform(0.35, 0.9), 0.006, 0.25)
     bearded = sex > 0.15 and rng.random() < 0.42
     beard = float(rng.uniform(0.35, 1.0)) if bearded else 0.0
     stache = float(rng.uniform(0.4, 1.0)) if sex > 0.15 and rng.random() < 0.4 else beard * 0.8
     stubble = float(rng.uniform(0.1, 1.0)) if sex > 0.0 else 0.0
     freckled = rng.random() < (0.25 if head.melanin < 0.3 else 0.04)
-    made_up = sex < -0.1 and rng.random() < 0.45
+    paint = _made_up(rng, sex)
+    made_up = paint["foundation"] > 0.1
     score.update(
         epicanthus=float(np.clip(rng.normal(0.1, 0.5), 0, 1)),
         hood=float(np.clip(rng.normal(0.15 + 0.4 * age, 0.3), 0, 1)),
@@ -161,19 +190,25 @@ def _face(rng: np.random.Generator, sex: float, age: float, head: HeadPart) -> F
         freckles=float(rng.uniform(0.3, 1.0)) if freckled else 0.0,
         moles=float(rng.uniform(0, 1)), detail=float(rng.integers(1, 100_000)),
         beard=beard, moustache=stache, stubble=stubble,
-        lip_upper=score["lip_upper"] - 0.6 * (age - 0.4),
+        lip_upper=score["lip_upper"] - 0.8 * (age - 0.4),
+        lip_lower=score["lip_lower"] - 0.5 * (age - 0.4),
+        brow_height=score["brow_height"] - 0.5 * (age - 0.4),
+        eye_open=score["eye_open"] - 0.5 * (age - 0.4),
+        spots=float(np.clip(rng.normal(1.5 * (age - 0.5), 0.3), 0, 1)),
+        teeth=float(np.clip(0.2 + 0.6 * age + 0.2 * rng.normal(), 0, 1)),
+        **paint,
     )  # fmt: skip
     return FacePart(**score)
 
 
-def _sex_and_age(rng: np.random.Generator) -> tuple[float, float]:
+def _sex_age_build(rng: np.random.Generator) -> tuple[float, float, float]:
     sex = float(np.clip(rng.choice([-0.65, 0.65]) + 0.25 * rng.normal(), -1, 1))
-    return sex, float(rng.beta(1.3, 1.9))
+    return sex, float(rng.uniform(0.0, 1.0)), float(rng.uniform(-1.0, 1.0))
 
 
 def sex_of(seed: int) -> float:
     """Return what shifted the averages of the person of a seed: -1 (female) .. 1 (male)."""
-    return _sex_and_age(np.random.default_rng([101, seed]))[0]
+    return _sex_age_build(np.random.default_rng([101, seed]))[0]
 
 
 def sample_identity(seed: int) -> Identity:
@@ -183,9 +218,10 @@ def sample_identity(seed: int) -> Identity:
         seed: any non-negative integer; the same seed gives the same person.
     """
     rng = np.random.default_rng([101, seed])
-    sex, age = _sex_and_age(rng)
-    head = sample_head(rng, sex, age)
-    return Identity(_face(np.random.default_rng([102, seed]), sex, age, head), head, seed)
+    sex, age, build = _sex_age_build(rng)
+    head = sample_head(rng, sex, age, build)
+    face = _face(np.random.default_rng([102, seed]), sex, age, build, head)
+    return Identity(face, head, seed)
 
 
 def swapped(target: Identity, source: Identity) -> Identity:

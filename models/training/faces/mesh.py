@@ -17,8 +17,13 @@ __all__ = [
     "posed", "tube",
 ]  # fmt: skip
 
-SKIN, EAR, FRAME, MASK, CLOTH = 0, 1, 2, 3, 4
-HAIR, CURLS, WRAP = 10, 11, 12  # these are cut by the margin in their surface coordinates
+SKIN, EAR, FRAME, MASK = 0, 1, 2, 3
+HAIR, CURLS, WRAP, CLOTH = (
+    10,
+    11,
+    12,
+    13,
+)  # cut by the margin in their coordinates
 
 F32 = NDArray[np.float32]
 
@@ -81,32 +86,33 @@ def joined(meshes: list[Mesh]) -> Mesh:
 
 
 @njit(cache=True, fastmath=True)
-def _turn(p: Any, n: Any, yaw: float, pitch: float, roll: float, out_p: Any, out_n: Any) -> None:
+def _rotation(yaw: float, pitch: float, roll: float, out: Any) -> None:
+    """Write the matrix that turns the head, float64 (3, 3)."""
     cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
     cr, sr = np.cos(roll), np.sin(roll)
-    r00, r01, r02 = cr * cy - sr * sp * sy, -sr * cp, cr * sy + sr * sp * cy
-    r10, r11, r12 = sr * cy + cr * sp * sy, cr * cp, sr * sy - cr * sp * cy
-    r20, r21, r22 = -cp * sy, sp, cp * cy
-    x, y, z = p[0], p[1] + 12.0, p[2] + 1.5
-    out_p[0] = r00 * x + r01 * y + r02 * z
-    out_p[1] = r10 * x + r11 * y + r12 * z - 12.0
-    out_p[2] = r20 * x + r21 * y + r22 * z - 1.5
-    x, y, z = n[0], n[1], n[2]
-    out_n[0] = r00 * x + r01 * y + r02 * z
-    out_n[1] = r10 * x + r11 * y + r12 * z
-    out_n[2] = r20 * x + r21 * y + r22 * z
+    out[0, 0], out[0, 1], out[0, 2] = cr * cy - sr * sp * sy, -sr * cp, cr * sy + sr * sp * cy
+    out[1, 0], out[1, 1], out[1, 2] = sr * cy + cr * sp * sy, cr * cp, sr * sy - cr * sp * cy
+    out[2, 0], out[2, 1], out[2, 2] = -cp * sy, sp, cp * cy
 
 
 @njit(cache=True, fastmath=True)
 def _turn_all(p: Any, n: Any, angles: Any, out_p: Any, out_n: Any) -> None:
+    whole, partly = np.empty((3, 3)), np.empty((3, 3))
+    _rotation(angles[0], angles[1], angles[2], whole)
     for i in range(p.shape[0]):
         # The neck twists: the head turns fully, the chest a little.
         t = min(1.0, max(0.0, (p[i, 1] + 20.0) / 8.5))
-        follow = 0.18 + 0.82 * t * t * (3.0 - 2.0 * t)
-        _turn(
-            p[i], n[i], angles[0] * follow, angles[1] * (follow - 0.18) / 0.82,
-            angles[2] * (follow - 0.18) / 0.82, out_p[i], out_n[i],
-        )  # fmt: skip
+        r = whole
+        if t < 1.0:
+            bent = t * t * (3.0 - 2.0 * t)
+            _rotation(angles[0] * (0.18 + 0.82 * bent), angles[1] * bent, angles[2] * bent, partly)
+            r = partly
+        x, y, z = p[i, 0], p[i, 1] + 12.0, p[i, 2] + 1.5
+        out_p[i, 0] = r[0, 0] * x + r[0, 1] * y + r[0, 2] * z
+        out_p[i, 1] = r[1, 0] * x + r[1, 1] * y + r[1, 2] * z - 12.0
+        out_p[i, 2] = r[2, 0] * x + r[2, 1] * y + r[2, 2] * z - 1.5
+        for c in range(3):
+            out_n[i, c] = r[c, 0] * n[i, 0] + r[c, 1] * n[i, 1] + r[c, 2] * n[i, 2]
 
 
 def posed(points: NDArray[Any], normals: NDArray[Any], pose: Pose) -> tuple[F32, F32]:

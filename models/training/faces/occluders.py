@@ -72,7 +72,7 @@ def _hand(
     a = base + 0.9
     limbs.append((*back, *(back + np.array([np.cos(a), np.sin(a)]) * unit * 0.33), unit * 0.055))
     d, tall = _capsules(shape, limbs)
-    skin = np.array(pigment(rng.random() ** 1.2, rng.random(), 0.0))[::-1]
+    skin = np.array(pigment(rng.random(), rng.random(), 0.0))[::-1]
     return _shaded(tall, skin, light), np.clip(0.5 - d, 0, 1)
 
 
@@ -83,19 +83,21 @@ def _strands(
     colour = np.zeros((*shape, 3), np.float32)
     x0, lean = at[0] + rng.uniform(-0.35, 0.35) * unit, rng.uniform(-0.4, 0.4) * unit
     tone = rng.uniform(8, 120) * np.array([0.6, 0.8, 1.0])
+    phase = rng.uniform(0, 6)
     for _ in range(int(rng.integers(25, 90))):
-        x = x0 + rng.normal() * 0.05 * unit
-        t = np.linspace(0, 1, 12)
-        px = x + lean * t**1.6 + 0.03 * unit * np.sin(t * 5 + rng.uniform(0, 6))
+        x = x0 + rng.normal() * 0.06 * unit
+        t = np.linspace(0, 1, 24)
+        px = x + lean * t**1.6 + 0.03 * unit * np.sin(t * 4 + phase + rng.normal() * 0.4)
         py = at[1] + unit * (-0.65 + t * rng.uniform(0.6, 1.3))
         points = np.round(np.stack([px, py], -1) * 16).astype(np.int32)
-        shade = tone * rng.uniform(0.5, 1.5)
+        # Light falls on the upper part of a lock, and not on each hair alike.
+        shade = tone * rng.uniform(0.5, 1.9)
         cv2.polylines(cover, [points], False, 1.0, 1, cv2.LINE_AA, 4)
         cv2.polylines(
             colour, [points], False, (float(shade[0]), float(shade[1]), float(shade[2])), 2,
             cv2.LINE_AA, 4,
         )  # fmt: skip
-    return colour, cover
+    return colour, 0.85 * cover
 
 
 def _thing(
@@ -122,6 +124,9 @@ def _thing(
         turn, radius = rng.uniform(0, np.pi), 1.0
         tall = np.zeros(shape)
     d = _rounded(shape, box, turn, radius)
+    if kind == "bar":  # a rail is round
+        half = float(box[2])
+        tall = np.sqrt(np.clip(half**2 - (d + half) ** 2, 0, None))
     return _shaded(np.asarray(tall, np.float32), colour, light), np.clip(0.5 - d, 0, 1)
 
 

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.faces.accessories import ears, face_mask, glasses, lens_outlines
+from models.training.faces.facial_hair import facial_hair
 from models.training.faces.features import EYE_X, EYE_Y, SEAM, expression_vector
-from models.training.faces.hair import hair_meshes, hairline_margin
+from models.training.faces.garments import garments
+from models.training.faces.hair import hair_meshes, hair_strands, hairline_margin, under
 from models.training.faces.identity import Identity
 from models.training.faces.landmarks import BOX_ROWS, dense_points, five_points, on_surface
 from models.training.faces.mesh import SKIN, Mesh, joined, posed
 from models.training.faces.raster import grid_normals, grid_occlusion
-from models.training.faces.scene import Scene
+from models.training.faces.scene import Pose, Scene
 from models.training.faces.shape import bend_face, eye_centre, nose_profile
+from models.training.faces.strands import Strands
 from models.training.faces.template import GRID, at_rings, head_table
 from models.training.faces.wardrobe import HeadPart
 
@@ -38,6 +41,7 @@ class Person(NamedTuple):
     outline: F64  # (N, 3) what the box must hold
     lenses: F64  # (2, 40, 3), or empty
     gap: float  # lips' distance
+    strands: tuple[Strands, ...]
 
 
 def _region_weights() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -68,13 +72,15 @@ _THROAT = _throat()
 def _base(head: HeadPart) -> tuple[F64, NDArray[np.float32]]:
     base = np.ascontiguousarray(at_rings(GRID.operator @ head_table(head), GRID.angles))
     margin = hairline_margin(head, GRID.rings, GRID.angles)
-    density = {"bald": 0.12, "buzz": 0.85, "scarf": 0.0, "beanie": 0.0}.get(head.hair, 0.9)
-    scalp = density * np.clip((margin - 0.1) / 0.9, 0, 1)
+    density = 0.12 if under(head) is None else 0.8 if head.hair == "buzz" else 0.75
+    scalp = density * np.clip((margin - 0.1) / 1.3, 0, 1)
     uv = np.concatenate([GRID.template, scalp[..., None].astype(np.float32)], axis=-1)
     return base, np.ascontiguousarray(uv, dtype=np.float32)
 
 
-def _head_mesh(identity: Identity, expression: F64) -> tuple[Mesh, F64, NDArray[np.float32]]:
+def _head_mesh(
+    identity: Identity, expression: F64
+) -> tuple[Mesh, F64, NDArray[np.float32], NDArray[np.float32]]:
     base, uv = _base(identity.head)
     f = identity.face.vector()
     points = np.array([[-EYE_X, EYE_Y], [EYE_X, EYE_Y]])
@@ -90,7 +96,7 @@ def _head_mesh(identity: Identity, expression: F64) -> tuple[Mesh, F64, NDArray[
         surface.reshape(-1, 3), normals.reshape(-1, 3), uv.reshape(-1, 4), open_.ravel(),
         GRID.triangles, np.full(len(GRID.triangles), SKIN, np.int32),
     )  # fmt: skip
-    return mesh, eyes, surface
+    return mesh, eyes, surface, normals
 
 
 def _gaze_axes(rotation: F64, expression: F64) -> F64:
@@ -103,20 +109,39 @@ def _gaze_axes(rotation: F64, expression: F64) -> F64:
     return np.ascontiguousarray(np.repeat((axes @ rotation.T)[None], 2, axis=0))
 
 
-def build(identity: Identity, scene: Scene) -> Person:
-    """Build the person of a scene."""
+def _posed_strands(strands: Strands, pose: Pose, origin: F64) -> Strands:
+    shape = strands.points.shape
+    points, normals = posed(strands.points.reshape(-1, 3), strands.normals.reshape(-1, 3), pose)
+    points -= origin.astype(np.float32)
+    return strands._replace(points=points.reshape(shape), normals=normals.reshape(shape))
+
+
+def build(identity: Identity, scene: Scene, hairs: int) -> Person:
+    """Build the person of a scene.
+
+    Args:
+        identity: who.
+        scene: pose and expression.
+        hairs: how many strands a full head of hair has.
+    """
     expression = expression_vector(scene.expression)
-    head, eyes, surface = _head_mesh(identity, expression)
+    head, eyes, surface, normals = _head_mesh(identity, expression)
     # Hair that hangs beside the face, or a scarf, lies over the ears.
-    bare_ears = identity.head.hair not in ("long", "bob", "scarf")
+    bare_ears = identity.head.hair not in ("long", "bob", "locs", "scarf", "hood")
     meshes = [
         head,
         *(ears(identity.head) if bare_ears else ()),
         *hair_meshes(identity.head),
+        *garments(identity.head),
         *glasses(identity.head),
     ]
-    if any(o.kind == "mask" for o in scene.occluders):
+    masked = any(o.kind == "mask" for o in scene.occluders)
+    if masked:
         meshes.append(face_mask(identity.head))
+    strands = facial_hair(identity.face, expression, surface, normals, 0 if masked else hairs)
+    of_head = hair_strands(identity.head, hairs)
+    if of_head is not None:
+        strands.append(of_head)
     whole = joined(meshes)
     f = identity.face.vector()
     five = on_surface(five_points(f), surface)
@@ -126,7 +151,7 @@ def build(identity: Identity, scene: Scene) -> Person:
     lenses = np.zeros((0, 40, 3)) if bare else lens_outlines(identity.head)
     middle = np.array([[0.0, 12.5, -2.0], [0.0, -2.4, 3.0]])
     extra = np.concatenate([eyes, five, dense, lenses.reshape(-1, 3), middle])
-    points, normals = posed(whole.points, whole.normals, scene.pose)
+    points, turned = posed(whole.points, whole.normals, scene.pose)
     moved, _ = posed(extra, np.zeros_like(extra), scene.pose)
     origin = moved[-1].copy()
     points -= origin
@@ -135,7 +160,7 @@ def build(identity: Identity, scene: Scene) -> Person:
     count = len(GRID.triangles)
     others = np.concatenate([whole.triangles[:count][~_FACE_TRIANGLES], whole.triangles[count:]])
     return Person(
-        mesh=whole._replace(points=points, normals=normals),
+        mesh=whole._replace(points=points, normals=turned),
         face_triangles=np.flatnonzero(_FACE_TRIANGLES).astype(np.int32),
         other_triangles=np.ascontiguousarray(others),
         eyes=np.ascontiguousarray(moved[[0, 1, -2]]),
@@ -144,4 +169,5 @@ def build(identity: Identity, scene: Scene) -> Person:
         outline=points[: len(head.points)][BOX_ROWS.ravel()].astype(np.float64),
         lenses=moved[79:-2].reshape(-1, 40, 3),
         gap=float(np.linalg.norm(lips[0] - lips[1])),
+        strands=tuple(_posed_strands(s, scene.pose, origin) for s in strands),
     )  # fmt: skip

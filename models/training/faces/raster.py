@@ -61,7 +61,8 @@ def rasterise(
         bx, by = screen[b, 0], screen[b, 1]
         cx, cy = screen[c, 0], screen[c, 1]
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if abs(area) < 1e-9:
+        # The skin is closed: what is turned away is hidden.
+        if abs(area) < 1e-9 or (kind[t] == 0 and area > 0.0):
             continue
         x0 = max(0, int(np.ceil(min(ax, bx, cx))))
         x1 = min(width - 1, int(np.floor(max(ax, bx, cx))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import cv2
@@ -13,7 +13,8 @@ from models.training.faces.background import background
 from models.training.faces.camera import develop
 from models.training.faces.features import expression_vector
 from models.training.faces.identity import Identity
-from models.training.faces.light import light_vector
+from models.training.faces.lenses import glaze
+from models.training.faces.light import bounced, light_vector, surrounded
 from models.training.faces.mesh import HAIR
 from models.training.faces.occluders import occlude
 from models.training.faces.person import Person, build
@@ -21,6 +22,8 @@ from models.training.faces.raster import depth_map, rasterise
 from models.training.faces.scene import Light, Scene
 from models.training.faces.shading import shade
 from models.training.faces.skin import head_vector
+from models.training.faces.strands import Strands
+from models.training.faces.threads import draw_threads
 
 __all__ = ["Rendered", "render", "render_onto"]
 
@@ -123,45 +126,76 @@ def _draw(
     mesh = person.mesh
     rasterise(screen, mesh.triangles, mesh.kinds, mesh.uv, HAIR, owner, depth, bary)
     axes, maps = _shadow_maps(person, scene.light)
+    light = light_vector(scene.light)
+    fine = view.focal / view.distance * n
     colour = np.zeros((height, width, 3), np.float32)
     cover = np.zeros((height, width, 2), np.float32)
     shade(
         owner, bary, mesh.points, mesh.normals, mesh.uv, mesh.open, mesh.triangles, mesh.kinds,
         identity.face.vector(), head_vector(identity.head), expression_vector(scene.expression),
-        light_vector(scene.light), axes, maps, person.eyes, person.gaze, view.distance,
-        person.gap, scene.camera.exposure, colour, cover,
+        light, axes, maps, person.eyes, person.gaze, view.distance, person.gap,
+        scene.camera.exposure, fine, n, colour, cover,
     )  # fmt: skip
+    for strands in person.strands:
+        _thread(strands, view, light, axes, maps, scene.camera.exposure, depth, colour, cover)
     size = (x1 - x0, y1 - y0)
     colour = np.asarray(cv2.resize(colour, size, interpolation=cv2.INTER_AREA), np.float32)
     cover = np.asarray(cv2.resize(cover, size, interpolation=cv2.INTER_AREA), np.float32)
     return colour * 255.0, cover
 
 
-def _lenses(picture: NDArray[np.float32], person: Person, identity: Identity, view: _View) -> None:
-    """Lay faint reflections on the glasses, in place."""
-    if not len(person.lenses) or person.gaze[0, 2, 2] < 0.3:
-        return
-    cover = np.zeros(picture.shape[:2], np.float32)
-    for lens in person.lenses:
-        at = _project(view, lens)[:, :2]
-        cv2.fillPoly(cover, [np.round(at * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
-    x0, y0, x1, y1 = view.window
-    y, x = np.mgrid[y0:y1, x0:x1].astype(np.float32)
-    unit = view.focal / view.distance
-    wave = np.sin((x - view.centre[0] + 0.6 * (y - view.centre[1])) / unit * 0.7)
-    strength = 0.03 + 0.10 * np.clip(wave - 0.35, 0, 1) * (0.5 + identity.head.glasses_thick)
-    k = (cover[y0:y1, x0:x1] * strength)[..., None]
-    part = picture[y0:y1, x0:x1]
-    part += (np.float32(235.0) - part) * k
+def _thread(
+    strands: Strands, view: _View, light: NDArray[Any], axes: NDArray[Any], maps: NDArray[Any],
+    exposure: float, depth: NDArray[Any], colour: NDArray[Any], cover: NDArray[Any],
+) -> None:  # fmt: skip
+    n = view.samples
+    screen = _project(view, strands.points.reshape(-1, 3)).reshape(strands.points.shape)
+    screen[..., 0] = (screen[..., 0] - view.window[0] + 0.5) * n - 0.5
+    screen[..., 1] = (screen[..., 1] - view.window[1] + 0.5) * n - 0.5
+    thickness = strands.width * view.focal / view.distance * n
+    draw_threads(
+        screen,
+        strands.points,
+        strands.normals,
+        strands.colours,
+        strands.shown,
+        thickness,
+        strands.of_face,
+        light,
+        axes,
+        maps,
+        view.distance,
+        exposure,
+        depth,
+        colour,
+        cover,
+    )
+
+
+def _hairs(samples_per_cm: float) -> int:
+    """Return how many strands a head needs at a scale: more than these nobody sees."""
+    return int(np.clip(240 * samples_per_cm, 400, 9000) // 200 * 200)
+
+
+def _met(scene: Scene, identity: Identity) -> Scene:
+    """Return a scene as its person's head changes it.
+
+    Clothes throw light up, and the camera meters the face, half way: dark skin gets more exposure.
+    """
+    camera = scene.camera
+    exposure = camera.exposure * 2.0 ** (0.8 * (identity.head.melanin - 0.5))
+    light = bounced(scene.light, identity.head)
+    return replace(scene, camera=replace(camera, exposure=exposure), light=light)
 
 
 def _compose(
     frame: NDArray[np.float32], identity: Identity, scene: Scene, centre: tuple[float, float],
     face_height: float,
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:  # fmt: skip
-    person = build(identity, scene)
+    scene = _met(scene, identity)
     distance = scene.camera.distance
     samples = 2 if face_height >= 60 else (3 if face_height >= 30 else 4)
+    person = build(identity, scene, _hairs(face_height * samples / FACE_CM))
     view = _View(
         centre, face_height * distance / FACE_CM, distance,
         _window((frame.shape[0], frame.shape[1]), centre, face_height), samples,
@@ -176,7 +210,9 @@ def _compose(
         part *= 1.0 - cover[..., :1]
         part += colour
         alpha[y0:y1, x0:x1], mask[y0:y1, x0:x1] = cover[..., 0], cover[..., 1]
-        _lenses(out, person, identity, view)
+        if len(person.lenses) and person.gaze[0, 2, 2] > 0.3:
+            lenses = [_project(view, lens)[:, :2] for lens in person.lenses]
+            glaze(out, mask, lenses, identity.head, scene)
     # An occluder lies on the lens's side of everything, so it leaves the person's alpha whole.
     for occluder in scene.occluders:
         out, hidden = occlude(out, occluder, centre, face_height, scene.light)
@@ -204,8 +240,9 @@ def render(identity: Identity, scene: Scene, size: int = 160) -> Rendered:
     camera = scene.camera
     frame = background(size, size, scene.background.seed, scene.background.kind)
     centre = (size * (0.5 + camera.offset_x), size * (0.49 + camera.offset_y))
+    lit = replace(scene, light=surrounded(scene.light, frame))
     picture, truth = _compose(
-        frame.astype(np.float32), identity, scene, centre, size * camera.face_height
+        frame.astype(np.float32), identity, lit, centre, size * camera.face_height
     )
     return Rendered(picture=develop(picture, camera, scene.seed), **truth)
 

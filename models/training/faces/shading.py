@@ -1,4 +1,4 @@
-"""Colours the rasterised samples: skin, eyes, mouth, hair, cloth, frames, under three lights."""
+"""Colours the rasterised samples: skin, eyes, mouth, hair, cloth, frames."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from models.training.faces.features import (
-    region,
-    smoothstep,
+from models.training.faces.features import region, smoothstep
+from models.training.faces.identity import FACE_INDEX
+from models.training.faces.light import (
+    FILL_RGB,
+    KEY,
+    KEY_RGB,
+    SHADOW,
+    SIZE,
+    ambient,
 )  # fmt: skip
-from models.training.faces.light import FILL, FILL_RGB, GROUND, KEY, KEY_RGB, RIM, SHADOW, SKY, SPEC
-from models.training.faces.mesh import CURLS, EAR, FRAME, HAIR, MASK, SKIN, WRAP
+from models.training.faces.lighting import lit, shadowed, turned
+from models.training.faces.mesh import CLOTH, CURLS, EAR, FRAME, HAIR, MASK, SKIN, WRAP
 from models.training.faces.openings import eye, glint, mouth
 from models.training.faces.raster import value_noise
 from models.training.faces.skin import (
@@ -23,150 +29,83 @@ from models.training.faces.skin import (
     HEMOGLOBIN,
     MELANIN,
     MOUTH_HOLE,
-    NECKLINE,
     PATTERN,
     UNDERTONE,
     WRAP_R,
     pigment,
     skin,
+    unrolled,
 )  # fmt: skip
 
-__all__ = ["MASK_REACH", "shade"]
+__all__ = ["MASK_REACH", "display", "shade"]
 
 MASK_REACH = 1.02
-# Display value of linear light; the table's start is fine enough after the noise of a sensor.
-_GAMMA = (np.arange(4096) / 4095.0) ** 0.4545
+_AGE = FACE_INDEX["age"]
+
+
+def _tones() -> Any:
+    """Return display values of linear light 0..1: sRGB's exponent, then a camera's S-curve."""
+    y = (np.arange(4096) / 4095.0) ** 0.4545
+    return y - 0.16 * np.sin(2 * np.pi * y) / (2 * np.pi)
+
+
+_TONES = _tones()
 
 
 @njit(cache=True, fastmath=True, inline="always")
-def _lobe(cos: float, power: float) -> float:
-    return (power + 8.0) / 25.1 * max(0.0, cos) ** power
+def display(value: float) -> float:
+    """Return the display value 0..1 of linear light; a shoulder keeps highlights from clipping."""
+    value = max(0.0, value)
+    value = value * (1.0 + 0.15 * value) / (1.0 + 0.55 * value)
+    return float(_TONES[int(min(1.0, value * 1.18) * 4095.0)])
 
 
 @njit(cache=True, fastmath=True)
-def _lit(
-    n: Any, v: Any, albedo: Any, light: Any, shadow: float, open_: float, wrap: float, gloss: float,
-    power: float, out: Any,
-) -> None:  # fmt: skip
-    """Write outgoing linear RGB of a surface; `wrap` softens and reddens the terminator."""
-    nk = n[0] * light[KEY] + n[1] * light[KEY + 1] + n[2] * light[KEY + 2]
-    nf = n[0] * light[FILL] + n[1] * light[FILL + 1] + n[2] * light[FILL + 2]
-    up = 0.5 + 0.5 * n[1]
-    nv = max(0.0, n[0] * v[0] + n[1] * v[1] + n[2] * v[2])
-    hx, hy, hz = light[KEY] + v[0], light[KEY + 1] + v[1], light[KEY + 2] + v[2]
-    inv = 1.0 / (np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6)
-    nh = (n[0] * hx + n[1] * hy + n[2] * hz) * inv
-    fresnel = 0.028 + 0.5 * (1.0 - nv) ** 5
-    shine = gloss * light[SPEC] * (0.65 * _lobe(nh, power) + 0.35 * _lobe(nh, power * 4.0))
-    shine *= 0.09 * shadow * max(0.0, min(1.0, nk * 4.0)) * (1.0 + 4.0 * (1.0 - nv) ** 4)
-    for c in range(3):
-        soft = wrap * (1.0 if c == 0 else (0.45 if c == 1 else 0.3))
-        lit = max(0.0, (nk + soft) / (1.0 + soft))
-        shade_c = shadow ** (1.0 - 0.9 * soft)
-        fill = max(0.0, (nf + 0.3) / 1.3)
-        ambient = light[GROUND + c] + (light[SKY + c] - light[GROUND + c]) * up
-        # Closed places are lit by skin: occlusion tints toward the albedo's own colour.
-        opened = open_ ** (1.25 - 0.7 * albedo[c])
-        diffuse = light[KEY_RGB + c] * lit * shade_c * (0.35 + 0.65 * open_)
-        diffuse += (light[FILL_RGB + c] * fill + ambient) * opened
-        out[c] = albedo[c] * diffuse + light[KEY_RGB + c] * shine
-        out[c] += fresnel * gloss * 0.22 * light[SKY + c] * open_ * (0.5 + up)
-        out[c] += light[RIM] * 0.35 * (1.0 - nv) ** 4 * albedo[c] * light[SKY + c] * open_
-
-
-@njit(cache=True, fastmath=True)
-def _shadow(p: Any, n: Any, light_axes: Any, maps: Any, use_face: bool, strength: float) -> float:
-    """Return the key light's visibility 0..1 by 3x3 percentage-closer filtering."""
-    size = maps.shape[1]
-    qx, qy, qz = p[0] + 0.35 * n[0], p[1] + 0.35 * n[1], p[2] + 0.35 * n[2]
-    x = qx * light_axes[0, 0] + qy * light_axes[0, 1] + qz * light_axes[0, 2]
-    y = qx * light_axes[1, 0] + qy * light_axes[1, 1] + qz * light_axes[1, 2]
-    d = -(qx * light_axes[2, 0] + qy * light_axes[2, 1] + qz * light_axes[2, 2])
-    sx = (x - light_axes[3, 0]) * light_axes[3, 2] - 1.0
-    sy = (light_axes[3, 1] - y) * light_axes[3, 2] - 1.0
-    ix, iy = int(np.floor(sx)), int(np.floor(sy))
-    if ix < 0 or iy < 0 or ix + 3 >= size or iy + 3 >= size:
-        return 1.0
-    fx, fy = sx - ix, sy - iy
-    total = 0.0
-    for j in range(4):
-        wy = (1.0 - fy) if j == 0 else (fy if j == 3 else 1.0)
-        for i in range(4):
-            wx = (1.0 - fx) if i == 0 else (fx if i == 3 else 1.0)
-            near = maps[0, iy + j, ix + i]
-            if use_face:
-                near = min(near, maps[1, iy + j, ix + i])
-            gap = d - near - 0.25
-            total += wx * wy * (1.0 - min(1.0, max(0.0, gap / 0.5)))
-    return 1.0 - strength * (1.0 - total / 9.0)
-
-
-@njit(cache=True, fastmath=True)
-def _cloth(u: float, v: float, pattern: float, rgb: Any, at: int, out: Any) -> None:
-    weave = 0.86 + 0.28 * value_noise(u * 5.0, v * 5.0, 31)
-    fold = 0.85 + 0.3 * value_noise(u * 0.25, v * 0.12, 32)
+def _cloth(u: float, v: float, pattern: float, rgb: Any, at: int, n: Any, out: Any) -> None:
+    """Write the colour of cloth, and roughen its normal by weave and folds."""
+    weave = value_noise(u * 7.0, v * 7.0, 31)
+    knit = pattern == 3.0
+    if knit:
+        weave = abs(np.sin(u * 5.0 + 1.2 * np.sin(v * 6.0)))
+    long_fold = value_noise(u * 0.30 + 0.12 * v, v * 0.10, 32) - 0.5
+    side_fold = value_noise(u * 0.30 + 0.12 * v + 0.35, v * 0.10, 32) - 0.5
+    n[0] += 1.3 * (side_fold - long_fold)
+    n[1] += 0.5 * (value_noise(u * 0.2, v * 0.45, 33) - 0.5)
+    if knit:
+        n[0] += 0.3 * np.cos(u * 5.0 + 1.2 * np.sin(v * 6.0))
     k = 1.0
     if pattern == 1.0:
         k = 0.45 if np.sin(v * 2.6) > 0.2 else 1.0
     elif pattern == 2.0:
         k = (0.6 if np.sin(v * 2.0) > 0 else 1.0) * (0.7 if np.sin(u * 2.0) > 0 else 1.0)
-    elif pattern == 3.0:
-        k = 0.75 + 0.35 * abs(np.sin(u * 5.0 + 1.5 * np.sin(v * 7.0)))
     for c in range(3):
-        out[c] = rgb[at + c] * weave * fold * k + 0.008
-
-
-@njit(cache=True, fastmath=True)
-def _strand(p: Any, n: Any, crown: Any, tangent: Any) -> None:
-    """Write the strand's direction: away from the crown, along the surface."""
-    dot = 0.0
-    for c in range(3):
-        tangent[c] = p[c] - crown[c]
-        dot += tangent[c] * n[c]
-    length = 1e-9
-    for c in range(3):
-        tangent[c] -= dot * n[c]
-        length += tangent[c] * tangent[c]
-    inv = 1.0 / np.sqrt(length)
-    for c in range(3):
-        tangent[c] *= inv
+        out[c] = rgb[at + c] * (0.82 + 0.3 * weave) * k + 0.006
 
 
 @njit(cache=True, fastmath=True)
 def _hair(
-    u: float, v: float, n: Any, tangent: Any, view: Any, rgb: Any, light: Any, shadow: float,
-    open_: float, curly: bool, out: Any,
+    u: float, v: float, n: Any, light: Any, rgb: Any, shadow: float, open_: float, curly: bool,
+    out: Any,
 ) -> None:  # fmt: skip
-    """Write the colour of hair with highlights along the strands."""
-    fine = value_noise(u * 7.5, v * 0.30, 41)
-    lock = value_noise(u * 1.9 + 0.3 * np.sin(v * 0.7), v * 0.22, 42)
+    """Write the colour of the mass of hair under the strands, which are drawn over it."""
     if curly:
-        fine = value_noise(u * 5.0, v * 5.0, 41)
-        lock = value_noise(u * 2.0, v * 2.0, 42)
-    tone = 0.30 + 0.75 * fine * (0.4 + 0.9 * lock) + 0.25 * lock
-    tl = tangent[0] * light[KEY] + tangent[1] * light[KEY + 1] + tangent[2] * light[KEY + 2]
-    tv = tangent[0] * view[0] + tangent[1] * view[1] + tangent[2] * view[2]
+        fine, lock = value_noise(u * 5.0, v * 5.0, 41), value_noise(u * 2.0, v * 2.0, 42)
+    else:
+        fine = value_noise(u * 7.5, v * 0.30, 41)
+        lock = value_noise(u * 1.9 + 0.3 * np.sin(v * 0.7), v * 0.22, 42)
+    tone = 0.20 + 0.45 * fine * (0.4 + 0.9 * lock) + 0.2 * lock
     nk = n[0] * light[KEY] + n[1] * light[KEY + 1] + n[2] * light[KEY + 2]
-    facing = max(0.0, (nk + 0.35) / 1.35)
-    sin_l = np.sqrt(max(0.0, 1.0 - tl * tl))
-    diffuse = facing * (0.35 + 0.65 * sin_l) * shadow
-    shift = tl + 0.25 * (fine - 0.5) + 0.08
-    cos = np.sqrt(max(0.0, 1 - shift * shift)) * np.sqrt(max(0.0, 1 - tv * tv)) - shift * tv
-    shine = max(0.0, cos) ** 28 * facing * shadow * light[SPEC] * (0.35 if curly else 1.0)
-    up = 0.5 + 0.5 * n[1]
+    facing = max(0.0, (nk + 0.35) / 1.35) * shadow
     for c in range(3):
-        ambient = light[GROUND + c] + (light[SKY + c] - light[GROUND + c]) * up
-        fill = light[FILL_RGB + c] * 0.4
-        base = rgb[HAIR_R + c] * tone * 1.25
-        out[c] = base * (light[KEY_RGB + c] * diffuse + (ambient + fill) * open_)
-        out[c] += light[KEY_RGB + c] * shine * (0.05 + 0.45 * base) * (0.4 + fine)
+        around = ambient(light, n[0], n[1], n[2], c) + 0.4 * light[FILL_RGB + c]
+        out[c] = rgb[HAIR_R + c] * tone * (light[KEY_RGB + c] * facing + around * open_)
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
 def shade(
     owner: Any, bary: Any, points: Any, normals: Any, uv: Any, openness: Any, tri: Any, kinds: Any,
     f: Any, h: Any, e: Any, light: Any, light_axes: Any, maps: Any, eyes: Any, gaze: Any,
-    camera: float, gap: float, exposure: float, colour: Any, cover: Any,
+    camera: float, gap: float, exposure: float, fine: float, block: int, colour: Any, cover: Any,
 ) -> None:  # fmt: skip
     """Fill the picture.
 
@@ -182,7 +121,7 @@ def shade(
         f: face vector.
         h: head vector.
         e: expression vector.
-        light: float64 (21,).
+        light: light vector.
         light_axes: float64 (4, 3): the light's right, up and direction, then left, top, scale.
         maps: float32 (2, S, S), distance from the light without the face and of the face.
         eyes: float64 (3, 3), posed eyeball centres, then the crown.
@@ -190,12 +129,14 @@ def shade(
         camera: distance along z, cm.
         gap: lips' distance in cm.
         exposure: scale of light.
+        fine: samples per cm.
+        block: samples per pixel and side; only the face is lit sample by sample.
         colour: float32 (H, W, 3) display BGR 0..1, written.
         cover: float32 (H, W, 2), person and changeable face 0 or 1, written.
     """
     height, width = owner.shape
-    p, n, v = np.empty(3), np.empty(3), np.empty(3)
-    albedo, out, tangent = np.empty(3), np.empty(3), np.empty(3)
+    p, n, v, smooth = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    albedo, out, ball = np.empty(3), np.empty(3), np.empty(3)
     for y in range(height):
         for x in range(width):
             t = owner[y, x]
@@ -204,6 +145,23 @@ def shade(
             i0, i1, i2 = tri[t, 0], tri[t, 1], tri[t, 2]
             w1, w2 = bary[y, x, 0], bary[y, x, 1]
             w0 = 1.0 - w1 - w2
+            kind = kinds[t]
+            a = w0 * uv[i0, 0] + w1 * uv[i1, 0] + w2 * uv[i2, 0]
+            b = w0 * uv[i0, 1] + w1 * uv[i1, 1] + w2 * uv[i2, 1]
+            d = w0 * uv[i0, 2] + w1 * uv[i1, 2] + w2 * uv[i2, 2]
+            front = kind == SKIN and d > 1.0
+            inner = region(a, b) if front else 9.0
+            cover[y, x, 0] = 1.0
+            if inner < MASK_REACH:
+                cover[y, x, 1] = 1.0
+            else:
+                y0, x0 = y - y % block, x - x % block
+                before = owner[y0, x0] if y0 != y or x0 != x else -1
+                alike = before >= 0 and kinds[before] == kind and cover[y0, x0, 1] == 0.0
+                if alike and kind != FRAME and kind != EAR:
+                    for c in range(3):
+                        colour[y, x, c] = colour[y0, x0, c]
+                    continue
             for c in range(3):
                 p[c] = w0 * points[i0, c] + w1 * points[i1, c] + w2 * points[i2, c]
                 n[c] = w0 * normals[i0, c] + w1 * normals[i1, c] + w2 * normals[i2, c]
@@ -212,96 +170,105 @@ def shade(
             inv = 1.0 / (np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]) + 1e-9)
             v[0], v[1], v[2] = v[0] * inv, v[1] * inv, v[2] * inv
             inv = 1.0 / (np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9)
-            kind = kinds[t]
             if kind != SKIN and n[0] * v[0] + n[1] * v[1] + n[2] * v[2] < 0.0:
                 inv = -inv
             n[0], n[1], n[2] = n[0] * inv, n[1] * inv, n[2] * inv
-            a = w0 * uv[i0, 0] + w1 * uv[i1, 0] + w2 * uv[i2, 0]
-            b = w0 * uv[i0, 1] + w1 * uv[i1, 1] + w2 * uv[i2, 1]
-            d = w0 * uv[i0, 2] + w1 * uv[i1, 2] + w2 * uv[i2, 2]
+            smooth[0], smooth[1], smooth[2] = n[0], n[1], n[2]
             s = w0 * uv[i0, 3] + w1 * uv[i1, 3] + w2 * uv[i2, 3]
             open_ = w0 * openness[i0] + w1 * openness[i1] + w2 * openness[i2]
-            front = kind == SKIN and d > 1.0
-            in_face = front and region(a, b) < 1.0
-            if front and region(a, b) < MASK_REACH:
-                cover[y, x, 1] = 1.0
-            cover[y, x, 0] = 1.0
-            shadow = _shadow(p, n, light_axes, maps, in_face, light[SHADOW])
+            shadow = shadowed(
+                p, n, light_axes, maps, inner < 1.0, light[SHADOW], light[SIZE], turned(x, y)
+            )
             if kind in (HAIR, CURLS):
-                _strand(p, n, eyes[2], tangent)
                 near = 0.45 + 0.55 * smoothstep(-0.5, 1.5, d)
-                _hair(a, b, n, tangent, v, h, light, shadow, near, kind == CURLS, out)
-            elif kind == WRAP:
-                _cloth(a, b, 3.0 if h[PATTERN] == 3.0 else 0.0, h, WRAP_R, albedo)
-                _lit(n, v, albedo, light, shadow, 0.9, 0.1, 0.1, 8.0, out)
+                _hair(a, b, n, light, h, shadow, near, kind == CURLS, out)
+            elif kind in (CLOTH, WRAP):
+                at = CLOTH_R if kind == CLOTH else WRAP_R
+                knit = 3.0 if h[PATTERN] == 3.0 else 0.0
+                _cloth(a, b, h[PATTERN] if kind == CLOTH else knit, h, at, n, albedo)
+                lit(n, n, v, albedo, light, shadow, open_, 0.12, 0.05, 5.0, out)
             elif kind == FRAME:
                 for c in range(3):
                     albedo[c] = h[FRAME_R + c]
-                _lit(n, v, albedo, light, shadow, 0.9, 0.0, 1.2, 60.0, out)
+                lit(n, n, v, albedo, light, shadow, 0.9, 0.0, 1.4, 60.0, out)
             elif kind == MASK:
                 pale = h[PATTERN] > 1.0
-                for c in range(3):
-                    albedo[c] = 0.70 if pale else (0.36, 0.56, 0.66)[c]
                 weave = 0.93 + 0.1 * value_noise(a * 7.0, b * 7.0, 9)
                 for c in range(3):
-                    albedo[c] *= weave
-                _lit(n, v, albedo, light, shadow, 0.95, 0.15, 0.1, 8.0, out)
-            elif kind == SKIN and b < -17.4 - 1.5 * h[NECKLINE] - 2.6 * h[NECKLINE] * np.exp(
-                -((a / 3.2) ** 2)
-            ) * (1.0 if d > 0.0 else 0.0):
-                _cloth(a, b, h[PATTERN], h, CLOTH_R, albedo)
-                _lit(n, v, albedo, light, shadow, open_, 0.1, 0.12, 8.0, out)
+                    albedo[c] = weave * (0.70 if pale else (0.36, 0.56, 0.66)[c])
+                lit(n, n, v, albedo, light, shadow, 0.95, 0.15, 0.1, 8.0, out)
             else:
                 _skin_sample(
-                    a, b, d, s, p, n, v, f, h, e, light, shadow, open_, front and kind == SKIN,
-                    kind == EAR, eyes, gaze, camera, gap, albedo, out,
+                    a, b, d, s, p, n, smooth, v, f, h, e, light, shadow, open_, front,
+                    kind == EAR, eyes, gaze, camera, gap, fine, albedo, ball, out,
                 )  # fmt: skip
             for c in range(3):
-                value = max(0.0, out[c] * exposure)
-                # A gentle shoulder keeps highlights from clipping.
-                value = value * (1.0 + 0.15 * value) / (1.0 + 0.55 * value)
-                colour[y, x, 2 - c] = _GAMMA[int(min(1.0, value * 1.18) * 4095.0)]
+                colour[y, x, 2 - c] = display(out[c] * exposure)
+
+
+@njit(cache=True, fastmath=True)
+def _roughened(a: float, b: float, d: float, old: float, fine: float, n: Any) -> float:
+    """Roughen a normal by pores; return how the highlight breaks up, about 1."""
+    across, down = unrolled(a, b, d)
+    across, down = across * 7.0, down * 7.0
+    much = 0.12 + 0.10 * old
+    n[0] += much * (value_noise(across, down, 51) - 0.5)
+    n[1] += much * (value_noise(across + 50.0, down, 52) - 0.5)
+    broken = 0.75 + 0.5 * value_noise(across * 1.6, down * 1.6, 53)
+    if fine > 18.0:
+        # Pores of half a millimetre show only where samples are dense enough.
+        k = 0.13 * min(1.0, (fine - 18.0) / 20.0)
+        n[0] += k * (value_noise(across * 3.1, down * 3.1, 54) - 0.5)
+        n[1] += k * (value_noise(across * 3.1 + 20.0, down * 3.1, 55) - 0.5)
+        broken *= 0.8 + 0.4 * value_noise(across * 3.1, down * 3.1, 56)
+    return float(broken)
 
 
 @njit(cache=True, fastmath=True)
 def _skin_sample(
-    a: float, b: float, d: float, s: float, p: Any, n: Any, v: Any, f: Any, h: Any, e: Any,
-    light: Any, shadow: float, open_: float, front: bool, ear: bool, eyes: Any, gaze: Any,
-    camera: float, gap: float, albedo: Any, out: Any,
+    a: float, b: float, d: float, s: float, p: Any, n: Any, smooth: Any, v: Any, f: Any, h: Any,
+    e: Any, light: Any, shadow: float, open_: float, front: bool, ear: bool, eyes: Any, gaze: Any,
+    camera: float, gap: float, fine: float, albedo: Any, ball: Any, out: Any,
 ) -> None:  # fmt: skip
     """Write the colour of a sample of skin, eye or mouth."""
     if ear:
-        r, g, bl = pigment(h[MELANIN], h[HEMOGLOBIN] * 0.6 + 0.25, h[UNDERTONE])
+        r, g, bl = pigment(h[MELANIN], h[HEMOGLOBIN] * 0.6 + 0.35, h[UNDERTONE])
         albedo[0], albedo[1], albedo[2] = r, g, bl
-        _lit(n, v, albedo, light, shadow, open_, 0.45, 0.35, 14.0, out)
+        lit(n, smooth, v, albedo, light, shadow, open_, 0.55, 0.4, 12.0, out)
+        # Light from behind shines through, red.
+        through = max(0.0, -(n[0] * light[KEY] + n[1] * light[KEY + 1] + n[2] * light[KEY + 2]))
+        for c in range(3):
+            out[c] += through * light[KEY_RGB + c] * albedo[c] * (0.30, 0.06, 0.03)[c] * shadow
         return
-    r, g, bl, gloss, hole, across = skin(a, b, d, f, h, e, front)
+    r, g, bl, gloss, power, hole, across = skin(a, b, d, f, h, e, front)
     if hole == EYE_HOLE:
         k = 0 if a < 0.0 else 1
-        ball = np.empty(3)
-        near = eye(p, eyes[k], gaze[k], camera, f, e, across, b, k, light, shadow, albedo, ball)
+        near, wet = eye(p, eyes[k], gaze[k], camera, f, e, across, b, k, light, albedo, ball)
         # The white scatters light: its shading follows the lids about as much as the sphere.
-        soft = np.empty(3)
+        soft = smooth
         for c in range(3):
             soft[c] = 0.5 * ball[c] + 0.5 * n[c]
-        _lit(soft, v, albedo, light, 0.4 + 0.6 * shadow, near * open_, 0.3, 0.0, 20.0, out)
-        gleam = glint(ball, v, gaze[k], light, shadow) * smoothstep(0.3, 0.75, near)
+        lit(soft, soft, v, albedo, light, 0.3 + 0.7 * shadow, near * open_, 0.3, 0.0, 20.0, out)
         for c in range(3):
-            out[c] = out[c] * (0.35 + 0.65 * near) + gleam
+            out[c] *= 0.30 + 0.70 * near
+        glint(ball, v, gaze[k], light, shadow * smoothstep(0.2, 0.6, near), wet, out)
         return
     if hole == MOUTH_HOLE:
-        near = mouth(a, across, gap, f, h, e, albedo)
-        n[0], n[1], n[2] = 0.15 * a, 0.0, 1.0
-        _lit(n, v, albedo, light, 0.3 + 0.7 * shadow, near, 0.3, 0.25 * near, 30.0, out)
+        near, wet = mouth(a, across, gap, f, e, albedo)
+        n[0] = 0.35 * np.sin(a * 1.1) + 0.12 * n[0]
+        n[1], n[2] = 0.15, 0.9
+        lit(n, n, v, albedo, light, 0.35 + 0.65 * shadow, near, 0.3, 0.8 * near * wet, 24.0, out)
+        for c in range(3):
+            out[c] *= 0.35 + 0.65 * near
         return
     albedo[0], albedo[1], albedo[2] = r, g, bl
     if s > 0.0:
-        dots = 0.75 + 0.4 * value_noise((a + 0.75 * d) * 11.0, (b + 0.35 * d) * 11.0, 77)
-        cover = min(0.92, s * dots)
+        across, down = unrolled(a, b, d)
+        dots = 0.75 + 0.4 * value_noise(across * 11.0, down * 11.0, 77)
+        covered = min(0.92, s * dots)
         for c in range(3):
-            albedo[c] += cover * (h[HAIR_R + c] * 0.8 - albedo[c])
-    # Pores: a little roughness in the normal breaks up the highlight.
-    across, down = (a + 0.75 * d) * 8.0, (b + 0.35 * d) * 8.0
-    n[0] += 0.10 * (value_noise(across, down, 51) - 0.5)
-    n[1] += 0.10 * (value_noise(across + 50.0, down, 52) - 0.5)
-    _lit(n, v, albedo, light, shadow, open_, 0.42, gloss, 13.0, out)
+            albedo[c] += covered * (h[HAIR_R + c] * 0.8 - albedo[c])
+    # Only the face's own skin may tell its age.
+    old = f[_AGE] if front and region(a, b) < 1.0 else 0.0
+    gloss *= _roughened(a, b, d, old, fine, n)
+    lit(n, smooth, v, albedo, light, shadow, open_, 0.45, gloss, power, out)

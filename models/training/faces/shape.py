@@ -41,6 +41,7 @@ CHEEKBONE, CHEEK_FULL, JAW_FULL = _N["cheekbone"], _N["cheek_full"], _N["jaw_ful
 CHIN_PROJECTION, CHIN_WIDTH = _N["chin_projection"], _N["chin_width"]
 CHIN_CLEFT, MUZZLE, FOREHEAD = _N["chin_cleft"], _N["muzzle"], _N["forehead"]
 FOLDS, EYE_BAGS, ASYMMETRY, BEARD = _N["folds"], _N["eye_bags"], _N["asymmetry"], _N["beard"]
+AGE, DETAIL = _N["age"], _N["detail"]
 
 
 def nose_profile(face: FacePart) -> NDArray[np.float64]:
@@ -57,8 +58,8 @@ def nose_profile(face: FacePart) -> NDArray[np.float64]:
     h[7] += 0.10 * face.nose_hump
     w = 0.10 * face.nose_bridge_width
     width = np.array([
-        1.1, 1.1, 1.05, 1.05, 1.08, 1.10 + 0.05 * face.nose_tip, 1.05, 0.96 + w, 0.88 + w, 0.80 + w,
-        0.72 + w, 0.9, 1.2, 1.2,
+        1.1, 1.1, 1.05, 1.05, 1.08, 1.10 + 0.05 * face.nose_tip, 1.02, 0.88 + w, 0.76 + w, 0.70 + w,
+        0.70 + w, 0.9, 1.2, 1.2,
     ])  # fmt: skip
     at = _NOSE_TOP - _NOSE_STEP * np.arange(80)
     fine = np.linspace(-9, 9, 721)
@@ -148,17 +149,42 @@ def _lower_relief(tx: float, ty: float, f: Any, smile: float) -> float:
 
 
 @njit(cache=True, fastmath=True)
+def _aged(tx: float, ty: float, f: Any, e: Any) -> float:
+    """Return the relief of wrinkles and of what sags, centimetres."""
+    sx = abs(tx)
+    old = f[AGE]
+    frown = max(0.0, old - 0.3) + 0.5 * max(0.0, e[FROWN])
+    z = -0.10 * min(1.0, frown) * bell(sx - 0.42 - 0.06 * (ty - 1.6), ty - 1.7, 0.10, 0.5)
+    much = min(1.0, max(0.0, old - 0.30) + 0.55 * e[RAISE])
+    if much > 0.0 and ty > 2.2:
+        wave = 0.12 * np.sin(tx * 1.3 + f[DETAIL]) + 0.10 * np.sin(tx * 2.9 + 2.0 * f[DETAIL])
+        z -= 0.085 * much * np.sin((ty + wave) * 4.6) ** 6 * bell(tx, ty - 3.7, 2.6, 0.9)
+    if old > 0.3:
+        late = old - 0.3
+        lx = sx - EYE_X
+        foot = np.sin(ty * 5.2 - (lx - 1.8) * ty * 1.2) ** 4
+        z -= 0.10 * (late + 0.4 * max(0.0, e[SMILE])) * foot * bell(lx - 2.1, ty, 0.42, 0.7)
+        z -= 0.16 * late * bell(sx - 2.85 - 0.15 * (-6.8 - ty), ty + 7.6, 0.14, 0.6)
+        z += 0.34 * late * bell(sx - 3.5, ty + 8.9, 0.9, 0.8)
+        z -= 0.30 * late * bell(sx - 4.1, ty + 4.8, 1.0, 1.0)
+        z += 0.16 * late * bell(lx + 0.2, ty + 1.15, 0.8, 0.25)
+        z -= 0.10 * late * bell(lx + 0.2, ty + 1.62, 0.9, 0.14)
+        z += 0.14 * late * bell(lx, ty - 0.95, 1.3, 0.28)
+    return float(z)
+
+
+@njit(cache=True, fastmath=True)
 def _mimic(tx: float, ty: float, e: Any) -> tuple[float, float, float]:
     """Return the shift of an expression, without the jaw's turn."""
     sx = abs(tx)
     side = 1.0 if tx >= 0.0 else -1.0
     corner = bell(sx - 2.5, ty - SEAM, 1.1, 0.85)
-    dx = side * (0.42 * max(0.0, e[SMILE]) - 0.10 * e[OPEN]) * corner
+    dx = side * (0.36 * max(0.0, e[SMILE]) - 0.10 * e[OPEN]) * corner
     dy = (0.48 * e[SMILE]) * corner
     dz = -0.22 * max(0.0, e[SMILE]) * corner
     dy -= 0.06 * max(0.0, e[SMILE]) * bell(tx, ty - SEAM, 1.5, 0.8)
-    dz += 0.28 * max(0.0, e[SMILE]) * bell(sx - 3.6, ty + 3.3, 1.2, 1.1)
-    dy += 0.25 * max(0.0, e[SMILE]) * bell(sx - 3.5, ty + 3.0, 1.4, 1.4)
+    dz += 0.38 * max(0.0, e[SMILE]) * bell(sx - 3.5, ty + 3.1, 1.15, 1.0)
+    dy += 0.32 * max(0.0, e[SMILE]) * bell(sx - 3.5, ty + 3.0, 1.4, 1.4)
     dy += (0.55 * e[RAISE] - 0.25 * e[FROWN]) * bell(sx - 2.8, ty - 2.2, 2.4, 0.95)
     knit = bell(sx - 1.4, ty - 1.9, 0.9, 0.8)
     dx -= side * 0.22 * e[FROWN] * knit
@@ -214,7 +240,8 @@ def bend_face(base: Any, template: Any, f: Any, e: Any, nose: Any, eyes: Any, ou
                     x += dx * inside
                     y += dy * inside
                     relief = _nose(tx, ty, f, nose) + _upper_relief(tx, ty, f)
-                    z += inside * (relief + _lower_relief(tx, ty, f, e[SMILE]))
+                    relief += _lower_relief(tx, ty, f, e[SMILE]) + _aged(tx, ty, f, e)
+                    z += inside * relief
                     z = _over_eye(x, y, z, eyes, 0 if tx < 0.0 else 1, inside)
                 ex, ey, ez = _mimic(tx, ty, e)
                 x, y, z = x + ex, y + ey, z + ez

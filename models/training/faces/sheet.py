@@ -58,9 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--swap", action="store_true")
     parser.add_argument("--plain", action="store_true", help="no blur, noise or compression")
+    parser.add_argument("--quality", type=int, default=95, help="of a .jpg, 1 to 100")
     o = parser.parse_args(arguments)
     picture = sheet(o.rows, o.cols, o.seed, o.size, swap=o.swap, plain=o.plain)
-    return 0 if cv2.imwrite(o.out, picture) else 1
+    jpeg = o.out.lower().endswith((".jpg", ".jpeg"))
+    options = [cv2.IMWRITE_JPEG_QUALITY, o.quality] if jpeg else []
+    return 0 if cv2.imwrite(o.out, picture, options) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Colour of the skin: pigment, redness, lips, brows, beard, lines. Compiled, per sample."""
+"""Colour of the skin: pigment, redness by region, marks, lips, make-up. Compiled, per sample."""
 
 from __future__ import annotations
 
@@ -7,55 +7,66 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from models.training.faces.creases import lines, openings
 from models.training.faces.features import (
     EYE_X,
     EYE_Y,
     LID_LEFT,
     LID_RIGHT,
     OPEN,
-    RAISE,
     SEAM,
     SMILE,
     aperture,
     bell,
-    brow_curve,
     lip_edges,
     region,
     smoothstep,
 )  # fmt: skip
 from models.training.faces.identity import FACE_INDEX as _N
 from models.training.faces.raster import value_noise
-from models.training.faces.wardrobe import HeadPart
+from models.training.faces.wardrobe import GREY, HeadPart, garment_number
+from models.training.faces.whiskers import brow, whiskers
 
-__all__ = ["EYE_HOLE", "MOUTH_HOLE", "head_vector", "pigment", "skin"]
+__all__ = ["EYE_HOLE", "MOUTH_HOLE", "head_vector", "pigment", "skin", "unrolled"]
 
 EYE_HOLE, MOUTH_HOLE = 1.0, 2.0
 SCALE = 0.08  # half height of the seam band that an open mouth stretches
 
 MELANIN, HEMOGLOBIN, UNDERTONE, BLOTCH, HAIR_R, SEED = 0, 1, 2, 3, 4, 7
-CLOTH_R, PATTERN, NECKLINE, WRAP_R, FRAME_R = 8, 11, 12, 13, 16
+CLOTH_R, PATTERN, NECKLINE, WRAP_R, FRAME_R, GARMENT = 8, 11, 12, 13, 16, 19
 
-CREASE, HOOD, EPI, LASHES = _N["crease"], _N["hood"], _N["epicanthus"], _N["lashes"]
-BROW_DENSITY, BROW_R, DETAIL = _N["brow_density"], _N["brow_r"], _N["detail"]
-NOSTRIL, LIP_RED, LIP_DARK, FLUSH = _N["nostril"], _N["lip_red"], _N["lip_dark"], _N["flush"]
-AGE, FOLDS, BAGS = _N["age"], _N["folds"], _N["eye_bags"]
-FRECKLES, MOLES = _N["freckles"], _N["moles"]
-BEARD, MOUSTACHE, STUBBLE = _N["beard"], _N["moustache"], _N["stubble"]
+BROW_R, DETAIL = _N["brow_r"], _N["detail"]
+LIP_RED, LIP_DARK, FLUSH, BAGS = _N["lip_red"], _N["lip_dark"], _N["flush"], _N["eye_bags"]
+FRECKLES, MOLES, SPOTS, AGE = _N["freckles"], _N["moles"], _N["spots"], _N["age"]
+SHADOW, SHADOW_R, ROUGE, EVEN = _N["shadow"], _N["shadow_r"], _N["rouge"], _N["foundation"]
+
+# By region: middle and spread in template cm, then what is added to melanin and to blood. Red over
+# cheeks, nose, ears and chin, yellow over the forehead: the face's three zones of portrait
+# painters; darker and bluer around eyes and mouth. Strengths are chosen by eye.
+_ZONES = np.array([
+    (3.7, -3.0, 1.3, 1.1, 0.0, 0.42), (0.0, -3.7, 0.9, 0.6, 0.0, 0.34),
+    (1.3, -4.0, 0.5, 0.4, 0.0, 0.26), (0.0, -9.8, 1.2, 0.7, 0.0, 0.15),
+    (0.0, 3.7, 3.0, 1.3, 0.015, -0.14), (2.7, -0.95, 1.2, 0.42, 0.045, 0.16),
+    (3.1, 0.75, 1.3, 0.50, 0.035, 0.20), (0.0, -6.4, 2.6, 1.5, 0.02, -0.08),
+    (2.2, 0.2, 0.5, 0.9, 0.04, 0.16),
+])  # fmt: skip
 
 
 def head_vector(h: HeadPart) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return what the shading needs of a head, float64 (19,)."""
+    """Return what the shading needs of a head, float64 (20,)."""
+    hair = np.array([h.hair_r, h.hair_g, h.hair_b])
+    hair = hair + (np.array(GREY) - hair) * h.hair_grey
     return np.array([
-        h.melanin, h.hemoglobin, h.undertone, h.blotch, h.hair_r, h.hair_g, h.hair_b, h.hair_seed,
+        h.melanin, h.hemoglobin, h.undertone, h.blotch, *hair, h.hair_seed,
         h.cloth_r, h.cloth_g, h.cloth_b, h.cloth_pattern, h.neckline, h.wrap_r, h.wrap_g, h.wrap_b,
-        h.glasses_r, h.glasses_g, h.glasses_b,
+        h.glasses_r, h.glasses_g, h.glasses_b, garment_number(h),
     ], dtype=np.float64)  # fmt: skip
 
 
 @njit(cache=True, fastmath=True)
 def pigment(melanin: float, blood: float, undertone: float) -> tuple[float, float, float]:
     """Return linear RGB albedo of skin by Beer's law from two pigments."""
-    m = max(0.0, melanin)
+    m = max(0.0, melanin) ** 1.3  # so that equal steps look about equal
     b = max(0.0, blood)
     return (
         np.exp(-(0.22 + 1.62 * m + 0.06 * b)),
@@ -65,49 +76,51 @@ def pigment(melanin: float, blood: float, undertone: float) -> tuple[float, floa
 
 
 @njit(cache=True, fastmath=True)
-def _beard(tx: float, ty: float, f: Any) -> float:
-    """Return how much beard grows here, 0..1, before the styles thin it."""
-    sx = abs(tx)
-    line = -6.3 + 0.95 * (sx - 2.2)
-    full = smoothstep(line + 0.7, line - 0.5, ty) * smoothstep(1.5, 2.9, sx)
-    low = smoothstep(-7.7, -8.5, ty)
-    chin = max(full, low * (1.0 - 0.4 * bell(sx - 1.3, ty + 8.0, 0.6, 0.4)))
-    growth = max(f[BEARD] * chin, f[BEARD] * 0.7 * bell(tx, ty + 8.0, 0.4, 0.4))
-    lip, _ = lip_edges(tx, f)
-    over = smoothstep(lip - 0.02, lip + 0.2, ty) * smoothstep(-4.7, -5.2, ty)
-    over *= smoothstep(3.1, 2.5, sx - 0.25 * (-5.2 - ty)) * (1.0 - 0.5 * bell(tx, 0.0, 0.18, 1.0))
-    side = smoothstep(2.4, 2.8, sx) * smoothstep(3.7, 3.1, sx) * bell(0.0, ty + 6.9, 1.0, 0.8)
-    growth = max(growth, f[MOUSTACHE] * over, min(f[BEARD], f[MOUSTACHE]) * side)
-    return growth * smoothstep(1.0, 0.76, region(tx, ty))
+def unrolled(tx: float, ty: float, tz: float) -> tuple[float, float]:
+    """Return how far around and down the head a template point lies, centimetres.
+
+    Noise that is laid out on these has no streaks where skin faces sideways, and its one seam is at
+    the back of the head.
+    """
+    return float(7.6 * np.arctan2(tx, tz + 1.0)), ty + 0.35 * tz
 
 
 @njit(cache=True, fastmath=True)
-def _lines(tx: float, ty: float, f: Any, e: Any, upper: float, lx: float) -> float:
-    """Return how much creases darken the skin, 0..1."""
-    sx = abs(tx)
-    dark = 0.0
-    if ty < -8.6:
-        return dark
-    crease = upper + 0.30 + 0.07 * f[CREASE] - 0.12 * (lx / 1.5) ** 2
-    strength = (0.50 - 0.25 * f[HOOD]) * (1.0 - 0.75 * f[EPI])
-    dark += strength * bell(lx - 0.1, EYE_Y + crease - ty, 0.85, 0.055)
-    line = sx - (1.98 + (-4.0 - ty) * 0.42)
-    fold = max(0.0, 0.10 + 0.10 * f[FOLDS] + 0.20 * e[SMILE])
-    dark += fold * bell(line, ty + 5.3, 0.10, 0.85)
-    if f[AGE] > 0.25 or e[RAISE] > 0.3:
-        wave = 0.12 * np.sin(tx * 1.3 + f[DETAIL]) + 0.1 * value_noise(tx, ty, int(f[DETAIL]))
-        rows = np.sin((ty + wave) * 9.5) ** 8
-        reach = bell(tx, ty - 3.5, 2.8, 0.6)
-        dark += 0.22 * max(0.0, f[AGE] - 0.25 + 0.4 * e[RAISE]) * rows * reach
-        foot = np.sin(ty * 9.0 - (lx - 1.8) * ty * 2.0) ** 8
-        dark += 0.3 * max(0.0, f[AGE] - 0.3) * foot * bell(lx - 2.2, ty, 0.35, 0.6)
-        frown = bell(sx - 0.38, ty - 1.6, 0.05, 0.4)
-        dark += 0.3 * max(0.0, f[AGE] - 0.35) * frown
-        marionette = bell(sx - 2.85 - 0.15 * (-6.8 - ty), ty + 7.4, 0.07, 0.45)
-        dark += 0.3 * max(0.0, f[AGE] - 0.35) * marionette
-    bag = max(0.0, 0.10 + 0.09 * f[BAGS])
-    dark += bag * bell(lx + 0.35, ty + 1.35 - 0.22 * lx * lx, 0.8, 0.09)
-    return min(0.8, dark)
+def _mottled(tx: float, ty: float, tz: float, h: Any, even: float) -> tuple[float, float]:
+    """Return (melanin, blood) of a head's skin, which varies from patch to patch."""
+    seed = int(h[SEED])
+    across, down = unrolled(tx, ty, tz)
+    wide = value_noise(across * 0.22, down * 0.22, seed + 2) - 0.5
+    coarse = value_noise(across * 0.8, down * 0.8, seed) - 0.5
+    middle = value_noise(across * 2.3, down * 2.3, seed + 3) - 0.5
+    fine = value_noise(across * 6.0, down * 6.0, seed + 1) - 0.5
+    k = h[BLOTCH] * even
+    m = h[MELANIN] + 0.05 * wide + k * (0.06 * coarse + 0.05 * middle + 0.04 * fine)
+    b = h[HEMOGLOBIN] * 0.6 + 0.12 * wide
+    b += k * (0.26 * coarse + 0.26 * middle + 0.26 * fine)
+    return m, b
+
+
+@njit(cache=True, fastmath=True)
+def _marks(tx: float, ty: float, f: Any) -> float:
+    """Return the melanin that freckles, spots of age and moles add."""
+    m = 0.0
+    if f[FRECKLES] > 0.0:
+        dots = value_noise(tx * 4.3 + 7.0, ty * 4.3, int(f[DETAIL]))
+        where = bell(tx, ty + 2.8, 3.4, 1.5) + 0.25
+        m += 0.35 * f[FRECKLES] * smoothstep(0.66, 0.85, dots) * min(1.0, where)
+    if f[SPOTS] > 0.0:
+        patch = 0.7 * value_noise(tx * 1.1, ty * 1.1, int(f[DETAIL]) + 21)
+        patch += 0.3 * value_noise(tx * 4.0, ty * 4.0, int(f[DETAIL]) + 22)
+        where = smoothstep(2.0, 4.5, abs(tx)) + 0.5 * smoothstep(2.5, 4.0, ty)
+        m += 0.16 * f[SPOTS] * smoothstep(0.64, 0.76, patch) * min(1.0, where)
+    if f[MOLES] > 0.35:
+        for k in range(int(f[MOLES] * 4.99)):
+            mx = (value_noise(k * 3.1, 0.5, int(f[DETAIL])) - 0.5) * 11.0
+            my = -9.5 + 13.0 * value_noise(0.5, k * 2.7, int(f[DETAIL]) + 9)
+            r = 0.06 + 0.07 * value_noise(k * 1.7, k * 2.1, int(f[DETAIL]) + 4)
+            m += 0.55 * bell(tx - mx, ty - my, r, r)
+    return m
 
 
 @njit(cache=True, fastmath=True)
@@ -115,55 +128,43 @@ def _pigments(tx: float, ty: float, tz: float, f: Any, h: Any) -> tuple[float, f
     """Return (melanin, blood) with the face's regional changes and marks."""
     sx = abs(tx)
     inside = smoothstep(0.99, 0.85, region(tx, ty))
-    m, b = h[MELANIN], h[HEMOGLOBIN] * 0.6
-    # A slanted plane through the head: no seam, and no streaks where the skin faces sideways.
-    across, down = tx + 0.75 * tz, ty + 0.35 * tz
-    coarse = value_noise(across * 0.8, down * 0.8, int(h[SEED])) - 0.5
-    fine = value_noise(across * 6.0, down * 6.0, int(h[SEED]) + 1) - 0.5
-    m += h[BLOTCH] * (0.05 * coarse + 0.035 * fine)
-    b += h[BLOTCH] * (0.22 * coarse + 0.25 * fine)
-    rosy = 0.40 * bell(sx - 3.7, ty + 3.2, 1.2, 1.1) + 0.34 * bell(tx, ty + 3.7, 0.9, 0.6)
-    rosy += 0.22 * bell(sx - 1.3, ty + 4.0, 0.5, 0.4) + 0.14 * bell(tx, ty + 9.8, 1.2, 0.7)
-    b += inside * max(0.2, 1.0 + 0.35 * f[FLUSH]) * rosy
-    socket = bell(sx - 2.9, ty + 0.6, 1.35, 0.75)
-    m += inside * (0.05 + 0.018 * f[BAGS]) * socket
-    b += inside * 0.20 * socket
-    if f[FRECKLES] > 0.0:
-        dots = value_noise(tx * 4.3 + 7.0, ty * 4.3, int(f[DETAIL]))
-        where = bell(tx, ty + 2.8, 3.4, 1.5) + 0.25
-        m += inside * 0.35 * f[FRECKLES] * smoothstep(0.66, 0.85, dots) * min(1.0, where)
-    if f[MOLES] > 0.35:
-        for k in range(int(f[MOLES] * 4.99)):
-            mx = (value_noise(k * 3.1, 0.5, int(f[DETAIL])) - 0.5) * 11.0
-            my = -9.5 + 13.0 * value_noise(0.5, k * 2.7, int(f[DETAIL]) + 9)
-            r = 0.07 + 0.07 * value_noise(k * 1.7, k * 2.1, int(f[DETAIL]) + 4)
-            m += inside * 0.55 * bell(tx - mx, ty - my, r, r)
-    return m, b
+    m, b = _mottled(tx, ty, tz, h, 1.0 - 0.6 * f[EVEN] * inside)
+    even = 1.0 - 0.55 * f[EVEN]
+    dark = (1.0 + 0.3 * f[BAGS]) * even
+    red = max(0.2, 1.0 + 0.35 * f[FLUSH]) * even
+    for k in range(_ZONES.shape[0]):
+        z = _ZONES[k]
+        w = inside * bell(sx - z[0], ty - z[1], z[2], z[3])
+        m += w * z[4] * dark
+        b += w * z[5] * red
+    if f[ROUGE] > 0.0:
+        b += inside * 0.9 * f[ROUGE] * bell(sx - 4.1 - 0.4 * (ty + 2.6), ty + 2.6, 0.9, 0.8)
+    # Small vessels show in old and in flushed cheeks.
+    vein = value_noise(tx * 3.5, ty * 3.5, int(f[DETAIL]) + 31)
+    worn = max(0.0, f[AGE] - 0.35 + 0.15 * f[FLUSH])
+    b += (
+        inside
+        * worn
+        * 0.9
+        * smoothstep(0.12, 0.0, abs(vein - 0.5))
+        * (bell(sx - 3.6, ty + 3.3, 1.2, 0.9) + bell(sx - 1.0, ty + 3.9, 0.6, 0.5))
+    )
+    return m + inside * _marks(tx, ty, f), b
 
 
 @njit(cache=True, fastmath=True)
-def _brow(tx: float, ty: float, f: Any) -> float:
-    """Return the brow hair's cover 0..1."""
-    if ty < 0.4 or ty > 4.0:
-        return 0.0
-    y, thick, t = brow_curve(abs(tx), f)
-    if t < -0.12 or t > 1.06:
-        return 0.0
-    d = (ty - y) / thick
-    ends = smoothstep(-0.10, 0.16, t) * smoothstep(1.06, 0.9, t)
-    body = smoothstep(1.25, 0.55, abs(d)) * ends
-    if body <= 0.0:
-        return 0.0
-    # Hairs rise steeply near the nose and lie down toward the ear.
-    lean = 1.2 - 1.5 * t
-    hairs = value_noise((abs(tx) - lean * (ty - y)) * 8.0, (ty - y) * 2.5 + abs(tx), int(f[DETAIL]))
-    cover = body * (0.55 + 0.9 * hairs) * f[BROW_DENSITY] * (0.8 + 0.2 * smoothstep(0.0, 0.4, t))
-    return min(0.95, cover)
+def _shine(sx: float, tx: float, ty: float, f: Any) -> tuple[float, float]:
+    """Return (strength, exponent) of the highlight: oily on nose and forehead, dull on cheeks."""
+    oily = bell(tx, ty + 2.5, 0.9, 2.2) + 0.8 * bell(tx, ty - 3.6, 2.5, 1.0)
+    oily += 0.5 * bell(sx - 3.9, ty + 1.9, 1.0, 0.6) + 0.4 * bell(tx, ty + 9.8, 1.0, 0.7)
+    oily += 0.4 * bell(sx - 3.0, ty - 0.8, 1.0, 0.4)
+    oily *= 1.0 - 0.4 * f[EVEN]
+    return 0.42 + 0.34 * oily, 9.0 + 14.0 * oily
 
 
 @njit(cache=True, fastmath=True)
 def skin(tx: float, ty: float, tz: float, f: Any, h: Any, e: Any, front: bool) -> Any:
-    """Return (red, green, blue, gloss, hole, across hole) of a skin sample.
+    """Return (red, green, blue, gloss, exponent, hole, across hole) of a skin sample.
 
     Args:
         tx: template coordinate to the picture's right.
@@ -176,104 +177,69 @@ def skin(tx: float, ty: float, tz: float, f: Any, h: Any, e: Any, front: bool) -
     """
     if not front or region(tx, ty) >= 1.0:
         # Nothing of the face part may leave its region: only the head's tone counts here.
-        r, g, b = _plain(tx, ty, tz, h)
-        return r, g, b, 0.35, 0.0, 0.0
+        m, blood = _mottled(tx, ty, tz, h, 1.0)
+        r, g, b = pigment(m, blood, h[UNDERTONE])
+        return r, g, b, 0.42, 9.0, 0.0, 0.0
     sx = abs(tx)
     lx = sx - EYE_X
     lid = e[LID_LEFT] if tx < 0.0 else e[LID_RIGHT]
     upper = lower = 0.0
     if -2.0 < ty < 2.5 and abs(lx) < 2.0:
         upper, lower = aperture(lx, f, lid, max(0.0, e[SMILE]))
-    if upper - lower > 0.015 and lower < ty - EYE_Y < upper:
-        return 0.0, 0.0, 0.0, 0.0, EYE_HOLE, lx
+    # The lids have an edge, which is seen below the eye as a moist rim.
+    rim = 0.075 if upper - lower > 0.25 else 0.3 * (upper - lower)
+    if upper - lower > 0.015 and lower + rim < ty - EYE_Y < upper:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, EYE_HOLE, lx
     lift = 0.04 * (sx / 2.5) ** 3.5
     part = (SEAM + SCALE / 2 + lift - ty) / SCALE
     if sx < 2.5 and 0.0 < part < 1.0 and e[OPEN] > 0.02:
-        return 0.0, 0.0, 0.0, 0.0, MOUTH_HOLE, part
+        return 0.0, 0.0, 0.0, 0.0, 0.0, MOUTH_HOLE, part
     m, blood = _pigments(tx, ty, tz, f, h)
-    near_lips = -8.6 < ty < -4.4 and sx < 3.0
-    top, bottom = lip_edges(tx, f) if near_lips else (SEAM, SEAM)
-    lips = smoothstep(top + 0.07, top - 0.10, ty) * smoothstep(bottom - 0.12, bottom + 0.13, ty)
-    lips *= smoothstep(2.66, 2.25, sx)
-    m += lips * (0.06 + 0.16 * f[LIP_DARK] - 0.16 * h[MELANIN])
-    blood += lips * (0.50 + 1.15 * f[LIP_RED])
-    m += lips * 0.05 * smoothstep(SEAM - 0.1, SEAM + 0.1, ty)
+    lips = 0.0
+    if -8.6 < ty < -4.4 and sx < 3.0:
+        top, bottom = lip_edges(tx, f)
+        ragged = 0.04 * (value_noise(tx * 6.0, ty * 3.0, 8) - 0.5)
+        lips = smoothstep(top + 0.07, top - 0.10, ty + ragged)
+        lips *= smoothstep(bottom - 0.14, bottom + 0.13, ty - ragged) * smoothstep(2.66, 2.25, sx)
+        # A paler line follows the border of the lips.
+        m -= 0.05 * h[MELANIN] * bell(0.0, ty - top - 0.10, 1.0, 0.06) * (1.0 - lips)
+        m += lips * (0.06 + 0.16 * f[LIP_DARK] - 0.16 * h[MELANIN])
+        blood += lips * (0.45 + 1.15 * f[LIP_RED])
+        m += lips * 0.05 * smoothstep(SEAM - 0.1, SEAM + 0.1, ty)
+    wet = 0.0
+    if upper - lower > 0.25 and lower - 0.03 < ty - EYE_Y <= lower + rim:
+        wet = smoothstep(lower - 0.03, lower + 0.02, ty - EYE_Y)
+        m = m * (1.0 - 0.45 * wet)
+        blood += 0.55 * wet
     r, g, b = pigment(m, blood, h[UNDERTONE])
-    gloss = 0.35 + 0.35 * bell(tx, ty + 2.5, 0.9, 2.2) + 0.25 * bell(tx, ty - 3.6, 2.5, 1.0)
-    gloss += 0.18 * bell(sx - 3.9, ty + 1.9, 1.0, 0.6) + 0.55 * lips * (0.4 + f[LIP_RED])
-    dark = _lines(tx, ty, f, e, upper, lx)
+    gloss, power = _shine(sx, tx, ty, f)
+    if f[SHADOW] > 0.0 and upper > lower:
+        band = (
+            f[SHADOW] * smoothstep(upper + 0.75, upper + 0.15, ty) * smoothstep(1.9, 1.3, abs(lx))
+        )
+        band *= 0.75 if ty > EYE_Y + 0.5 * (upper + lower) else 0.25 * bell(0, ty - lower, 1, 0.25)
+        r, g, b = (
+            r + (f[SHADOW_R] - r) * band,
+            g + (f[SHADOW_R + 1] - g) * band,
+            b + (f[SHADOW_R + 2] - b) * band,
+        )
+    gloss += lips * (0.25 + 0.6 * f[LIP_RED]) + 0.9 * wet
+    power += lips * 16.0 + 30.0 * wet
+    dark = lines(tx, ty, f, e, upper, lx)
     if lips > 0.0:
-        dark = max(dark, lips * 0.18 * value_noise(tx * 7.0, ty * 0.8, 3))
-    dark = max(dark, _openings(tx, ty, lx, upper, lower, f, lips))
+        dark = max(dark, lips * 0.24 * value_noise(tx * 7.0, ty * 0.8, 3))
+    dark = max(dark, openings(tx, ty, lx, upper, lower, f, lips)) * (1.0 - 0.8 * wet)
     keep = 1.0 - dark
     # Light that leaves a crease has crossed blood: red survives longest.
     r, g, b = r * keep**0.8, g * keep * keep**0.15, b * keep * keep**0.2
     hair = 0.0
     if ty < -2.0:
-        hair, stubble = _whiskers(tx, ty, f)
+        hair, stubble = whiskers(tx, ty, f)
         # Stubble under the skin's surface darkens and cools it, whatever its own colour.
         r, g, b = r * (1.0 - 0.80 * stubble), g * (1.0 - 0.72 * stubble), b * (1.0 - 0.66 * stubble)
     else:
-        hair = _brow(tx, ty, f)
+        hair = brow(tx, ty, f)
     r = r * (1 - hair) + f[BROW_R] * hair
     g = g * (1 - hair) + f[BROW_R + 1] * hair
     b = b * (1 - hair) + f[BROW_R + 2] * hair
-    return r, g, b, gloss * (1.0 - hair) * (1.0 - dark), 0.0, 0.0
-
-
-@njit(cache=True, fastmath=True)
-def _plain(tx: float, ty: float, tz: float, h: Any) -> tuple[float, float, float]:
-    m, b = h[MELANIN], h[HEMOGLOBIN] * 0.6
-    # A slanted plane through the head: no seam, and no streaks where the skin faces sideways.
-    across, down = tx + 0.75 * tz, ty + 0.35 * tz
-    coarse = value_noise(across * 0.8, down * 0.8, int(h[SEED])) - 0.5
-    fine = value_noise(across * 6.0, down * 6.0, int(h[SEED]) + 1) - 0.5
-    m += h[BLOTCH] * (0.05 * coarse + 0.035 * fine)
-    b += h[BLOTCH] * (0.22 * coarse + 0.25 * fine)
-    return pigment(m, b, h[UNDERTONE])
-
-
-@njit(cache=True, fastmath=True)
-def _openings(
-    tx: float, ty: float, lx: float, upper: float, lower: float, f: Any, lips: float
-) -> float:
-    """Return the darkness of nostrils, the lips' seam, lashes and lid rims, 0..1."""
-    sx = abs(tx)
-    wide = 0.40 + 0.05 * f[NOSTRIL]
-    away = np.sqrt(((sx - 0.74) / wide) ** 2 + ((ty + 4.47) / 0.15) ** 2)
-    dark = 0.82 * smoothstep(1.35, 0.45, away)
-    seam = np.exp(-(((ty - SEAM) / 0.055) ** 2)) * smoothstep(2.75, 2.35, sx)
-    dark = max(dark, 0.80 * seam, 0.45 * bell(sx - 2.62, ty - SEAM, 0.13, 0.11))
-    half = 1.5
-    if -1.08 * half < lx < 1.16 * half:
-        outer = smoothstep(-1.0, 0.9, lx / half)
-        d = ty - EYE_Y - upper
-        thick = 0.05 + 0.09 * f[LASHES] * (0.45 + 0.55 * outer)
-        if d >= -0.02:
-            dark = max(dark, (0.55 + 0.4 * f[LASHES]) * np.exp(-((d / thick) ** 2)))
-        d = lower + EYE_Y - ty
-        if d >= -0.02:
-            soft = (0.16 + 0.3 * f[LASHES] * outer) * np.exp(-(((d - 0.05) / 0.06) ** 2))
-            dark = max(dark, soft)
-    return float(min(0.96, dark))
-
-
-@njit(cache=True, fastmath=True)
-def _whiskers(tx: float, ty: float, f: Any) -> tuple[float, float]:
-    """Return the cover of beard and moustache, and of stubble, each 0..1."""
-    cover = stubble = 0.0
-    if f[BEARD] + f[MOUSTACHE] > 0.0:
-        hairs = value_noise(tx * 11.0 + ty * 1.5, ty * 2.6, int(f[DETAIL]) + 3)
-        cover = min(0.93, _beard(tx, ty, f) * (0.62 + 0.6 * hairs))
-    if f[STUBBLE] > 0.0:
-        sx = abs(tx)
-        line = -6.0 + 0.95 * (sx - 2.2)
-        shade = max(smoothstep(line + 1.0, line - 0.6, ty) * smoothstep(1.6, 3.0, sx),
-                    smoothstep(-7.6, -8.4, ty), bell(tx, ty + 5.35, 2.2, 0.35))  # fmt: skip
-        top, bottom = lip_edges(tx, f)
-        if bottom - 0.05 < ty < top + 0.05 and sx < 2.55:
-            shade = 0.0
-        dots = value_noise(tx * 9.0, ty * 9.0, int(f[DETAIL]) + 5)
-        edge = smoothstep(1.0, 0.76, region(tx, ty))
-        stubble = edge * shade * f[STUBBLE] * (0.12 + 0.40 * dots)
-    return cover, stubble
+    return r, g, b, gloss * (1.0 - hair) * (1.0 - dark), power, 0.0, 0.0

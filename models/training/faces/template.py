@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.training.faces.wardrobe import HeadPart
 
-__all__ = ["GRID", "Grid", "at_rings", "head_table", "ring_matrix", "ring_of_height"]
+__all__ = ["GRID", "Grid", "at_rings", "head_table", "outward", "ring_matrix", "ring_of_height"]
 
 Array = NDArray[np.float64]
 
@@ -35,12 +35,12 @@ _RINGS = np.array([
     (-10.0, 9.4, 5.3, -8.1, 0.6, -10.5, -6.0, 2.0, 2.2),
     (-11.3, 8.6, 4.95, -8.9, 0.2, -11.5, -5.9, 2.05, 2.2),
     (-11.8, 6.4, 4.65, -10.0, -0.5, -12.3, -5.9, 2.1, 2.2),
-    (-12.2, 4.1, 4.55, -11.6, -1.2, -13.3, -6.0, 2.1, 2.2),
-    (-15.0, 3.2, 4.65, -14.5, -1.6, -15.5, -6.4, 2.1, 2.2),
-    (-18.4, 3.5, 5.6, -17.0, -2.0, -17.0, -7.0, 2.1, 2.2),
-    (-20.2, 4.4, 10.0, -18.7, -2.2, -18.5, -8.0, 2.1, 2.2),
-    (-22.5, 6.2, 16.5, -21.0, -2.2, -21.0, -9.5, 2.1, 2.2),
-    (-27.0, 8.6, 21.0, -25.5, -2.0, -27.0, -10.5, 2.3, 2.2),
+    (-12.2, 4.0, 4.75, -11.6, -1.3, -12.9, -6.1, 2.1, 2.2),
+    (-14.6, 3.1, 4.95, -13.6, -1.8, -14.4, -6.6, 2.1, 2.2),
+    (-17.2, 3.0, 6.3, -15.3, -2.3, -15.6, -7.4, 2.05, 2.2),
+    (-18.9, 4.0, 10.2, -16.9, -2.5, -16.9, -8.4, 2.05, 2.2),
+    (-21.2, 6.0, 16.2, -19.3, -2.4, -19.4, -9.7, 2.1, 2.2),
+    (-26.0, 8.4, 20.6, -24.0, -2.2, -25.5, -10.5, 2.3, 2.2),
     (-38.0, 10.0, 21.5, -38.0, -2.0, -38.0, -11.0, 2.3, 2.3),
     (-75.0, 10.0, 21.0, -75.0, -2.0, -75.0, -11.0, 2.3, 2.3),
 ])  # fmt: skip
@@ -98,6 +98,12 @@ def at_rings(rows: Array, angles: Array) -> Array:
     y = np.where(front, sy + (fy - sy) * lift, sy + (by - sy) * lift)
     z = np.where(front, sz + (fz - sz) * along, sz + (bz - sz) * along)
     return np.stack(np.broadcast_arrays(x, y, z), axis=-1)
+
+
+def outward(points: Array, centre: tuple[float, float, float] = (0.0, 1.5, -1.0)) -> Array:
+    """Return unit vectors (..., 3) that lead from the middle of the skull to points."""
+    d = points - np.array(centre)
+    return np.asarray(d / (np.linalg.norm(d, axis=-1, keepdims=True) + 1e-9))
 
 
 def head_table(head: HeadPart | None) -> Array:

@@ -77,7 +77,7 @@ def embed_store(store: Store, indices: Indices, version: int, workers: int) -> F
 
 def make_bank(store: Store, workers: int = 2) -> Sources:
     """Embed what has no embedding yet, keep it on disk, and group it."""
-    folder = data_folder() / "pairs" / store.name
+    folder = store.folder
     path = folder / "bank.npy"
     shape = (VERSIONS, len(store.done), LENGTH)
     bank = np.load(path) if path.exists() else np.zeros(shape, dtype=np.float32)

@@ -11,7 +11,6 @@ from torch import Tensor
 from edge.faces.templates import TEMPLATE_POINTS
 from models.training.crops import Floats, jittered, similarity, warp
 from models.training.pairs import Indices, Store
-from models.training.runs import data_folder
 from models.training.swapper.data import Sources, changed_region, to_unit
 
 HELD = 2000
@@ -20,7 +19,7 @@ HELD = 2000
 
 def sources_of(store: Store) -> Sources:
     """The embeddings that the swapper's training has made, read from disk as they are needed."""
-    bank = np.load(data_folder() / "pairs" / store.name / "bank.npy", mmap_mode="r")
+    bank = np.load(store.folder / "bank.npy", mmap_mode="r")
     ready = store.ready()
     known = np.abs(bank[0, ready]).sum(axis=1) > 0
     return Sources(store, bank, ready[known])

@@ -56,11 +56,11 @@ def test_what_is_missing_is_made_once(data: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(photos, "refill", lambda *_: None)
     console = Console(quiet=True)
     held.prepare(console, workers=1)
-    made = {path: path.stat().st_mtime_ns for path in (data / "detector/pool").iterdir()}
+    made = {path: path.stat().st_mtime_ns for path in pool.folder().iterdir()}
     assert len(pool.HeadPool(64, held=True)) == 2
     assert len(pool.HeadPool(64)) == 0
     held.prepare(console, workers=1)
-    assert {path: path.stat().st_mtime_ns for path in (data / "detector/pool").iterdir()} == made
+    assert {path: path.stat().st_mtime_ns for path in pool.folder().iterdir()} == made
     assert fetched == [data / "photos/packages"]
 
 
