@@ -8,6 +8,7 @@ shapes of inputs and outputs.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 import zipfile
@@ -114,7 +115,13 @@ class NcnnSession:
             raise BackendError(
                 f"{self.path.name}: ncnn failed: no output {port.name} (status {status})"
             )
-        return np.array(mat, np.float32).reshape(port.shape)
+        values = np.array(mat, np.float32)
+        if values.size != math.prod(port.shape):
+            raise BackendError(
+                f"{self.path.name}: ncnn failed: output {port.name} has {values.size} values, which "
+                f"its shape {port.shape} does not hold"
+            )
+        return values.reshape(port.shape)
 
 
 def engine_version() -> str:
@@ -202,6 +209,8 @@ def _check(
         raise Refused(f"it has {mib(binary.file_size)}: at most {mib(limits.max_bytes)}")
     counts = Counts(limits)
     for port in ports:
+        if not port.shape or min(port.shape) < 1:
+            raise Refused(f"its input or output {quoted(port.name.encode())} has no size")
         counts.size(port.shape, 4, f"its input or output {quoted(port.name.encode())}")
     check_layers(param, binary.file_size, counts)
 

@@ -46,6 +46,12 @@ def _file(folder: Path, param: str = PARAM, names: Any = NAMES, **options: Any) 
     return path
 
 
+def _shaped(which: str, shape: list[int]) -> Any:
+    """Return the names with another shape for the last of them."""
+    *others, last = NAMES[which]
+    return {**NAMES, which: [*others, {**last, "shape": shape}]}
+
+
 def _feeds() -> dict[str, Any]:
     rng = np.random.default_rng(5)
     return {
@@ -101,6 +107,23 @@ def test_a_damaged_archive_is_one_line(change: dict[str, Any], tmp_path: Path) -
     with pytest.raises(ModelError, match="ncnn cannot load it") as caught:
         open_session(_file(tmp_path, **change), backend="ncnn")
     assert "\n" not in str(caught.value)
+
+
+@HERE
+def test_an_output_of_another_size_than_was_stated(tmp_path: Path) -> None:
+    session = open_session(_file(tmp_path, names=_shaped("outputs", [1, 3, 4, 6])), backend="ncnn")
+    with pytest.raises(BackendError, match="output output has 60 values, which its shape"):
+        session.run(_feeds())
+
+
+@HERE
+@pytest.mark.parametrize("which", ["inputs", "outputs"])
+@pytest.mark.parametrize("shape", [[0, 3], [], [1, -3, 4, 5], [1, 1 << 40]])
+def test_a_stated_shape_of_no_size_or_too_much(
+    which: str, shape: list[int], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="refused: its input or output"):
+        open_session(_file(tmp_path, names=_shaped(which, shape)), backend="ncnn")
 
 
 @HERE
