@@ -118,8 +118,8 @@ class NcnnSession:
         values = np.array(mat, np.float32)
         if values.size != math.prod(port.shape):
             raise BackendError(
-                f"{self.path.name}: ncnn failed: output {port.name} has {values.size} values, which "
-                f"its shape {port.shape} does not hold"
+                f"{self.path.name}: ncnn failed: output {port.name} has {values.size} values, "
+                f"which its shape {port.shape} does not hold"
             )
         return values.reshape(port.shape)
 
