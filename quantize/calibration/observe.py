@@ -92,7 +92,10 @@ class Observer:
         rows = values.reshape(*values.shape[:2], -1)
         lows, highs = rows.min(axis=(0, 2)), rows.max(axis=(0, 2))
         # Rows are summed in pairs in float32, which is exact enough and four times as fast.
-        sums = rows.sum(axis=2).sum(axis=0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = rows.sum(axis=2).sum(axis=0, dtype=np.float64)
+        if not np.isfinite(sums).all():  # of values that are all float32 and near its end
+            sums = rows.sum(axis=(0, 2), dtype=np.float64)
         if self.lows is None or self.highs is None or self._sums is None:
             self.lows, self.highs, self._sums = lows, highs, sums
         else:

@@ -51,6 +51,12 @@ def test_the_order_of_the_samples_does_not_matter() -> None:
     assert first.edge == second.edge
 
 
+def test_values_whose_sum_is_beyond_float32() -> None:
+    observer = _observed(np.full((1, 2, 4, 4), 3e38, np.float32))
+    assert observer.means is not None
+    np.testing.assert_allclose(observer.means, 3e38)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 4, 5), (2, 3, 4, 5), (4, 3)])
 def test_channels(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(2)
