@@ -185,17 +185,23 @@ def _run(model: SwapModel, crop: Crop, source: Any) -> None:
 def verdict(timings: Sequence[Timing]) -> tuple[str, bool]:
     """Say whether the choice is no slower than the quickest engine as it comes.
 
+    On a busy machine medians of equal things differ by more than chance: slower is what is slower
+    by the median and by the quickest run as well.
+
     Args:
         timings: As `held_against` returns them.
     """
     choice, again, *untuned = timings
     best = min(untuned, key=lambda timing: timing.p50)
-    ours = min(choice.p50, again.p50)
+    quickest = min(untuned, key=lambda timing: timing.quickest)
+    median = min(choice.p50, again.p50)
+    least = min(choice.quickest, again.quickest)
     text = (
         f"the choice {choice.p50:.2f} ms, again {again.p50:.2f}; the best untuned, {best.stage}, "
-        f"{best.p50:.2f}: {best.p50 / ours:.2f} times as quick"
+        f"{best.p50:.2f}: {best.p50 / median:.2f} times as quick (by the quickest runs, "
+        f"{least:.2f} and {quickest.quickest:.2f}, {quickest.quickest / least:.2f})"
     )
-    return text, ours <= best.p50 * CHANCE
+    return text, median <= best.p50 * CHANCE or least <= quickest.quickest * CHANCE
 
 
 def best_trials(tuned: Tuned) -> list[Any]:
@@ -285,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown[name] = {
             "trials": [trial.to_dict() for trial in tuned.trials],
             "peaks": {f"{kind} {n}": gops for (kind, n), gops in tuned.roof.peaks.items()},
-            "against": {timing.stage: timing.p50 for timing in timings},
+            "against": {one.stage: [one.p50, one.quickest] for one in timings},
             "reached": reached,
         }
     if options.json:

@@ -131,7 +131,21 @@ def _lines(tuned: Tuned, names: Sequence[str]) -> Iterator[str]:
     else:
         yield "cores: all alike, as far as the system tells, so that threads may go anywhere"
     yield from _roof_lines(tuned)
+    yield from _busy_lines(tuned)
     yield from _last_lines(tuned, names)
+
+
+_BUSY = 1.3
+"""Median over quickest run from which other work must have been in the way."""
+
+
+def _busy_lines(tuned: Tuned) -> Iterator[str]:
+    best = next(trial for trial in tuned.trials if trial.way == tuned.order[0])
+    if best.timing is not None and best.timing.p50 > _BUSY * best.timing.quickest:
+        yield (
+            "this machine is busy with other work, which slows some ways more than others: run "
+            "edge tune again when it is idle"
+        )
 
 
 def _roof_lines(tuned: Tuned) -> Iterator[str]:

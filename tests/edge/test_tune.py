@@ -13,14 +13,18 @@ import onnx
 import pytest
 
 from edge import bench, trials, tune
+from edge.bench import Timing
 from edge.bundle.opening import open_bundle
 from edge.bundle.tuning import tuning_path
 from edge.cli import main
+from edge.cli.tune import _lines
 from edge.errors import BackendError, BundleError, CardError, UsageError
 from edge.faces.detect import open_detector
+from edge.roofline import Roof
 from edge.shelf import Shelf
 from edge.throttle import ThrottleState
-from edge.tune import tune_bundle, tune_models
+from edge.trials import Trial
+from edge.tune import Tuned, tune_bundle, tune_models
 from tests import tiny
 from tests.bundles import VARIANT, Made, baked_card, bundle
 from tests.scene import target
@@ -159,6 +163,14 @@ def test_the_command(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
         main([*arguments, "--budget", "psnr:high"])
     assert ended.value.code == 2
     assert "'psnr:high' is no budget: write psnr:45" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("p50", "busy"), [(1.2, False), (2.0, True)])
+def test_a_busy_machine_is_named(p50: float, busy: bool) -> None:
+    timing = Timing("ort", 9, p50, p50, p50, 1.0)
+    tuned = Tuned((Trial("ort", "ort 1", 1, timing=timing),), ("ort",), {"ort": 1}, None, Roof(0))
+    page = "\n".join(_lines(tuned, ["a"]))
+    assert ("busy with other work" in page) == busy
 
 
 def test_a_model_is_tuned_by_its_name(made: Made, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,13 @@ def test_a_choice_is_held_against_the_best(
     assert "the best untuned, ort" in text
 
 
+def test_a_busy_machine_s_medians_alone_prove_nothing() -> None:
+    choice = Timing("the choice", 9, 2.0, 2.0, 2.0, 1.0)
+    ort = Timing("ort", 9, 1.5, 1.5, 1.5, 1.0)
+    assert verdict([choice, choice, ort])[1]
+    assert not verdict([choice, choice, Timing("ort", 9, 1.5, 1.5, 1.5, 0.9)])[1]
+
+
 def test_a_folders_models_come_beside_the_shipped_ones(tmp_path: Path) -> None:
     card = find_card("ref_swapper", "swapper")
     (tmp_path / "mine.onnx").write_bytes(b"x")
