@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -172,14 +174,13 @@ def _load(net: Any, path: Path) -> tuple[tuple[_Port, ...], tuple[_Port, ...]]:
     """
     limits = device_limits().model
     try:
-        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as name:
+        with zipfile.ZipFile(path) as archive:
             ports = json.loads(_text(archive, NAMES))
             inputs, outputs = _ports(ports["inputs"]), _ports(ports["outputs"])
             param = _text(archive, PARAM)
             _check(archive, param, (*inputs, *outputs), limits)
-            weights = Path(archive.extract(BINARY, name))
-            with captured_stderr() as said:
-                if net.load_param_mem(param) != 0 or net.load_model(str(weights)) != 0:
+            with _unpacked(archive) as weights, captured_stderr() as said:
+                if net.load_param_mem(param) != 0 or net.load_model(weights) != 0:
                     lines = said().strip().splitlines()
                     raise ValueError(lines[-1] if lines else "its layers or weights are damaged")
     except Refused as error:
@@ -191,6 +192,22 @@ def _load(net: Any, path: Path) -> tuple[tuple[_Port, ...], tuple[_Port, ...]]:
     if missing:
         raise ModelError(f"{path}: ncnn cannot load it: it has no '{missing[0]}'")
     return inputs, outputs
+
+
+@contextmanager
+def _unpacked(archive: zipfile.ZipFile) -> Iterator[str]:
+    """Yield the path of the weights: in memory, where the system can, as a child may write none."""
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryDirectory() as folder:
+            yield archive.extract(BINARY, folder)
+        return
+    with (
+        archive.open(BINARY) as stored,
+        os.fdopen(os.memfd_create(BINARY), "wb") as file,
+    ):
+        shutil.copyfileobj(stored, file, 1 << 20)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def _check(

@@ -72,7 +72,11 @@ def check_model(model: onnx.ModelProto) -> None:
     """
     try:
         onnx.checker.check_model(skeleton(model), full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+    except (
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+        *(ValueError, TypeError, RuntimeError),  # of numbers that stand for no type
+    ) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise GraphError(f"not a valid ONNX model: {' '.join(lines)[:300]}") from error
 

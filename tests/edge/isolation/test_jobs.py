@@ -9,7 +9,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge.cli import main
 from edge.errors import ModelError
-from edge.isolation.confine import Confined
 from edge.isolation.jobs import JOBS
 from edge.isolation.looking import try_model_isolated
 from edge.isolation.run import Request, ask
@@ -121,8 +120,22 @@ def test_files_of_other_engines_are_run_too(name: str, tmp_path: Path) -> None:
     else:
         pytest.importorskip("ai_edge_litert")
         path.write_bytes(tiny_tflite.swapper(32))
-    done, _ = JOBS["model"]({"path": str(path)}, Confined(False, 0, False))
+    done, _ = ask(Request("model", {"path": str(path)}, reads=(str(tmp_path),)))
     assert done == "ran"
+
+
+def test_a_model_that_takes_its_engine_down(tmp_path: Path) -> None:
+    """ncnn computes sizes as it runs and believes them: this one reads far behind its memory."""
+    pytest.importorskip("ncnn")
+    from tests.edge.backends.test_ncnn import _file
+
+    param = (
+        "7767517\n3 3\nInput a 0 1 in0\nReshape r 1 1 in0 x 0=32 1=400000 2=4\nReLU s 1 1 x out0\n"
+    )
+    port = {"name": "x", "blob": "in0", "shape": [1, 3, 4, 5]}
+    names = {"inputs": [port], "outputs": [{**port, "name": "y", "blob": "out0"}]}
+    with pytest.raises(ModelError, match="the isolated process that tried it crashed"):
+        try_model_isolated(_file(tmp_path, param, names))
 
 
 def test_every_job_says_what_it_does_in_a_name() -> None:

@@ -16,6 +16,7 @@ from quantize.passes._infra.shapes import (
     skeleton,
     tensor_bytes,
 )
+from tests import tiny
 from tests.quantize.graphs import TOPOLOGIES, Sketch
 
 
@@ -53,5 +54,12 @@ def test_shapes_that_contradict_each_other() -> None:
     s.op("Conv", s.input("x", 1, 3, 8, 8), s.noise(2, 3, 3, 3), output="output")
     model = s.model("output")
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 7
+    with pytest.raises(GraphError, match="not a valid ONNX model"):
+        check_model(model)
+
+
+def test_a_type_that_there_is_not() -> None:
+    model = onnx.load_from_string(tiny.swapper(32))
+    model.graph.input[1].type.tensor_type.elem_type = 32767
     with pytest.raises(GraphError, match="not a valid ONNX model"):
         check_model(model)
