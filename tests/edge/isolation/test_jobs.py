@@ -125,7 +125,7 @@ def test_files_of_other_engines_are_run_too(name: str, tmp_path: Path) -> None:
 
 
 def test_a_model_that_takes_its_engine_down(tmp_path: Path) -> None:
-    """ncnn computes sizes as it runs and believes them: this one reads far behind its memory."""
+    """Ncnn computes sizes as it runs and believes them: this one reads far behind its memory."""
     pytest.importorskip("ncnn")
     from tests.edge.backends.test_ncnn import _file
 
