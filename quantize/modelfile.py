@@ -209,6 +209,8 @@ def _check_weights(tensors: Iterable[onnx.TensorProto]) -> None:
         name = tensor.name or "a constant"
         if tensor.data_type == onnx.TensorProto.UNDEFINED:
             raise GraphError(f"weight {name!r} has no type")
+        if tensor.data_type not in onnx.TensorProto.DataType.values():
+            raise GraphError(f"weight {name!r} is of type {tensor.data_type}, which there is not")
         if any(int(size) < 0 for size in tensor.dims):
             raise GraphError(f"weight {name!r} has a negative size")
         if tensor.data_type in _PACKED:

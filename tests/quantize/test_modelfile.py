@@ -101,6 +101,12 @@ def unchecked(s: Sketch, output: str) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
 
 
+def odd_weight() -> onnx.ModelProto:
+    model = weighted([1, 1, 1, 1])
+    model.graph.initializer[0].data_type = 255
+    return model
+
+
 def short_weight() -> onnx.ModelProto:
     model = weighted(np.ones((1, 3, 4, 4)))
     model.graph.initializer[0].raw_data = b"\0" * 8
@@ -165,6 +171,7 @@ BAD: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "half nan": (lambda: weighted([np.nan, 1, 1, 1], np.float16), "'w' holds 1 values that are no"),
     "infinite": (lambda: weighted([np.inf, 1, 1, 1]), "'w' holds infinite values"),
     "nan in a constant": (constant_nan, "'k' holds 1 values that are no numbers"),
+    "odd weight": (odd_weight, "'w' is of type 255, which there is not"),
     "short weight": (short_weight, "'w' holds fewer or more values than its shape"),
     "short typed weight": (short_typed_weight, "'w' does not hold what its shape says"),
     "untyped weight": (untyped_weight, "'w' has no type"),
