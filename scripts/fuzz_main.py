@@ -2,7 +2,8 @@
 
     scripts/fuzz [--count 10000] [--seed 1]      damaged files through the real commands
     scripts/fuzz corpus --only 17 42             some of them again, by their numbers
-    scripts/fuzz NAME [--seconds 60]             one reader under atheris (--list names them)
+    scripts/fuzz NAME [--seconds 60]             one reader under atheris; scripts/fuzz consent
+                                                 --help names them all
 
 Progress and findings are kept in .fuzz; the same call goes on where the last one stopped.
 Exit status 1 says that something was found.
@@ -11,6 +12,7 @@ Exit status 1 says that something was found.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shutil
 import sys
@@ -98,7 +100,14 @@ def main(words: Sequence[str]) -> int:
 
         return under_atheris(words)
     options = _parser().parse_args(words[1:] if words[:1] == ["corpus"] else words)
-    found = run_corpus(options.count, options.seed, options.folder, options.only or ())
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with (options.folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # two in one folder would damage each other's files
+            sys.stderr.write(f"scripts/fuzz: another one runs in {options.folder}: give --folder\n")
+            return 2
+        found = run_corpus(options.count, options.seed, options.folder, options.only or ())
     tally = Counter(f"{one.what} ({one.command})" for one in found)
     shown = ", ".join(f"{count} {what}" for what, count in tally.most_common()) or "none"
     number = len(options.only) if options.only else options.count
