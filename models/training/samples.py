@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import math
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,18 +18,21 @@ import cv2
 import numpy as np
 from rich.console import Console
 
+from models.training.clip import (
+    SOURCE,
+    VIDEO_PERSON,
+    VIDEO_RATE,
+    VIDEO_SECONDS,
+    VIDEO_SIZE,
+    calm,
+    drawn,
+)
 from models.training.faces.background import background
 from models.training.faces.identity import sample_identity
 from models.training.faces.render import render, render_onto
-from models.training.faces.scene import Expression, Pose, sample_scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from models.training.faces.scene import Scene
-
-SOURCE = 2_000_029
-"""Seed of the demo identity. Two million and up is used by no training and no evaluation."""
 
 PICTURES: dict[str, tuple[int, tuple[tuple[int, int, float, float, float], ...]]] = {
     # name: (background seed, (identity seed, scene seed, x, y, face height), ...)
@@ -49,18 +50,7 @@ PICTURES: dict[str, tuple[int, tuple[tuple[int, int, float, float, float], ...]]
         ),
     ),
 }
-VIDEO_SIZE = (640, 360)
-VIDEO_RATE = 25
-VIDEO_SECONDS = 4
 SOUND_RATE = 48_000
-
-
-def _calm(seed: int, yaw: float = 18.0) -> Scene:
-    """Return a scene that a good photographer would keep: sharp, lit, nothing in the way."""
-    scene = sample_scene(seed, max_yaw=yaw, occluder_chance=0.0, plain=True)
-    pose = replace(scene.pose, pitch=scene.pose.pitch * 0.4, roll=scene.pose.roll * 0.4)
-    expression = replace(scene.expression, lid_left=0.0, lid_right=0.0)
-    return replace(scene, pose=pose, expression=expression)
 
 
 def _jpeg(picture: NDArray[np.uint8], path: Path, limit: int) -> None:
@@ -77,7 +67,7 @@ def _pictures(folder: Path) -> None:
     for name, (place, people) in PICTURES.items():
         frame = background(1080, 1920, place)
         for identity, scene, x, y, height in people:
-            shown = render_onto(frame, sample_identity(identity), _calm(scene), (x, y), height)
+            shown = render_onto(frame, sample_identity(identity), calm(scene), (x, y), height)
             frame = shown.picture
         _jpeg(frame, folder / f"{name}.jpg", 400_000)
 
@@ -86,31 +76,9 @@ def _sources(folder: Path) -> list[Path]:
     paths = []
     for number, seed in enumerate((2_300_001, 2_300_002, 2_300_005), start=1):
         path = folder / f"source-{number}.jpg"
-        _jpeg(render(sample_identity(SOURCE), _calm(seed), 640).picture, path, 150_000)
+        _jpeg(render(sample_identity(SOURCE), calm(seed), 640).picture, path, 150_000)
         paths.append(path)
     return paths
-
-
-def _moment(scene: Scene, second: float) -> Scene:
-    """Return `scene` a little later: the head sways, speaks, blinks and looks about."""
-    turn = 2 * math.pi * second / VIDEO_SECONDS
-    pose = Pose(22 * math.sin(turn), 5 * math.sin(2 * turn + 0.5), 5 * math.sin(turn + 1.0))
-    blink = max(0.0, 1 - abs((second % 1.7) - 1.2) / 0.12)
-    speak = max(0.0, math.sin(2 * math.pi * 1.9 * second)) * 0.45
-    return replace(
-        scene,
-        pose=pose,
-        expression=Expression(
-            mouth_open=speak * (1 if second < 2.6 else 0.15),
-            smile=0.25 + 0.5 * max(0.0, math.sin(turn - 2.2)),
-            brow_raise=0.25 + 0.25 * math.sin(turn * 2),
-            brow_frown=0.0,
-            lid_left=blink,
-            lid_right=blink,
-            gaze_x=-10 * math.sin(turn),
-            gaze_y=2.0,
-        ),
-    )
 
 
 def _melody() -> NDArray[np.float32]:
@@ -127,9 +95,6 @@ def _melody() -> NDArray[np.float32]:
 
 def _video(path: Path) -> None:
     width, height = VIDEO_SIZE
-    place = background(height, width, 2_100_021)
-    scene = _calm(2_200_021)
-    person = sample_identity(2_000_107)
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         picture = container.add_stream("libx264", rate=VIDEO_RATE)
         picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
@@ -137,9 +102,7 @@ def _video(path: Path) -> None:
         sound = container.add_stream("aac", rate=SOUND_RATE)
         sound.bit_rate = 96_000
         for number in range(VIDEO_RATE * VIDEO_SECONDS):
-            moment = _moment(scene, number / VIDEO_RATE)
-            drift = 18 * math.sin(2 * math.pi * number / (VIDEO_RATE * VIDEO_SECONDS))
-            shown = render_onto(place, person, moment, (width / 2 + drift, height * 0.47), 190.0)
+            shown = drawn(sample_identity(VIDEO_PERSON), number)
             frame = av.VideoFrame.from_ndarray(shown.picture, format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, VIDEO_RATE)
             container.mux(picture.encode(frame))

@@ -1,87 +1,40 @@
-"""Judge a swapper on held-out pairs, against exact ground truth.
+"""Judge a swapper on held-out pairs, against exact ground truth: `scripts/train swapper.evaluate`.
 
-Run `python -m models.training.swapper.evaluate` to judge the exported model; it also draws a sheet
-of target, source, output, ground truth and mask.
+It judges the exported model of a size, or any file with `--model`, and draws a sheet of target,
+source, output, ground truth and mask.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-import torch
 from rich.console import Console
+from skimage.metrics import structural_similarity
 
-from models.training.crops import Floats, Pixels, between, crop_matrix, jittered, warp
+from edge.backends import open_session
+from edge.cards import load_card
+from edge.faces.landmarks import Landmarker
+from edge.records import Face
+from models.training.crops import TEMPLATES, Floats, Pixels, between, warp
 from models.training.embedder.data import TEMPLATE as EMBEDDER_TEMPLATE
 from models.training.embedder.data import to_input
 from models.training.embedder.evaluate import exported as exported_embedder
 from models.training.embedder.net import SIZE as EMBEDDER_SIZE
-from models.training.pairs import Store
-from models.training.runs import LOGS, WEIGHTS, data_folder
-from models.training.swapper.data import TEMPLATE, cut_pair, from_unit, to_unit, unit
-from models.training.swapper.net import SIZE, Swapper
+from models.training.on_device import eye_distances
+from models.training.pairs import CROPS
+from models.training.runs import CARDS, LOGS, WEIGHTS, data_folder
+from models.training.swapper.data import TEMPLATE, from_unit, to_unit
+from models.training.swapper.export import model_name
+from models.training.swapper.flicker import flicker, video
+from models.training.swapper.judged import Case, Places, Swap, held_out_cases
+from models.training.swapper.judged import exported as exported
 
-Places = npt.NDArray[np.bool_]
-Swap = Callable[[Floats, Floats], tuple[Floats, Floats]]
-PHOTOS = 4  # enrolment photos per source: a held-out identity's first views, on its own head
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One held-out swap.
-
-    Attributes:
-        target: uint8 (128, 128, 3) BGR.
-        truth: uint8 (128, 128, 3) BGR.
-        face: bool (128, 128), where the swapped face is seen.
-        source: float32 (512,) embedding of the source's photos.
-        own: float32 (512,) embedding of the target person's photos.
-        photo: uint8 (112, 112, 3) BGR, one photo of the source.
-    """
-
-    target: Pixels
-    truth: Pixels
-    face: Places
-    source: Floats
-    own: Floats
-    photo: Pixels
-
-
-def _photo(store: Store, index: int) -> Pixels:
-    rng = np.random.default_rng((98, index))
-    landmarks = jittered(store.landmarks[index], 0.02, rng)
-    matrix = crop_matrix(landmarks, EMBEDDER_TEMPLATE, EMBEDDER_SIZE)
-    return warp(store.pictures[index], matrix, EMBEDDER_SIZE)
-
-
-@lru_cache(maxsize=1)
-def held_out_cases() -> list[Case]:
-    """Every held-out pair, with the sources' embeddings from the exported recogniser."""
-    photos, swaps = Store("photos"), Store("swaps")
-    embed = exported_embedder()
-    people: dict[int, tuple[Floats, Pixels]] = {}
-    for face in np.unique(swaps.plan.faces).tolist():
-        own = np.flatnonzero(photos.plan.faces == face)[:PHOTOS].tolist()
-        crops = [_photo(photos, i) for i in own]
-        mean = embed(np.stack([to_input(crop).numpy() for crop in crops])).mean(axis=0)
-        people[face] = (unit(mean), crops[0])
-    cases = []
-    for first in range(0, len(swaps.done), 2):
-        rng = np.random.default_rng((97, first))
-        landmarks = jittered(swaps.landmarks[first], 0.015, rng)
-        pair = cut_pair(swaps, first, first + 1, crop_matrix(landmarks, TEMPLATE, SIZE))
-        source, photo = people[int(swaps.plan.faces[first + 1])]
-        own, _ = people[int(swaps.plan.faces[first])]
-        cases.append(Case(pair.target, pair.truth, pair.face > 127, source, own, photo))
-    return cases
+Row = dict[str, float]
 
 
 def psnr(first: Pixels, second: Pixels, where: Places) -> float:
@@ -90,102 +43,129 @@ def psnr(first: Pixels, second: Pixels, where: Places) -> float:
     return float(10 * np.log10(255.0**2 / max(float((error**2).mean()), 1e-9)))
 
 
-def rows_of(swap: Swap, pairs: int = 240) -> list[dict[str, float]]:
+def ssim(first: Pixels, second: Pixels, where: Places) -> float:
+    """Structural similarity in the chosen pixels of two uint8 pictures, 1 for equal ones.
+
+    The mean over them of the map of Wang et al. 2004: Gaussian windows of 11 pixels, sigma 1.5.
+    """
+    _, found = structural_similarity(
+        first, second, channel_axis=2, data_range=255, full=True,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    return float(found[where].mean())
+
+
+@lru_cache(maxsize=1)
+def _landmarker() -> Landmarker:
+    card = load_card(CARDS / "ref_landmarker.toml")
+    return Landmarker(card, open_session(WEIGHTS / card.file, threads=1))
+
+
+def landmarks_in(crop: Pixels) -> Floats:
+    """Where the shipped landmarker sees the five points in an aligned crop, float32 (5, 2)."""
+    points = TEMPLATES[TEMPLATE] * crop.shape[0]
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = (*(2 * low - high), *(3 * (high - low)))
+    face = Face(tuple(float(v) for v in box), 1.0, points.astype(np.float32))  # type: ignore[arg-type]
+    return _landmarker().place(crop, face).landmarks
+
+
+def apart(first: Floats, second: Floats, reach: float) -> float:
+    """Mean distance of five points from others, in eye distances `reach`."""
+    return float(np.linalg.norm(first - second, axis=1).mean() / reach)
+
+
+def _row(case: Case, swap: Swap) -> Row:
+    embed, size = exported_embedder(), case.target.shape[0]
+    matrix = between(TEMPLATE, size, EMBEDDER_TEMPLATE, EMBEDDER_SIZE)
+    picture, mask = swap(to_unit(case.target).numpy(), case.source)
+    output = from_unit(picture)
+    crops = [warp(p, matrix, EMBEDDER_SIZE) for p in (output, case.truth, case.target)]
+    got, true, before = embed(np.stack([to_input(c).numpy() for c in crops]))
+    points = [landmarks_in(p) for p in (output, case.truth, case.target)]
+    reach = float(eye_distances(points[2][None])[0])
+    return {
+        "psnr": psnr(output, case.truth, case.face),
+        "psnr_unswapped": psnr(case.target, case.truth, case.face),
+        "psnr_crop": psnr(output, case.truth, np.ones_like(case.face)),
+        "ssim": ssim(output, case.truth, case.face),
+        "ssim_unswapped": ssim(case.target, case.truth, case.face),
+        "nearer_source": float(got @ case.source > got @ case.own),
+        "nearer_source_strict": float(got @ case.source > got @ before),
+        "cosine_source": float(got @ case.source),
+        "cosine_source_of_truth": float(true @ case.source),
+        "cosine_target": float(got @ case.own),
+        "cosine_truth": float(got @ true),
+        "landmarks": apart(points[0], points[2], reach),
+        "landmarks_of_truth": apart(points[1], points[2], reach),
+        "landmarks_to_truth": apart(points[0], points[1], reach),
+        "mask_iou": _overlap(mask[0] > 0.5, case.face),
+    }
+
+
+def rows_of(swap: Swap, pairs: int = 240, size: int = 128) -> list[Row]:
     """The figures of each pair; identity is judged by the exported recogniser on the uint8 output.
 
     `nearer_source` compares the output with the photos of source and target person;
     `nearer_source_strict` with the source's photos and the target picture itself, which shares
-    pose, light and head with the output.
+    pose, light and head with the output. `landmarks` are those of the output against the target's,
+    both as the shipped landmarker sees them; `landmarks_of_truth` says how far the source's own
+    face is from the target's, which an exact swap shows.
     """
-    embed = exported_embedder()
-    matrix = between(TEMPLATE, SIZE, EMBEDDER_TEMPLATE, EMBEDDER_SIZE)
-    rows = []
-    for case in held_out_cases()[:pairs]:
-        picture, mask = swap(to_unit(case.target).numpy(), case.source)
-        output = from_unit(picture)
-        crops = [warp(p, matrix, EMBEDDER_SIZE) for p in (output, case.truth, case.target)]
-        got, true, before = embed(np.stack([to_input(c).numpy() for c in crops]))
-        rows.append(
-            {
-                "psnr": psnr(output, case.truth, case.face),
-                "psnr_unswapped": psnr(case.target, case.truth, case.face),
-                "psnr_crop": psnr(output, case.truth, np.ones_like(case.face)),
-                "nearer_source": float(got @ case.source > got @ case.own),
-                "nearer_source_strict": float(got @ case.source > got @ before),
-                "cosine_source": float(got @ case.source),
-                "cosine_source_of_truth": float(true @ case.source),
-                "cosine_target": float(got @ case.own),
-                "cosine_truth": float(got @ true),
-                "mask_iou": _overlap(mask[0] > 0.5, case.face),
-            }
-        )
-    return rows
+    return [_row(case, swap) for case in held_out_cases(size)[:pairs]]
 
 
-def measure(swap: Swap, pairs: int = 240) -> dict[str, float]:
-    """The bars' figures: means over the pairs, and the PSNR that nine of ten exceed."""
-    rows = rows_of(swap, pairs)
+def measure(swap: Swap, size: int = 128, pairs: int = 240) -> Row:
+    """The bars' figures but flicker: means over the pairs, and the PSNR that nine of ten exceed.
+
+    `cosine_share` is the mean cosine to the source as a part of what the truth itself reaches.
+    """
+    rows = rows_of(swap, pairs, size)
     out = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
     out["psnr_worst_tenth"] = float(np.quantile([row["psnr"] for row in rows], 0.1))
+    out["cosine_share"] = out["cosine_source"] / max(out["cosine_source_of_truth"], 1e-6)
     return out
+
+
+def judged(swap: Swap, size: int, pairs: int) -> Row:
+    """All figures of a swapper: on held-out pairs, and its flicker in the sample video."""
+    return {"pairs": pairs, **measure(swap, size, pairs), **flicker(swap, video(size))}
 
 
 def _overlap(first: Places, second: Places) -> float:
     return float((first & second).sum() / max(int((first | second).sum()), 1))
 
 
-def of_network(net: Swapper) -> Swap:
-    """A network in training as a function on single crops."""
-    net.eval()
-
-    @torch.no_grad()
-    def swap(target: Floats, source: Floats) -> tuple[Floats, Floats]:
-        picture, mask = net(torch.from_numpy(target)[None], torch.from_numpy(source)[None])
-        return picture[0].numpy(), mask[0].numpy()
-
-    return swap
-
-
-def exported(path: Path | None = None) -> Swap:
-    """The exported model as a function on single crops."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(path or WEIGHTS / "ref_swapper.onnx"), options, providers=["CPUExecutionProvider"]
-    )
-
-    def swap(target: Floats, source: Floats) -> tuple[Floats, Floats]:
-        feed = {"target": target[None], "source": source[None]}
-        picture, mask = session.run(["output", "mask"], feed)
-        return picture[0], mask[0]
-
-    return swap
-
-
-def sheet(swap: Swap, path: Path, first: int = 0, rows: int = 12, scale: float = 1.5) -> None:
+def sheet(
+    swap: Swap, size: int, path: Path, first: int = 0, rows: int = 12, scale: float = 1.5
+) -> None:
     """Draw target | source photo | output | ground truth | mask, two cases per row."""
     strips = []
-    for case in held_out_cases()[first : first + 2 * rows]:
+    for case in held_out_cases(size)[first : first + 2 * rows]:
         picture, mask = swap(to_unit(case.target).numpy(), case.source)
-        photo = cv2.resize(case.photo, (SIZE, SIZE))
+        photo = cv2.resize(case.photo, (size, size))
         grey = cv2.cvtColor((mask[0] * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
         strips.append(np.hstack([case.target, photo, from_unit(picture), case.truth, grey]))
     page = np.vstack([np.hstack(strips[i : i + 2]) for i in range(0, len(strips) - 1, 2)])
     path.parent.mkdir(parents=True, exist_ok=True)
+    scale *= 128 / size
     big = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     cv2.imwrite(str(path), big)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=240)
+    parser.add_argument("--size", type=int, choices=CROPS, default=128)
+    parser.add_argument("--model", type=Path, help="an ONNX file, in place of the shipped one")
     parser.add_argument("--sheet", type=Path, default=data_folder() / "sheets" / "exported.png")
     options = parser.parse_args()
-    result = {"pairs": options.pairs, **measure(exported(), options.pairs)}
-    (LOGS / "swapper_metrics.json").write_text(json.dumps(result, indent=2) + "\n")
-    sheet(exported(), options.sheet)
+    swap = exported(options.size, options.model)
+    result = judged(swap, options.size, options.pairs)
+    if options.model is None:
+        name = model_name(options.size).removeprefix("ref_")
+        (LOGS / f"{name}_metrics.json").write_text(json.dumps(result, indent=2) + "\n")
+    sheet(swap, options.size, options.sheet)
     Console().print(result)
 
 

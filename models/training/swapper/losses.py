@@ -13,8 +13,11 @@ from models.training import crops
 from models.training.embedder.data import TEMPLATE as EMBEDDER_TEMPLATE
 from models.training.embedder.net import SIZE as EMBEDDER_SIZE
 from models.training.embedder.net import Embedder
+from models.training.swapper.batches import Batch
 from models.training.swapper.data import TEMPLATE
-from models.training.swapper.net import SIZE
+from models.training.swapper.looks import Looks
+
+_SEEN = 128  # side of the crop that the recogniser's is cut from
 
 
 class ToEmbedder(nn.Module):
@@ -23,17 +26,19 @@ class ToEmbedder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         # grid_sample asks where each output pixel comes from: the inverse warp, in [-1, 1].
-        inverse = crops.between(EMBEDDER_TEMPLATE, EMBEDDER_SIZE, TEMPLATE, SIZE)
+        inverse = crops.between(EMBEDDER_TEMPLATE, EMBEDDER_SIZE, TEMPLATE, _SEEN)
         ys, xs = torch.meshgrid(
             torch.arange(EMBEDDER_SIZE), torch.arange(EMBEDDER_SIZE), indexing="ij"
         )
         places = torch.stack([xs, ys, torch.ones_like(xs)], dim=-1).float()
         places = places @ torch.from_numpy(inverse).T
         self.grid: Tensor
-        self.register_buffer("grid", (places / ((SIZE - 1) / 2) - 1.0)[None], persistent=False)
+        self.register_buffer("grid", (places / ((_SEEN - 1) / 2) - 1.0)[None], persistent=False)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """float32 (N, 3, 128, 128) in [0, 1] -> float32 (N, 3, 112, 112) in [-1, 1]."""
+        """float32 (N, 3, S, S) in [0, 1] -> float32 (N, 3, 112, 112) in [-1, 1]."""
+        if picture.shape[-1] > _SEEN:
+            picture = functional.avg_pool2d(picture, picture.shape[-1] // _SEEN)
         grid = self.grid.expand(len(picture), -1, -1, -1)
         cut = functional.grid_sample(picture, grid, padding_mode="border", align_corners=True)
         return (cut * 2.0 - 1.0).contiguous(memory_format=torch.channels_last)
@@ -46,10 +51,13 @@ class Weights:
     colour: float = 4.0
     edges: float = 6.0
     coarse: float = 2.0
+    structure: float = 0.5
+    looks: float = 0.5
     features: float = 0.5
     alike: float = 1.0
     identity: float = 1.0
     mask: float = 0.3
+    flicker: float = 4.0
 
 
 def _mean_in(value: Tensor, weight: Tensor) -> Tensor:
@@ -60,49 +68,106 @@ def _edges(picture: Tensor) -> tuple[Tensor, Tensor]:
     return picture[..., :, 1:] - picture[..., :, :-1], picture[..., 1:, :] - picture[..., :-1, :]
 
 
-def focus_map() -> Tensor:
-    """Eyes and mouth count for more than cheeks: (1, 1, 128, 128), from 1 to 2.5.
+def focus_map(size: int) -> Tensor:
+    """Eyes and mouth count for more than cheeks: (1, 1, S, S), from 1 to 2.5.
 
     They are few pixels and much of what a viewer looks at; the template says where they lie.
     """
-    ys, xs = np.mgrid[:SIZE, :SIZE]
-    eyes_and_mouth = crops.TEMPLATES[TEMPLATE] * SIZE
-    focus = np.ones((SIZE, SIZE), np.float32)
+    ys, xs = np.mgrid[:size, :size]
+    eyes_and_mouth = crops.TEMPLATES[TEMPLATE] * size
+    focus = np.ones((size, size), np.float32)
+    reach = 9.0 * size / 128
     for (x, y), more in zip(eyes_and_mouth, (1.5, 1.5, 0.0, 0.7, 0.7), strict=True):
-        focus += more * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / (2 * 9.0**2))
+        focus += more * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / (2 * reach**2))
     return torch.from_numpy(focus.astype(np.float32))[None, None]
+
+
+def structure(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity in windows of 7 pixels, float32 (N, 3, S, S); 1 where both are alike.
+
+    Constants are those of Wang et al. 2004, for pictures in [0, 1].
+    """
+
+    def mean(x: Tensor) -> Tensor:
+        return functional.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
+
+    one, two = mean(first), mean(second)
+    spread = mean(first * first) - one * one + mean(second * second) - two * two
+    shared = mean(first * second) - one * two
+    small, less = 0.01**2, 0.03**2
+    return ((2 * one * two + small) * (2 * shared + less)) / (
+        (one * one + two * two + small) * (spread + less)
+    )
+
+
+def _unlike(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
+    """How far feature maps are from others, as a share of those."""
+    parts = [
+        (a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
+        for a, b in zip(found, wanted, strict=True)
+    ]
+    return torch.stack(parts).mean()
 
 
 class SwapLoss(nn.Module):
     """The terms of the loss, against the exact ground truth.
 
     1. colour: absolute error of pixels, and on a quarter-size picture (coarse), in the face.
-    2. edges: on differences of neighbours, which keeps lids, lips and brows crisp.
-    3. features, alike: the recogniser's feature maps and embedding of output and truth.
-    4. identity: the output is to be as near to the source as the ground truth is, not nearer; a
+    2. edges: on differences of neighbours, which keeps lids, lips and brows crisp; structure: what
+       structural similarity lacks of 1.
+    3. looks: features of a network that reads traits, gaze and expression, at three scales.
+    4. features, alike: the recogniser's feature maps and embedding of output and truth.
+    5. identity: the output is to be as near to the source as the ground truth is, not nearer; a
        plain cosine pull past that point only breeds patterns that please the recogniser.
-    5. mask: cross-entropy against where target and truth differ.
+    6. mask: cross-entropy against where target and truth differ.
+    7. flicker: what changes from frame to frame and does not in the truth.
+
+    Args:
+        embedder: frozen.
+        looks: frozen.
+        size: side of the crops.
+        share: of the single swaps that the recogniser looks at; it costs as much as the swapper.
+        weights: how much each term counts.
     """
 
-    def __init__(self, embedder: Embedder, weights: Weights | None = None) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        looks: Looks,
+        size: int,
+        share: float = 1.0,
+        weights: Weights | None = None,
+    ) -> None:
         super().__init__()
-        self.embedder = embedder
+        self.embedder, self.looks = embedder, looks
         self.cut = ToEmbedder()
+        self.share = share
         self.weights = weights or Weights()
         self.focus: Tensor
-        self.register_buffer("focus", focus_map(), persistent=False)
+        self.register_buffer("focus", focus_map(size), persistent=False)
 
     def _seen(self, picture: Tensor) -> tuple[list[Tensor], Tensor]:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(picture.device.type, dtype=torch.bfloat16):
             maps = self.embedder.features(self.cut(picture))
             return maps, self.embedder.head(maps[-1]).float()
 
+    def _looked_at(self, picture: Tensor) -> list[Tensor]:
+        with torch.autocast(picture.device.type, dtype=torch.bfloat16):
+            seen = picture.contiguous(memory_format=torch.channels_last)
+            return self.looks.features(seen)[:3]
+
     def forward(
-        self, output: Tensor, mask_logits: Tensor, batch: dict[str, Tensor]
+        self, output: Tensor, mask_logits: Tensor, batch: Batch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Total loss and its unweighted terms; `output` is float32 (N, 3, 128, 128) in [0, 1]."""
-        truth, region = batch["truth"], batch["region"]
-        weight = 0.1 + (region + batch["face"]) * self.focus
+        """Total loss and its unweighted terms.
+
+        Args:
+            output: float32 (B, 3, S, S), not held to [0, 1]: what goes past is an error too.
+            mask_logits: float32 (B, 1, S, S).
+            batch: what the output was made of.
+        """
+        truth, region = batch.truth, batch.region
+        weight = 0.1 + (region + batch.face) * self.focus
         error = output - truth
         terms = {"colour": _mean_in(error.abs(), weight)}
         small = functional.avg_pool2d(error, 4)
@@ -111,21 +176,35 @@ class SwapLoss(nn.Module):
         terms["edges"] = _mean_in(across.abs(), weight[..., :, 1:]) + _mean_in(
             down.abs(), weight[..., 1:, :]
         )
-        # Half of the batch is enough for the recogniser, which costs as much as the swapper.
-        half = (len(output) + 1) // 2
-        maps, embedding = self._seen(output[:half])
-        with torch.no_grad():
-            true_maps, true_embedding = self._seen(truth[:half])
-        terms["features"] = torch.stack(
-            [
-                (a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3)
-                for a, b in zip(maps[:3], true_maps[:3], strict=True)
-            ]
-        ).mean()
-        terms["alike"] = 1.0 - (embedding * true_embedding).sum(dim=1).mean()
-        goal = (true_embedding * batch["centre"][:half]).sum(dim=1)
-        near = (embedding * batch["centre"][:half]).sum(dim=1)
-        terms["identity"] = functional.relu(goal - near).mean()
+        terms["structure"] = _mean_in(1.0 - structure(output, truth), batch.face * self.focus)
+        terms |= self._perceived(output.clamp(0.0, 1.0), batch)
         terms["mask"] = functional.binary_cross_entropy_with_logits(mask_logits, region)
+        if batch.neighbours:
+            terms["flicker"] = self._flicker(error, batch)
         total = torch.stack([getattr(self.weights, k) * v for k, v in terms.items()]).sum()
         return total, terms
+
+    def _perceived(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        some = max(1, round(self.share * (len(output) - 2 * batch.neighbours)))
+        output, truth, centre = output[:some], batch.truth[:some], batch.centre[:some]
+        maps, embedding = self._seen(output)
+        looks = self._looked_at(output)
+        with torch.no_grad():
+            true_maps, true_embedding = self._seen(truth)
+            true_looks = self._looked_at(truth)
+        goal = (true_embedding * centre).sum(dim=1)
+        near = (embedding * centre).sum(dim=1)
+        return {
+            "looks": _unlike(looks, true_looks),
+            "features": _unlike(maps[:3], true_maps[:3]),
+            "alike": 1.0 - (embedding * true_embedding).sum(dim=1).mean(),
+            "identity": functional.relu(goal - near).mean(),
+        }
+
+    @staticmethod
+    def _flicker(error: Tensor, batch: Batch) -> Tensor:
+        """Both frames' truths are known: whatever else changes between them is flicker."""
+        count = batch.neighbours
+        first, second = error[-2 * count : -count], error[-count:]
+        seen = torch.maximum(batch.face[-2 * count : -count], batch.face[-count:])
+        return _mean_in((second - first).abs(), seen)

@@ -1,57 +1,100 @@
 """The swapper: a thin U-Net whose decoder is steered by the source's embedding.
 
-Made for small devices and for baking:
+One family for crops of 128 and 256 pixels: the larger one is the smaller one with a level more on
+the outside. Made for small devices, for 8 bits and for baking:
 
-* dense 3x3 convolutions, LeakyReLU, nearest upsampling, zero padding, static shapes;
+* dense 3x3 convolutions, ReLU, nearest upsampling, zero padding, static shapes. ReLU is part of the
+  layer before it in 8 bits, and what comes out of it needs no bit for a sign;
 * the identity enters as one gain and one shift per channel behind a convolution, so a fixed
   identity folds into the weights and biases of that convolution and costs nothing;
+* what makes gains and shifts of an embedding are 1x1 convolutions of one pixel, which are 8-bit
+  like all others: a matrix product would stay float on NNAPI, four bytes a weight. They are two
+  fifths of the weights and none of the work, and baking takes them out;
+* the network says what to add to the target, so that its grain, its light and its sharpness stay
+  unless there is a reason to change them, and rounding errors are errors of the change alone;
 * the picture is worked on at half size and put back by one depth-to-space step, which spares the
   memory traffic of full-size feature maps.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SIZE = 128
 LENGTH = 512
-SLOPE = 0.1
+MOST_PARAMETERS = 2_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One member of the family; levels from the finest, half of the crop's side, to 16 pixels.
+
+    Attributes:
+        widths: channels of each level, multiples of what processors take at once.
+        blocks: styled blocks of each level.
+        gmac: what a crop may cost at most, in 1e9 multiply-adds.
+    """
+
+    widths: tuple[int, ...]
+    blocks: tuple[int, ...]
+    gmac: float
+
+
+FAMILY = {
+    128: Shape((32, 64, 128), (2, 3, 3), 0.8),
+    256: Shape((24, 32, 64, 128), (2, 2, 3, 3), 1.5),
+}
+STYLE = 288
+"""Numbers that steer the decoder: as many as leave room below `MOST_PARAMETERS`."""
+
+
+def plain(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A dense convolution."""
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2)
+    nn.init.kaiming_normal_(conv.weight)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
 
 
 class Mapping(nn.Module):
-    """Unit embedding to the few numbers that steer the decoder."""
+    """Unit embedding to the numbers that steer the decoder: (N, 512) to (N, style, 1, 1)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, style: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(LENGTH, width)
+        self.first = plain(LENGTH, style, 1)
+        self.second = plain(style, style, 1)
         # A unit vector's 512 numbers are tiny; folded into the weights at export.
         self.scale = float(LENGTH) ** 0.5
 
     def forward(self, source: Tensor) -> Tensor:
+        source = source.reshape(-1, LENGTH, 1, 1)
         if self.scale != 1.0:
             source = source * self.scale
-        return functional.leaky_relu(self.linear(source), SLOPE)
+        return functional.relu(self.second(functional.relu(self.first(source))))
 
 
 class Styled(nn.Module):
     """A 3x3 convolution with a gain and a shift per channel from the style."""
 
-    def __init__(self, inputs: int, outputs: int, style: int) -> None:
+    def __init__(self, inputs: int, outputs: int, style: int, start: float = 1.0) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False)
-        nn.init.kaiming_normal_(self.conv.weight, SLOPE)
-        self.gain = nn.Linear(style, outputs)
-        self.shift = nn.Linear(style, outputs)
-        for linear, start in ((self.gain, 1.0), (self.shift, 0.0)):
-            nn.init.normal_(linear.weight, std=0.2 / style**0.5)
-            nn.init.constant_(linear.bias, start)
+        nn.init.kaiming_normal_(self.conv.weight)
+        self.gain = plain(style, outputs, 1)
+        self.shift = plain(style, outputs, 1)
+        for conv, middle in ((self.gain, start), (self.shift, 0.0)):
+            nn.init.normal_(conv.weight, std=0.2 / style**0.5)
+            assert conv.bias is not None
+            nn.init.constant_(conv.bias, middle)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        gain = self.gain(style)[:, :, None, None]
-        shift = self.shift(style)[:, :, None, None]
-        return self.conv(x) * gain + shift
+        out: Tensor = self.conv(x) * self.gain(style) + self.shift(style)
+        return out
 
 
 class StyledBlock(nn.Module):
@@ -60,82 +103,97 @@ class StyledBlock(nn.Module):
     def __init__(self, width: int, style: int) -> None:
         super().__init__()
         self.first = Styled(width, width, style)
-        self.second = Styled(width, width, style)
-        nn.init.constant_(self.second.gain.bias, 0.3)  # a quiet branch starts a deep net well
+        # A quiet branch starts a deep network well.
+        self.second = Styled(width, width, style, start=0.3)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        y = functional.leaky_relu(self.first(x, style), SLOPE)
-        return functional.leaky_relu(x + self.second(y, style), SLOPE)
-
-
-def plain(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2)
-    nn.init.kaiming_normal_(conv.weight, SLOPE)
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
-    return conv
+        y = functional.relu(self.first(x, style))
+        return functional.relu(x + self.second(y, style))
 
 
 class Swapper(nn.Module):
     """Target crop and source embedding to the swapped crop and where it changed.
 
+    Weights are named by the side of the level they work on, so that one member of the family can
+    start from what another has learnt.
+
     Args:
-        widths: channels at 64, 32 and 16 pixels.
-        blocks: styled blocks at 64, 32 and 16 pixels.
+        size: side of the crop in pixels, 128 or 256.
+        shape: another one than the family's, for tests.
         style: numbers that the embedding is brought down to.
     """
 
-    def __init__(
-        self,
-        widths: tuple[int, int, int] = (32, 64, 96),
-        blocks: tuple[int, int, int] = (1, 1, 3),
-        style: int = 96,
-    ) -> None:
+    def __init__(self, size: int = 128, shape: Shape | None = None, style: int = STYLE) -> None:
         super().__init__()
-        fine, mid, deep = widths
+        shape = shape or FAMILY[size]
+        self.size = size
+        self.sides = tuple(str(size >> (level + 1)) for level in range(len(shape.widths)))
+        widths = dict(zip(self.sides, shape.widths, strict=True))
+        finest, deepest = self.sides[0], self.sides[-1]
         self.mapping = Mapping(style)
-        self.stem = plain(3, fine, 4, 2)
-        self.fine = plain(fine, fine)
-        self.down_mid = plain(fine, mid, 3, 2)
-        self.mid = plain(mid, mid)
-        self.down_deep = plain(mid, deep, 3, 2)
-        self.deep_blocks = nn.ModuleList(StyledBlock(deep, style) for _ in range(blocks[2]))
-        self.to_mid = plain(deep, mid)
-        self.mid_blocks = nn.ModuleList(StyledBlock(mid, style) for _ in range(blocks[1]))
-        self.to_fine = plain(mid, fine)
-        self.fine_blocks = nn.ModuleList(StyledBlock(fine, style) for _ in range(blocks[0]))
-        self.last = Styled(fine, fine, style)
-        self.head = plain(fine, 16)
-        nn.init.normal_(self.head.weight, std=0.01)
+        self.stem = plain(3, widths[finest], 4, 2)
+        self.down = nn.ModuleDict(
+            {low: plain(widths[high], widths[low], 3, 2) for high, low in pairwise(self.sides)}
+        )
+        self.keep = nn.ModuleDict(
+            {side: plain(widths[side], widths[side]) for side in self.sides if side != deepest}
+        )
+        self.blocks = nn.ModuleDict(
+            {
+                side: nn.ModuleList(StyledBlock(widths[side], style) for _ in range(count))
+                for side, count in zip(self.sides, shape.blocks, strict=True)
+            }
+        )
+        self.up = nn.ModuleDict(
+            {high: plain(widths[low], widths[high]) for high, low in pairwise(self.sides)}
+        )
+        self.head = plain(widths[finest], 16)
+        nn.init.normal_(self.head.weight, std=0.002)
 
-    def logits(self, target: Tensor, source: Tensor) -> Tensor:
-        """The new face everywhere, and the mask, before the sigmoid: (N, 3 + 1, 128, 128)."""
+    def change(self, target: Tensor, source: Tensor) -> Tensor:
+        """What to add to R, G, B, and the mask before its sigmoid: (N, 3 + 1, S, S)."""
         style = self.mapping(source)
-        act = functional.leaky_relu
-        fine = act(self.fine(act(self.stem(target), SLOPE)), SLOPE)
-        mid = act(self.mid(act(self.down_mid(fine), SLOPE)), SLOPE)
-        x = act(self.down_deep(mid), SLOPE)
-        for block in self.deep_blocks:
-            x = block(x, style)
-        x = mid + functional.interpolate(self.to_mid(x), scale_factor=2.0, mode="nearest")
-        for block in self.mid_blocks:
-            x = block(x, style)
-        x = fine + functional.interpolate(self.to_fine(x), scale_factor=2.0, mode="nearest")
-        for block in self.fine_blocks:
-            x = block(x, style)
-        x = act(self.last(x, style), SLOPE)
-        return functional.pixel_shuffle(self.head(x), 2)
+        x = functional.relu(self.stem(target))
+        kept: dict[str, Tensor] = {}
+        for side in self.sides:
+            if side in self.down:
+                x = functional.relu(self.down[side](x))
+            if side in self.keep:
+                x = kept[side] = functional.relu(self.keep[side](x))
+        for side in reversed(self.sides):
+            if side in self.up:
+                above = functional.interpolate(self.up[side](x), scale_factor=2.0, mode="nearest")
+                x = functional.relu(kept[side] + above)
+            for block in self.blocks[side]:
+                x = block(x, style)
+        out: Tensor = functional.pixel_shuffle(self.head(x), 2)
+        return out
 
     def forward(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
         """Swap.
 
         Args:
-            target: float32 (N, 3, 128, 128) RGB in [0, 1].
+            target: float32 (N, 3, S, S) RGB in [0, 1].
             source: float32 (N, 512) of unit length.
 
         Returns:
-            float32 (N, 3, 128, 128) RGB in [0, 1], and float32 (N, 1, 128, 128) in [0, 1].
+            float32 (N, 3, S, S) RGB in [0, 1], and float32 (N, 1, S, S) in [0, 1].
         """
-        both = torch.sigmoid(self.logits(target, source))
-        mask = both[:, 3:]
-        return target + (both[:, :3] - target) * mask, mask
+        picture, mask = changed(target, self.change(target, source))
+        return picture.clamp(0.0, 1.0), mask
+
+
+def changed(target: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+    """The picture that a change makes of a target, not yet held to [0, 1], and the mask."""
+    mask = torch.sigmoid(change[:, 3:])
+    return target + change[:, :3] * mask, mask
+
+
+def start_from(net: Swapper, other: dict[str, Tensor]) -> list[str]:
+    """Take over the weights of another member of the family that fit; return their names."""
+    own = net.state_dict()
+    fit = {k: v for k, v in other.items() if k in own and own[k].shape == v.shape}
+    if net.size != 128:
+        fit = {k: v for k, v in fit.items() if not k.startswith(("stem", "head"))}
+    net.load_state_dict({**own, **fit})
+    return sorted(fit)

@@ -1,94 +1,160 @@
-"""The bank of source embeddings: what the frozen recogniser says of every stored picture.
+"""Sources: what the frozen recogniser says of every stored picture, and enrolments drawn from it.
 
-Run `python -m models.training.swapper.sources`. Where no recogniser was trained, the shipped one
-serves.
+The embeddings lie beside the pictures, so that each picture is embedded once. Where no recogniser
+was trained here, the shipped one serves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 
 import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from rich.progress import track
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
 
-from models.training.crops import Floats
-from models.training.embedder.data import to_input, view
-from models.training.embedder.evaluate import exported
-from models.training.embedder.net import LENGTH, Embedder, folded
+from models.training.crops import TEMPLATES, Floats
+from models.training.embedder.data import TEMPLATE
+from models.training.embedder.net import LENGTH, SIZE, Embedder, folded
+from models.training.on_device import Pictures, errors_of, similarities
 from models.training.pairs import Indices, Store
-from models.training.runs import data_folder, load_checkpoint
-from models.training.swapper.data import Sources
+from models.training.runs import WEIGHTS, data_folder, load_checkpoint
+from models.training.wear import sample_wear
 
 VERSIONS = 2
+"""Of each picture: as it is, and worn."""
+
+_BATCH = 256
+_MOST_PHOTOS = 4
 
 
 def frozen_embedder() -> Embedder:
-    """The trained recogniser, folded and without gradients of its own."""
+    """The recogniser that was trained here, or else the shipped one; folded, without gradients."""
     state = load_checkpoint(data_folder() / "embedder.pt")
-    if state is None:
-        raise FileNotFoundError("train the recogniser first: models.training.embedder.train")
     net = Embedder()
-    net.load_state_dict(state["average"])
-    still: Embedder = folded(net).to(memory_format=torch.channels_last)
-    return still
+    if state is not None:
+        net.load_state_dict(state["average"])
+        return folded(net).to(memory_format=torch.channels_last)
+    still = folded(net)
+    graph = onnx.load(str(WEIGHTS / "ref_embedder.onnx")).graph
+    shipped = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+    still.load_state_dict({name: shipped[name] for name in still.state_dict()})
+    return still.to(memory_format=torch.channels_last)
 
 
-def bank_embedder() -> Callable[[torch.Tensor], Floats]:
-    """What embeds crops, float32 (N, 3, 112, 112) to (N, 512).
+class Sources:
+    """Embeddings of a store's pictures, grouped by face part.
 
-    The trained recogniser, or the exported one that is shipped where none was trained here: who
-    wants sources alone need not train for hours.
+    Args:
+        store: the pictures.
+        bank: float32 (V, N, 512) unit embeddings of V versions of each picture.
+        indices: int64 (R,) the pictures that have one.
     """
-    if (data_folder() / "embedder.pt").exists():
-        net = frozen_embedder()
 
-        def trained(crops: torch.Tensor) -> Floats:
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                out: Floats = net(crops.to(memory_format=torch.channels_last)).float().numpy()
-            return out
+    def __init__(self, store: Store, bank: Floats, indices: Indices) -> None:
+        self.bank, self.indices = bank, indices
+        self.faces, self.group = store.plan.faces, store.plan.group
+        order = indices[np.argsort(self.faces[indices], kind="stable")]
+        names, starts, counts = np.unique(self.faces[order], return_index=True, return_counts=True)
+        most = int(self.faces.max()) + 1
+        self.counts = np.zeros(most, np.int64)
+        self.counts[names] = counts
+        self.views = np.zeros((most, max(1, int(counts.max(initial=1)))), np.int64)
+        for name, start, count in zip(names, starts, counts, strict=True):
+            self.views[name, :count] = order[start : start + count]
+        self.centres = np.zeros((most, LENGTH), np.float32)
+        for name, count in zip(names, counts, strict=True):
+            mean = bank[0, self.views[name, :count]].mean(axis=0)
+            self.centres[name] = mean / max(float(np.linalg.norm(mean)), 1e-6)
 
-        return trained
-    embed = exported()
-    return lambda crops: embed(crops.numpy())
+    def draw(
+        self, faces: Indices, rng: np.random.Generator, scenes: Indices | None = None
+    ) -> Floats:
+        """Sources as enrolment makes them: the mean of one to four photos, float32 (B, 512).
+
+        Args:
+            faces: int64 (B,) whose; each has a picture here.
+            rng: source of all chance.
+            scenes: int64 (B,) group of pictures that no photo is taken from, where there are
+                others: an enrolment photo never shows the very scene of the target.
+        """
+        views, counts = self.views[faces], self.counts[faces]
+        order = rng.random(views.shape)
+        order[np.arange(views.shape[1])[None] >= counts[:, None]] = 9.0
+        if scenes is not None:
+            order[(views // self.group == scenes[:, None]) & (order < 9.0)] += 4.0
+        first = np.argsort(order, axis=1)[:, :_MOST_PHOTOS]
+        chosen = np.take_along_axis(views, first, axis=1)
+        rank = np.take_along_axis(order, first, axis=1)
+        photos = rng.integers(1, _MOST_PHOTOS + 1, len(faces))
+        taken = (np.arange(chosen.shape[1])[None] < photos[:, None]) & (rank < 4.0)
+        taken[:, 0] = True
+        version = rng.integers(0, len(self.bank), chosen.shape)
+        mean = (self.bank[version, chosen] * taken[..., None]).sum(axis=1)
+        out: Floats = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+        return out
 
 
-class _Crops(Dataset[torch.Tensor]):
-    def __init__(self, store: Store, indices: Indices, version: int) -> None:
-        self.store, self.indices, self.version = store, indices, version
+def aligned(pictures: Pictures, indices: Indices, most: float, rng: np.random.Generator) -> Tensor:
+    """The recogniser's crops as a detector would align them, float32 (B, 3, 112, 112) in [0, 1].
 
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, item: int) -> torch.Tensor:
-        index = int(self.indices[item])
-        rng = np.random.default_rng((self.version, 31, index))
-        return to_input(view(self.store, index, rng, hard=self.version > 0))
+    Args:
+        pictures: a store within reach.
+        indices: int64 (B,) which.
+        most: largest error of the landmarks (sd), in eye distances.
+        rng: source of all chance.
+    """
+    landmarks: Floats = np.asarray(pictures.store.landmarks[indices])
+    landmarks = landmarks + errors_of(landmarks, most, rng)
+    matrices = similarities(landmarks, TEMPLATES[TEMPLATE] * SIZE)
+    return pictures.crops(indices, matrices, SIZE)[0]
 
 
 @torch.no_grad()
-def embed_store(store: Store, indices: Indices, version: int, workers: int) -> Floats:
-    """Embeddings of some pictures, float32 (len(indices), 512); version 0 is unworn."""
-    embed = bank_embedder()
-    loader = DataLoader(_Crops(store, indices, version), 256, num_workers=workers)
-    return np.concatenate([embed(crops) for crops in track(loader, f"{store.name} {version}")])
+def embedded(net: Embedder, pictures: Pictures, indices: Indices, version: int) -> Floats:
+    """Embeddings of some pictures, float32 (R, 512); version 0 is unworn."""
+    rng = np.random.default_rng((version, 31, len(indices)))
+    parts = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
+    out = []
+    for part in track(parts, f"embedding {pictures.store.name}, version {version}"):
+        crops = aligned(pictures, part, 0.035, rng)
+        if version:
+            wear = sample_wear(rng, len(part), crops.device, 0.7)
+            crops = wear(crops, wear.field(crops))
+        crops = (crops * 2.0 - 1.0).contiguous(memory_format=torch.channels_last)
+        out.append(net(crops).float().cpu().numpy())
+    return np.concatenate(out)
 
 
-def make_bank(store: Store, workers: int = 2) -> Sources:
-    """Embed what has no embedding yet, keep it on disk, and group it."""
-    folder = store.folder
-    path = folder / "bank.npy"
-    shape = (VERSIONS, len(store.done), LENGTH)
-    bank = np.load(path) if path.exists() else np.zeros(shape, dtype=np.float32)
-    ready = store.ready()
+def fingerprint(net: Embedder) -> str:
+    """What tells a recogniser from another: a hash of its weights."""
+    digest = hashlib.sha256()
+    for value in net.state_dict().values():
+        digest.update(np.ascontiguousarray(value.cpu().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def make_bank(pictures: Pictures) -> Sources:
+    """Embed what has no embedding yet, keep it on disk, and group it.
+
+    Another recogniser begins anew: embeddings of two of them have nothing in common.
+    """
+    store, net = pictures.store, frozen_embedder()
+    path, maker = store.folder / "bank.npy", store.folder / "bank.txt"
+    shape, name = (VERSIONS, len(store.done), LENGTH), fingerprint(net)
+    same = path.exists() and maker.exists() and maker.read_text() == name
+    bank = np.load(path) if same else np.zeros(shape, dtype=np.float32)
+    ready = pictures.ready
     todo = ready[np.abs(bank[0, ready]).sum(axis=1) == 0]
     if len(todo):
+        net = net.to(pictures.device)
         for version in range(VERSIONS):
-            bank[version, todo] = embed_store(store, todo, version, workers)
-        np.save(path, bank)
+            bank[version, todo] = embedded(net, pictures, todo, version)
+        part = path.with_suffix(".part.npy")
+        np.save(part, bank)
+        maker.unlink(missing_ok=True)
+        part.replace(path)
+        maker.write_text(name)
     return Sources(store, bank, ready)
-
-
-if __name__ == "__main__":
-    make_bank(Store("train"), workers=4)

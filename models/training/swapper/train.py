@@ -1,41 +1,46 @@
-"""Train the swapper against exact ground truth, resumable, by wall-clock or steps.
+"""Train the swapper against exact ground truth, resumable: `scripts/train swapper.train`.
 
-Run `python -m models.training.swapper.train --minutes 65`. It needs a trained recogniser.
+It runs on a GPU where there is one, and else on the CPU, and learns from what `pairs` has
+rendered, also from what is rendered meanwhile. Ctrl-C stops it after a step; the same command goes
+on. It needs the closely looking network of `swapper.looks`; the recogniser is the one trained here,
+or else the shipped one.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
-import torch.multiprocessing
 from rich.console import Console
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
 
-from models.training.pairs import Store
+from models.training.on_device import best_device
+from models.training.pairs import CROPS
 from models.training.runs import (
     Average,
     Clock,
-    cosine,
     data_folder,
+    keep_state,
     load_checkpoint,
     log_line,
-    save_checkpoint,
     seeded,
+    take_up_state,
 )
-from models.training.swapper.data import Sources, Swaps, TraitSources
-from models.training.swapper.evaluate import measure, of_network, sheet
+from models.training.stopping import Stop
+from models.training.swapper.batches import Batch, Batches
+from models.training.swapper.evaluate import measure, sheet
+from models.training.swapper.export import checkpoint
+from models.training.swapper.judged import of_network
+from models.training.swapper.looks import frozen_looks
 from models.training.swapper.losses import SwapLoss
-from models.training.swapper.net import Swapper
-from models.training.swapper.sources import frozen_embedder, make_bank
+from models.training.swapper.net import Swapper, changed, start_from
+from models.training.swapper.sources import frozen_embedder
 
-CHECKPOINT = "swapper.pt"
-console = Console()
+_SHARE_ON_CPU = 0.5  # of a batch that the recogniser looks at
 
 
 class Run:
@@ -43,149 +48,132 @@ class Run:
 
     def __init__(self, options: argparse.Namespace) -> None:
         seeded(options.seed)
-        self.options = options
-        self.store = Store("train")
-        self.sources: Sources | TraitSources = (
-            TraitSources(self.store, self.store.ready())
-            if options.traits
-            else make_bank(self.store, options.workers)
-        )
-        self.net = Swapper().to(memory_format=torch.channels_last)
+        self.options, self.device = options, best_device(options.device)
+        size = options.size
+        share = _SHARE_ON_CPU if self.device.type == "cpu" else 1.0
+        self.loss = SwapLoss(frozen_embedder(), frozen_looks(size), size, share).to(self.device)
+        self.batches = Batches(size, self.device)
+        self.net = Swapper(size)
+        if options.start_from is not None:
+            self._start_from(options.start_from)
+        self.net = self.net.to(self.device, memory_format=torch.channels_last)
         self.average = Average(self.net, 0.999)
-        self.loss = SwapLoss(frozen_embedder())
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01
         )
-        self.step = 0
-        self.epoch = 0
-        self.path = data_folder() / CHECKPOINT
-        used = 0.0 if options.fresh else self._resume()
+        self.path = checkpoint(size)
+        self.step, used = 0, 0.0
+        if not options.fresh:
+            self.step, used = take_up_state(self.path, self.net, self.average, self.optimiser)
         self.clock = Clock(options.minutes, options.steps, used)
-        self.progress = self.clock.progress(self.step)
+        self.rng = np.random.default_rng((options.seed, 61, self.step))
 
-    def _agree(self) -> None:
-        """Average gradients and progress over the ranks, so that all of them step alike."""
-        if not dist.is_initialized():
-            self.progress = self.clock.progress(self.step)
-            return
-        grads = [p.grad for p in self.net.parameters() if p.grad is not None]
-        own = torch.tensor([self.clock.progress(self.step)])
-        flat = torch.cat([*(g.flatten() for g in grads), own])
-        dist.all_reduce(flat)
-        flat /= dist.get_world_size()
-        parts = flat[:-1].split([g.numel() for g in grads])
-        for grad, part in zip(grads, parts, strict=True):
-            grad.copy_(part.view_as(grad))
-        self.progress = float(flat[-1])
-
-    def _resume(self) -> float:
-        state = load_checkpoint(self.path)
+    def _start_from(self, path: Path) -> None:
+        state = load_checkpoint(path)
         if state is None:
-            return 0.0
-        self.net.load_state_dict(state["net"])
-        self.average.net.load_state_dict(state["average"])
-        self.average.steps = self.step = state["step"]
-        if "optimiser" in state:
-            self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch = state["epoch"]
-        return float(state["used"])
+            raise SystemExit(f"there is no {path}")
+        start_from(self.net, state["average"])
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        return self.clock.progress(self.step)
 
     def save(self) -> None:
-        save_checkpoint(
-            self.path,
-            net=self.net.state_dict(),
-            average=self.average.net.state_dict(),
-            optimiser=self.optimiser.state_dict(),
-            step=self.step,
-            epoch=self.epoch,
-            used=self.clock.spent(),
-        )
+        """Write the checkpoint, whole or not at all."""
+        keep_state(
+            self.path, self.net, self.average, self.optimiser,
+            step=self.step, used=self.clock.spent(),
+        )  # fmt: skip
 
-    def learn(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """One step; returns the terms of the loss."""
+    def draw(self) -> Batch:
+        """The next batch: most of it single swaps, the rest neighbouring frames."""
+        sequences = max(1, round(self.options.batch * self.options.neighbours / 2))
+        return self.batches.draw(self.options.batch - 2 * sequences, sequences, self.rng)
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """One step; returns the terms of the loss, or nothing where that was not asked for."""
         for group in self.optimiser.param_groups:
-            group["lr"] = cosine(self.progress) * self.options.rate * min(1, (self.step + 1) / 500)
-        target = batch["target"].contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = self.net.logits(target, batch["source"])
-        both = torch.sigmoid(logits.float())
-        output = target + (both[:, :3] - target) * both[:, 3:]
-        total, terms = self.loss(output, logits[:, 3:].float(), batch)
+            group["lr"] = self.clock.rate(self.step, self.options.rate, warm=500)
+        target = batch.target.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            change = self.net.change(target, batch.source)
+        change = change.float()
+        output, _ = changed(batch.target, change)
+        total, terms = self.loss(output, change[:, 3:], batch)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        self._agree()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         if torch.isfinite(norm):
             self.optimiser.step()
             self.average.update(self.net)
         self.step += 1
+        # Reading values waits for a GPU: not at every step.
+        if self.step % 10 and self.device.type == "cuda":
+            return {}
         return {"loss": total.item(), **{k: v.item() for k, v in terms.items()}}
 
-    def report(self, losses: dict[str, list[float]]) -> None:
-        traits = self.options.traits  # held-out sources are embeddings
-        scores = {} if traits else measure(of_network(self.average.net), pairs=60)
-        means = {k: float(np.mean(v)) for k, v in losses.items()}
-        values = {"step": self.step, "minutes": self.clock.spent() / 60, **means, **scores}
+    def report(self, losses: dict[str, list[float]], console: Console) -> None:
+        """Judge the averaged weights on some held-out pairs; write a log line and a sheet."""
+        size = self.options.size
+        swap = of_network(self.average.net)
+        values = {
+            "size": size,
+            "step": self.step,
+            "samples": self.step * self.options.batch,
+            "minutes": self.clock.spent() / 60,
+            "pictures": len(self.batches.still.ready),
+            **{k: float(np.mean(v)) for k, v in losses.items()},
+            **measure(swap, size, pairs=self.options.pairs),
+        }
         log_line("swapper", **values)
         console.print({k: round(v, 4) for k, v in values.items()})
+        sheet(swap, size, data_folder() / "sheets" / f"swapper-{size}.png")
 
 
-def train(rank: int, options: argparse.Namespace) -> None:
-    """Train in this process, the `rank`-th of `options.ranks`."""
+def train(options: argparse.Namespace) -> None:
+    """Train until the time or the steps are used up, or somebody stops it."""
     torch.set_num_threads(options.threads)
-    if options.ranks > 1:
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(options.port))
-        dist.init_process_group("gloo", rank=rank, world_size=options.ranks)
     run = Run(options)
     losses: dict[str, list[float]] = defaultdict(list)
-    while run.progress < 1.0:
-        share = run.sources.indices[rank :: options.ranks]
-        share = share[: len(run.sources.indices) // options.ranks]
-        swaps = Swaps(run.store, run.sources, share, options.seed + run.epoch)
-        loader = DataLoader(
-            swaps,
-            options.batch,
-            shuffle=True,
-            drop_last=True,
-            num_workers=options.workers,
-            multiprocessing_context="fork",  # spawned workers would copy the store into memory
-        )
-        for batch in loader:
-            for name, value in run.learn(batch).items():
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Stop() as stop, Progress(*columns) as progress:
+        bar = progress.add_task("", total=1.0)
+        while run.progress < 1.0 and not stop.asked:
+            for name, value in run.learn(run.draw()).items():
                 losses[name].append(value)
-            if run.step % options.every == 0 and rank == 0:
-                run.report(losses)
+            last = losses["loss"][-1] if losses["loss"] else float("nan")
+            progress.update(
+                bar, completed=run.progress, description=f"step {run.step}  loss {last:.3f}"
+            )
+            if run.step % options.every == 0:
                 run.save()
-                if not options.traits:
-                    sheet(of_network(run.average.net), data_folder() / "sheets" / "swapper.png")
+                run.report(losses, progress.console)
+                run.batches.refresh()
                 losses.clear()
-            if run.progress >= 1.0:
-                break
-        run.epoch += 1
-    if rank == 0:
-        run.save()
-        run.report(losses)
+    run.save()
+    if losses and not stop.asked:
+        run.report(losses, Console())
+    if stop.asked:
+        Console().print(f"stopped at step {run.step}; the same command goes on")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=65.0)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, choices=CROPS, default=128)
+    parser.add_argument("--minutes", type=float, default=65.0, help="with those of earlier runs")
     parser.add_argument("--steps", type=int, default=10_000_000)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--neighbours", type=float, default=0.25, help="part of a batch")
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--threads", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--every", type=int, default=1000, help="steps between two reports")
+    parser.add_argument("--pairs", type=int, default=60, help="held-out pairs in a report")
     parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--traits", action="store_true", help="from traits, before embeddings")
+    parser.add_argument("--start-from", type=Path, help="checkpoint of the other size")
     parser.add_argument("--fresh", action="store_true", help="do not resume")
-    parser.add_argument("--ranks", type=int, default=1, help="processes that share the work")
-    parser.add_argument("--port", type=int, default=29511, help="where they meet on this machine")
-    options = parser.parse_args()
-    if options.ranks > 1:
-        torch.multiprocessing.spawn(train, (options,), nprocs=options.ranks)
-    else:
-        train(0, options)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=2, help="of the CPU")
+    train(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from torch import Tensor
 from edge.faces.templates import TEMPLATE_POINTS
 from models.training.crops import Floats, jittered, similarity, warp
 from models.training.pairs import Indices, Store
-from models.training.swapper.data import Sources, changed_region, to_unit
+from models.training.swapper.data import changed_region, to_unit
+from models.training.swapper.sources import Sources
 
 HELD = 2000
 """Pictures at the store's end that no topology learns from."""
@@ -51,7 +52,8 @@ class Pairs:
         target, truth = (warp(self.store.pictures[i], matrix, self.size) for i in (first, second))
         seen = [warp(self.store.masks[i], matrix, self.size) for i in (first, second)]
         region = changed_region(target, truth, np.maximum(*seen))
-        source: Floats = self.sources.draw(second, rng)
+        face = self.store.plan.faces[[second]]
+        source: Floats = self.sources.draw(face, rng, np.array([second // group]))[0]
         return {
             "target": to_unit(target),
             "truth": to_unit(truth),

@@ -1,6 +1,7 @@
 """What is rendered to train and to judge: groups, held-out seeds, balance."""
 
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,14 @@ pytest.importorskip("numba")
 from models.training.pairs import (
     HELD_OUT,
     PLANS,
+    Store,
     _left_alone,
     _missing,
+    a_frame_later,
+    close_up,
+    motion_plan,
     photos_plan,
+    picture_side,
     swaps_plan,
     train_plan,
 )
@@ -40,6 +46,47 @@ def test_each_pass_shows_each_identity_once() -> None:
     plan = train_plan(identities=40, passes=3)
     for part in plan.faces.reshape(3, 40):
         assert sorted(part.tolist()) == list(range(40))
+
+
+def test_motion_shows_two_people_twice_in_scenes_of_their_own() -> None:
+    plan, train = motion_plan(30, 20), train_plan()
+    faces = plan.faces.reshape(-1, 4)
+    assert (faces[:, :2] == faces[:, 2:]).all()
+    assert (faces[:, 0] != faces[:, 1]).all()
+    assert plan.later is not None
+    assert plan.later.reshape(-1, 4).tolist() == [[0, 0, 1, 1]] * 30
+    assert train.scenes.max() < plan.scenes.min()
+    assert plan.scenes.max() < HELD_OUT
+
+
+def test_a_frame_later_the_scene_is_nearly_the_same() -> None:
+    turns = []
+    for seed in range(40):
+        scene = close_up(seed)
+        later = a_frame_later(scene)
+        assert later == a_frame_later(scene)
+        assert (later.light, later.camera, later.background) == (
+            scene.light, scene.camera, scene.background,
+        )  # fmt: skip
+        turns.append(abs(later.pose.yaw - scene.pose.yaw))
+    assert 0.3 < np.mean(turns) < 3.0
+
+
+@pytest.mark.parametrize("crop", [128, 256])
+def test_a_store_has_room_for_its_crops(
+    crop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_TRAIN_DATA", str(tmp_path))
+    monkeypatch.setitem(PLANS, "swaps", lambda: swaps_plan(3))
+    with pytest.raises(FileNotFoundError, match="scripts/train pairs"):
+        Store("swaps", crop=crop)
+    store = Store("swaps", writable=True, crop=crop)
+    side = picture_side(crop)
+    assert store.pictures.shape == (6, side, side, 3)
+    assert store.masks.shape == (6, side, side)
+    assert not len(store.ready())
+    store.done[2:4] = 1
+    assert Store("swaps", crop=crop).ready().tolist() == [2, 3]
 
 
 def test_swaps_put_another_face_on_the_same_head() -> None:

@@ -1,11 +1,11 @@
-"""The swapper: contract, size, rules of the exported graph, and its data and losses."""
+"""The swapper's data and losses."""
 
 # ruff: noqa: E402 - what is imported below needs libraries that only training has
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,110 +14,88 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxslim")
 
 from models.training.embedder.net import Embedder, folded
-from models.training.export import export
 from models.training.faces.identity import FACE_INDEX
-from models.training.swapper.adopt import ridge
+from models.training.swapper.batches import Batch
 from models.training.swapper.data import changed_region, from_unit, to_unit
-from models.training.swapper.evaluate import psnr
-from models.training.swapper.export import settled
-from models.training.swapper.losses import SwapLoss
-from models.training.swapper.net import Swapper
+from models.training.swapper.evaluate import apart, landmarks_in, psnr, ssim
+from models.training.swapper.flicker import flicker
+from models.training.swapper.hard import KINDS, Odds, kinds_of
+from models.training.swapper.looks import Looks
+from models.training.swapper.losses import SwapLoss, structure
+from models.training.swapper.sources import Sources, fingerprint, frozen_embedder
 from models.training.traits import trait_table
 
-if TYPE_CHECKING:
-    from torch import Tensor
+
+def batch_of(truth: Any, neighbours: int = 1) -> Batch:
+    ones = torch.ones(len(truth), 1, *truth.shape[-2:])
+    centre = torch.nn.functional.normalize(torch.randn(len(truth), 512), dim=1)
+    return Batch(truth, truth, ones, ones, centre, centre, neighbours)
 
 
-def inputs(count: int = 1) -> tuple[Tensor, Tensor]:
-    torch.manual_seed(1)
-    source = torch.nn.functional.normalize(torch.randn(count, 512), dim=1)
-    return torch.rand(count, 3, 128, 128), source
+@pytest.fixture(scope="module")
+def loss() -> SwapLoss:
+    torch.manual_seed(3)
+    return SwapLoss(folded(Embedder()), Looks(128, 4).eval().requires_grad_(False), 128)
 
 
-@pytest.fixture
-def net() -> Swapper:
-    torch.manual_seed(0)
-    net = Swapper().eval()
-    for parameter in net.parameters():  # no two tensors alike, as after training
-        parameter.data += torch.randn_like(parameter) * 0.02
-    return net
-
-
-def test_contract(net: Swapper) -> None:
-    with torch.no_grad():
-        output, mask = net(*inputs(2))
-    assert output.shape == (2, 3, 128, 128)
-    assert mask.shape == (2, 1, 128, 128)
-    for values in (output, mask):
-        assert float(values.min()) >= 0.0
-        assert float(values.max()) <= 1.0
-
-
-def test_size_and_work(net: Swapper) -> None:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    assert sum(p.numel() for p in net.parameters()) <= 1_100_000
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(*inputs())
-    assert counter.get_total_flops() / 2 <= 0.5e9
-
-
-@pytest.fixture
-def exported(net: Swapper, tmp_path: Path) -> Path:
-    path = tmp_path / "swapper.onnx"
-    export(settled(net), inputs(), ["target", "source"], ["output", "mask"], path)
-    return path
-
-
-def test_export_is_the_network(net: Swapper, exported: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    target, source = inputs()
-    with torch.no_grad():
-        wanted = net(target, source)
-    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
-    got = session.run(None, {"target": target.numpy(), "source": source.numpy()})
-    for mine, theirs in zip(got, wanted, strict=True):
-        np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-4)
-
-
-def test_export_keeps_the_rules_of_devices(exported: Path) -> None:
-    onnx = pytest.importorskip("onnx")
-    graph = onnx.load(str(exported)).graph
-    kinds = {node.op_type for node in graph.node}
-    assert not kinds & {"PRelu", "ConvTranspose", "InstanceNormalization", "Pad", "Expand", "Shape"}
-    stored = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Resize":
-            assert list(stored[node.input[1]].dims) == [0]
-        if node.op_type == "DepthToSpace":
-            assert [a.s for a in node.attribute if a.name == "mode"] == [b"DCR"]
-    for value in [*graph.input, *graph.output]:
-        assert all(d.dim_value > 0 for d in value.type.tensor_type.shape.dim)
-
-
-def test_loss_is_least_at_the_truth() -> None:
-    loss = SwapLoss(folded(Embedder()))
-    truth = torch.rand(2, 3, 128, 128)
-    ones = torch.ones(2, 1, 128, 128)
-    centre = torch.nn.functional.normalize(torch.randn(2, 512), dim=1)
-    batch = {"truth": truth, "region": ones, "face": ones, "centre": centre}
-    best, terms = loss(truth, ones * 20, batch)
-    worse, _ = loss((truth + 0.3).clamp(0, 1), ones * 20, batch)
+def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
+    truth = torch.rand(3, 3, 128, 128)
+    batch = batch_of(truth)
+    best, terms = loss(truth, torch.full((3, 1, 128, 128), 20.0), batch)
+    worse, _ = loss((truth + 0.3).clamp(0, 1), torch.full((3, 1, 128, 128), 20.0), batch)
     assert float(best) < 0.01
     assert float(worse) > float(best) + 0.1
-    assert set(terms) >= {"colour", "edges", "identity", "mask"}
+    assert set(terms) == {
+        "colour", "edges", "coarse", "structure", "looks", "features", "alike", "identity", "mask",
+        "flicker",
+    }  # fmt: skip
+
+
+def test_only_what_changes_between_frames_is_flicker(loss: SwapLoss) -> None:
+    truth = torch.rand(3, 3, 128, 128)
+    logits = torch.zeros(3, 1, 128, 128)
+    steady, jumping = truth.clone(), truth.clone()
+    steady[1:] += 0.1  # wrong alike in both frames
+    jumping[2:] += 0.1
+    _, calm = loss(steady, logits, batch_of(truth))
+    _, wild = loss(jumping, logits, batch_of(truth))
+    assert float(calm["flicker"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(wild["flicker"]) == pytest.approx(0.1, rel=0.01)
+
+
+def test_losses_reach_the_output(loss: SwapLoss) -> None:
+    truth = torch.rand(3, 3, 128, 128)
+    output = (truth * 0.5).requires_grad_()
+    total, _ = loss(output, torch.zeros(3, 1, 128, 128), batch_of(truth))
+    total.backward()
+    assert torch.isfinite(output.grad).all()
+    assert (output.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
+
+
+def test_structure_is_that_of_the_literature() -> None:
+    metrics = pytest.importorskip("skimage.metrics")
+    rng = np.random.default_rng(8)
+    first = rng.random((24, 24)).astype(np.float32)
+    second = np.clip(first + 0.2 * rng.standard_normal((24, 24)), 0, 1).astype(np.float32)
+    _, wanted = metrics.structural_similarity(
+        first, second, data_range=1.0, full=True, use_sample_covariance=False
+    )
+    found = structure(torch.from_numpy(first)[None, None], torch.from_numpy(second)[None, None])
+    np.testing.assert_allclose(found[0, 0, 3:-3, 3:-3], wanted[3:-3, 3:-3], atol=1e-4)
 
 
 def test_region_covers_what_differs() -> None:
     target = np.zeros((64, 64, 3), np.uint8)
     truth = target.copy()
     truth[10:20, 10:20] = 90
+    truth[30, 30] = 90  # a single pixel is noise
     seen = np.zeros((64, 64), np.uint8)
     seen[40:50, 40:50] = 255
     region = changed_region(target, truth, seen)
     assert (region[11:19, 11:19] > 200).all()
     assert (region[41:49, 41:49] > 200).all()
     assert region[30, 5] == 0
+    assert region[30, 30] == 0
 
 
 def test_unit_pictures_go_both_ways() -> None:
@@ -125,24 +103,103 @@ def test_unit_pictures_go_both_ways() -> None:
     np.testing.assert_array_equal(from_unit(to_unit(crop).numpy()), crop)
 
 
-def test_psnr_of_a_known_error() -> None:
-    first = np.zeros((8, 8, 3), np.uint8)
-    where = np.ones((8, 8), bool)
+def test_psnr_and_ssim_of_known_errors() -> None:
+    first = np.zeros((16, 16, 3), np.uint8)
+    where = np.ones((16, 16), bool)
     assert psnr(first, first + 255, where) == pytest.approx(0.0)
     assert psnr(first, first + 51, where) == pytest.approx(20 * np.log10(5.0))
+    noisy = np.random.default_rng(3).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    assert ssim(noisy, noisy, where) == pytest.approx(1.0)
+    assert ssim(noisy, 255 - noisy, where) < 0.0
 
 
-def test_adopted_layer_gives_the_same_style_from_embeddings() -> None:
-    rng = np.random.default_rng(4)
-    traits = rng.standard_normal((3000, 6))
-    mixing = rng.standard_normal((6, 512))
-    inputs = traits @ mixing
-    inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
-    # Unit length loses one number: how far a face is from the average one.
-    wanted = traits / np.linalg.norm(traits @ mixing, axis=1, keepdims=True) * 22.0
-    matrix, offset = ridge(inputs, wanted, strength=1e-6)
-    np.testing.assert_allclose(inputs @ matrix + offset, wanted, atol=0.02)
-    assert matrix.shape == (512, 6)
+def test_landmarks_of_one_crop_are_not_apart() -> None:
+    crop = np.random.default_rng(4).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    points = landmarks_in(crop)
+    assert points.shape == (5, 2)
+    assert apart(points, points, 30.0) == 0.0
+    assert apart(points, points + np.array([3.0, 4.0]), 50.0) == pytest.approx(0.1)
+
+
+def test_flicker_is_the_change_of_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "models.training.swapper.flicker.source"
+    monkeypatch.setattr(module, lambda: np.zeros(512, np.float32))
+    seen = np.full((8, 8), 255, np.uint8)
+    frames = []
+    for level in (10, 20, 40):  # the truth brightens, and the target does not
+        truth = np.full((8, 8, 3), level, np.uint8)
+        frames.append((np.full((8, 8, 3), 10, np.uint8), truth, seen))
+    shown = iter((15, 25, 49))
+
+    def swap(target: Any, source: Any) -> tuple[Any, Any]:
+        return np.full((3, 8, 8), next(shown) / 255.0, np.float32), np.ones((1, 8, 8), np.float32)
+
+    found = flicker(swap, tuple(frames))
+    assert found["flicker"] == pytest.approx(2.0)  # steps of 0 and of 4
+    assert found["flicker_unswapped"] == pytest.approx(15.0)
+    assert found["motion"] == pytest.approx(15.0)
+
+
+def sources() -> tuple[Sources, Any]:
+    # Two faces; each stands in groups of two pictures.
+    plan = SimpleNamespace(faces=np.array([0, 1, 1, 0, 0, 1]), group=2)
+    bank = np.eye(6, 512, dtype=np.float32)[None].repeat(2, axis=0)
+    return Sources(SimpleNamespace(plan=plan), bank, np.arange(6)), plan  # type: ignore[arg-type]
+
+
+def test_sources_are_of_the_face_and_of_another_scene() -> None:
+    found, plan = sources()
+    rng = np.random.default_rng(5)
+    own = {face: np.flatnonzero(plan.faces == face) for face in (0, 1)}
+    used = np.zeros((2, 6))
+    for _ in range(100):
+        drawn = found.draw(np.array([0, 1]), rng, scenes=np.array([0, 1]))
+        np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1.0, rtol=1e-5)
+        used += drawn[:, :6] > 0
+    for face in (0, 1):
+        others = np.setdiff1d(np.arange(6), own[face])
+        assert not used[face, others].any()
+        same_scene = own[face][own[face] // 2 == face]
+        assert not used[face, same_scene].any()
+        assert used[face, np.setdiff1d(own[face], same_scene)].all()
+
+
+def test_a_source_of_one_scene_alone_is_taken_all_the_same() -> None:
+    plan = SimpleNamespace(faces=np.array([0, 1]), group=2)
+    bank = np.eye(2, 512, dtype=np.float32)[None]
+    found = Sources(SimpleNamespace(plan=plan), bank, np.arange(2))  # type: ignore[arg-type]
+    drawn = found.draw(np.array([1]), np.random.default_rng(6), scenes=np.array([0]))
+    assert drawn[0, 1] == pytest.approx(1.0)
+
+
+def test_the_shipped_recogniser_serves_where_none_was_trained(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.training.embedder.evaluate import exported
+
+    monkeypatch.setenv("EDGE_TRAIN_DATA", str(tmp_path))
+    net = frozen_embedder()
+    crops = torch.rand(2, 3, 112, 112) * 2 - 1
+    with torch.no_grad():
+        found = net(crops).numpy()
+    np.testing.assert_allclose(found, exported()(crops.numpy()), atol=1e-4)
+    assert fingerprint(net) != fingerprint(folded(Embedder()))
+
+
+def test_hard_cases_are_likelier() -> None:
+    from models.training.pairs import train_plan
+
+    plan = train_plan(40, 4)
+    odds = Odds(plan, "train")
+    indices = np.arange(80)
+    chances = odds.of(indices)
+    assert chances.sum() == pytest.approx(1.0)
+    kinds = np.array([kinds_of(plan, int(i), "train") for i in indices])
+    assert kinds.shape == (80, len(KINDS))
+    easy, hard = chances[kinds.sum(axis=1) == 0], chances[kinds.sum(axis=1) >= 2]
+    assert len(easy)
+    assert len(hard)
+    assert hard.min() > 1.5 * easy.max()
 
 
 def test_traits_have_no_scale_and_no_seed() -> None:

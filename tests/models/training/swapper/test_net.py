@@ -1,0 +1,120 @@
+"""The swapper's network: contract, limits of size and work, and what devices ask of its graph."""
+
+# ruff: noqa: E402 - what is imported below needs libraries that only training has
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxslim")
+
+from models.training.swapper.export import write
+from models.training.swapper.net import FAMILY, MOST_PARAMETERS, Shape, Swapper, start_from
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TINY = Shape((8, 8, 16), (1, 1, 1), 1.0)
+
+
+def inputs(size: int, count: int = 1) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(1)
+    source = torch.nn.functional.normalize(torch.randn(count, 512), dim=1)
+    return torch.rand(count, 3, size, size), source
+
+
+def perturbed(size: int, shape: Shape | None = None) -> Swapper:
+    torch.manual_seed(0)
+    net = Swapper(size, shape).eval()
+    for parameter in net.parameters():  # no two tensors alike, as after training
+        parameter.data += torch.randn_like(parameter) * 0.02
+    return net
+
+
+@pytest.mark.parametrize("size", sorted(FAMILY))
+def test_contract(size: int) -> None:
+    with torch.no_grad():
+        output, mask = perturbed(size)(*inputs(size, 2))
+    assert output.shape == (2, 3, size, size)
+    assert mask.shape == (2, 1, size, size)
+    for values in (output, mask):
+        assert float(values.min()) >= 0.0
+        assert float(values.max()) <= 1.0
+
+
+@pytest.mark.parametrize("size", sorted(FAMILY))
+def test_size_and_work(size: int) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    net = Swapper(size)
+    parameters = sum(p.numel() for p in net.parameters())
+    steering = ("mapping", "gain", "shift")
+    baked_out = sum(p.numel() for k, p in net.named_parameters() if any(s in k for s in steering))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(*inputs(size))
+    gmac = counter.get_total_flops() / 2e9
+    figures = f"{parameters} parameters, {gmac:.3f} GMAC, {baked_out / parameters:.3f} baked out"
+    print(f"{size} px: {figures}")  # noqa: T201 - `pytest -s` shows it
+    assert parameters <= MOST_PARAMETERS
+    assert gmac <= FAMILY[size].gmac
+    assert baked_out >= 0.4 * parameters  # else a baked file is no 60 % of the whole
+
+
+def test_an_untrained_network_changes_next_to_nothing() -> None:
+    target, source = inputs(128)
+    with torch.no_grad():
+        output, _ = Swapper(128)(target, source)
+    assert float((output - target).abs().mean()) < 0.05
+
+
+@pytest.fixture(params=[None, TINY], ids=["whole", "tiny"])
+def exported(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Swapper, Path]:
+    path = tmp_path / "swapper.onnx"
+    write(perturbed(128, request.param), path)
+    return perturbed(128, request.param), path
+
+
+def test_export_is_the_network(exported: tuple[Swapper, Path]) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    net, path = exported
+    target, source = inputs(128)
+    with torch.no_grad():
+        wanted = net(target, source)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    got = session.run(None, {"target": target.numpy(), "source": source.numpy()})
+    for mine, theirs in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-4)
+
+
+def test_export_keeps_the_rules_of_devices(exported: tuple[Swapper, Path]) -> None:
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(str(exported[1])).graph
+    kinds = {node.op_type for node in graph.node}
+    assert kinds <= {
+        "Add", "Clip", "Conv", "DepthToSpace", "Mul", "Relu", "Reshape", "Resize", "Sigmoid",
+        "Slice",
+    }  # fmt: skip
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Resize":
+            assert list(stored[node.input[1]].dims) == [0]
+        if node.op_type == "DepthToSpace":
+            assert [a.s for a in node.attribute if a.name == "mode"] == [b"DCR"]
+    for value in [*graph.input, *graph.output]:
+        assert all(d.dim_value > 0 for d in value.type.tensor_type.shape.dim)
+
+
+def test_the_larger_one_starts_from_what_the_smaller_one_learnt() -> None:
+    small, large = perturbed(128), Swapper(256)
+    taken = start_from(large, small.state_dict())
+    assert "blocks.16.0.first.conv.weight" in taken
+    assert "mapping.first.weight" in taken
+    assert not [name for name in taken if name.startswith(("stem", "head"))]
+    state = large.state_dict()
+    for name in taken:
+        assert torch.equal(state[name], small.state_dict()[name])
