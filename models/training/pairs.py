@@ -5,10 +5,10 @@ scene and head and differ in the face part alone. To the embedder each picture i
 face part. To the swapper any two pictures of a group are a target and the exact ground truth of
 swapping the other's face in: K renderings give K * (K - 1) pairs.
 
-Run `scripts/train pairs train` (or `motion`: neighbouring frames; `photos`, `swaps`: the held-out
-sets; `targets`: single pictures for students); it goes on where it stopped. `--count` renders the
-beginning alone, which is balanced too. `--size 256` renders for crops of 256 pixels, into a store
-of their own. Trainers take what is there, and what comes while they run.
+Run `scripts/train pairs train` (or `motion`: neighbouring frames; `photos`, `crowd`, `swaps`: the
+held-out sets; `targets`: single pictures for students); it goes on where it stopped. `--count`
+renders the beginning alone, which is balanced too. `--size 256` renders for crops of 256 pixels,
+into a store of their own. Trainers take what is there, and what comes while they run.
 """
 
 from __future__ import annotations
@@ -96,6 +96,12 @@ def photos_plan(identities: int = 240, views: int = 8, foreign: int = 3) -> Plan
     return Plan(faces, heads.ravel(), HELD_OUT + np.arange(len(faces)), 1)
 
 
+def crowd_plan(identities: int = 501, views: int = 2) -> Plan:
+    """Two held-out photos each of many people of their own: who is nearest to whom?"""
+    faces = HELD_OUT + 20_000 + np.repeat(np.arange(identities), views)
+    return Plan(faces, faces, HELD_OUT + 200_000 + np.arange(len(faces)), 1)
+
+
 def swaps_plan(identities: int = 240) -> Plan:
     """Held-out pairs: a target (first), and the next identity's face on its head (second)."""
     targets = np.arange(identities)
@@ -118,6 +124,7 @@ PLANS: dict[str, Callable[[], Plan]] = {
     "train": train_plan,
     "motion": motion_plan,
     "photos": photos_plan,
+    "crowd": crowd_plan,
     "swaps": swaps_plan,
     "targets": targets_plan,
 }
@@ -228,6 +235,8 @@ def scene_of(plan: Plan, index: int, name: str) -> Scene:
     seed = int(plan.scenes[index])
     if name == "photos":
         return sample_scene(seed)
+    if name == "crowd":
+        return sample_scene(seed, occluder_chance=0.0)
     scene = close_up(seed)
     return a_frame_later(scene) if plan.later is not None and plan.later[index] else scene
 

@@ -153,6 +153,28 @@ def compressed(pictures: Tensor, quality: Tensor) -> Tensor:
     return (rgb / 255.0).clamp(0.0, 1.0)
 
 
+def covered(pictures: Tensor, rng: np.random.Generator) -> Tensor:
+    """Hide a part of each picture behind an ellipse or a bar of one colour.
+
+    Args:
+        pictures: float32 (B, 3, H, W) in [0, 1].
+        rng: source of all chance.
+    """
+    count, _, height, width = pictures.shape
+    ys, xs = np.mgrid[:height, :width].astype(np.float32)
+    middle = rng.uniform(0, 1, (count, 2)) * (width, height)
+    half = rng.uniform(0.06, 0.28, (count, 2)) * (width, height)
+    turn = rng.uniform(0, np.pi, count)[:, None, None]
+    x, y = xs - middle[:, 0, None, None], ys - middle[:, 1, None, None]
+    along = np.abs(np.cos(turn) * x + np.sin(turn) * y) / half[:, 0, None, None]
+    across = np.abs(np.cos(turn) * y - np.sin(turn) * x) / half[:, 1, None, None]
+    round_one = (rng.random(count) < 0.5)[:, None, None]
+    inside = np.where(round_one, along**2 + across**2, np.maximum(along, across)) < 1
+    colour = rng.random((count, 3, 1, 1)).astype(np.float32)
+    hidden = torch.from_numpy(inside)[:, None].to(pictures.device)
+    return torch.where(hidden, torch.from_numpy(colour).to(pictures.device), pictures)
+
+
 def sample_wear(
     rng: np.random.Generator, count: int, device: torch.device, strength: float = 1.0
 ) -> Wear:

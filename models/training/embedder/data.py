@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from models.training.crops import Pixels, crop_matrix, jittered, warp
+from models.training.crops import TEMPLATES, Floats, Pixels
 from models.training.embedder.net import SIZE
-from models.training.pairs import Indices, Store
-from models.training.photometric import occluded, sample_photometric
+from models.training.on_device import Pictures, errors_of, similarities
+from models.training.pairs import Indices
+from models.training.wear import covered, sample_wear, some_unworn
 
 TEMPLATE = "arcface_112_v2"
+_MOST_ERROR = 0.035  # of landmarks (sd), in eye distances
+_COVERED = 0.08
+_WORN = 0.75
 
 
 def to_input(crop: Pixels) -> Tensor:
@@ -21,38 +24,23 @@ def to_input(crop: Pixels) -> Tensor:
     return torch.from_numpy(rgb).float().div_(127.5).sub_(1.0)
 
 
-def view(store: Store, index: int, rng: np.random.Generator, hard: bool) -> Pixels:
-    """One aligned crop of a stored picture, uint8 (112, 112, 3) BGR.
-
-    Args:
-        store: rendered pictures.
-        index: which of them.
-        rng: source of all chance.
-        hard: wear the crop by light, lens and occlusion; otherwise only the landmarks are off.
-    """
-    landmarks = jittered(store.landmarks[index], rng.uniform(0.0, 0.035), rng)
-    crop = warp(store.pictures[index], crop_matrix(landmarks, TEMPLATE, SIZE), SIZE)
-    if hard:
-        if rng.random() < 0.08:
-            crop = occluded(crop, rng)
-        if rng.random() < 0.75:
-            crop = sample_photometric(rng, 0.7)(crop)
-    return crop
+def aligned(pictures: Pictures, indices: Indices, rng: np.random.Generator) -> Tensor:
+    """Crops with landmarks as a detector finds them, float32 (B, 3, 112, 112) RGB in [0, 1]."""
+    landmarks: Floats = np.asarray(pictures.store.landmarks[indices])
+    landmarks = landmarks + errors_of(landmarks, _MOST_ERROR, rng)
+    matrices = similarities(landmarks, TEMPLATES[TEMPLATE] * SIZE)
+    return pictures.crops(indices, matrices, SIZE)[0]
 
 
-class Views(Dataset[tuple[Tensor, int]]):
-    """Training views of what a store has ready; the label is the face part."""
+def worn(crops: Tensor, rng: np.random.Generator) -> Tensor:
+    """Crops as cameras and what stands before a face leave them; the argument stays as it is."""
+    chosen = torch.from_numpy(rng.random(len(crops)) < _COVERED).to(crops.device)
+    crops = torch.where(chosen[:, None, None, None], covered(crops, rng), crops)
+    unworn = torch.from_numpy(rng.random(len(crops)) >= _WORN).to(crops.device)
+    wear = some_unworn(sample_wear(rng, len(crops), crops.device, 0.7), unworn)
+    return wear(crops, wear.field(crops))
 
-    def __init__(self, store: Store, indices: Indices, seed: int) -> None:
-        self.store = store
-        self.indices = indices
-        self.seed = seed
 
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, item: int) -> tuple[Tensor, int]:
-        index = int(self.indices[item])
-        rng = np.random.default_rng((self.seed, index))
-        crop = view(self.store, index, rng, hard=True)
-        return to_input(crop), int(self.store.plan.faces[index])
+def as_input(crops: Tensor) -> Tensor:
+    """Crops in [0, 1] to what the network takes, in [-1, 1]."""
+    return (crops * 2.0 - 1.0).contiguous(memory_format=torch.channels_last)

@@ -75,6 +75,39 @@ def scores(embeddings: Floats, labels: Indices) -> dict[str, float]:
     }
 
 
+def nearest_share(first: Floats, second: Floats) -> float:
+    """How often a person's second view is nearer to the first than any other person's is.
+
+    Args:
+        first: float32 (N, 512), a view of each person.
+        second: float32 (N, 512), another view of each, in the same order.
+    """
+    return float(((first @ second.T).argmax(axis=1) == np.arange(len(first))).mean())
+
+
+def crowd_crops() -> Floats:
+    """Two views each of many people as cameras give them, float32 (2 N, 3, 112, 112) in [-1, 1].
+
+    The scenes have their own blur, noise and JPEG; colour, grey, low resolution and more of those
+    are laid on top.
+    """
+    store = Store("crowd")
+    crops = []
+    for i in range(len(store.done)):
+        rng = np.random.default_rng((96, i))
+        landmarks = jittered(store.landmarks[i], 0.025, rng)
+        crop = warp(store.pictures[i], crop_matrix(landmarks, TEMPLATE, SIZE), SIZE)
+        crops.append(to_input(sample_photometric(rng)(crop)).numpy())
+    return np.stack(crops)
+
+
+def among_others(embed: Embed) -> dict[str, float]:
+    """How often two views of a person are nearer to each other than to any of 500 others."""
+    crops = crowd_crops()
+    vectors = np.concatenate([embed(crops[i : i + 64]) for i in range(0, len(crops), 64)])
+    return {"nearest_of_500": nearest_share(vectors[::2], vectors[1::2])}
+
+
 def judged(embed: Embed, identities: int) -> dict[str, float]:
     """Scores across pose, light and head; then with occluders too; then worn as in training.
 
@@ -96,7 +129,8 @@ def judged(embed: Embed, identities: int) -> dict[str, float]:
 def verification(net: Embedder, identities: int = 240) -> dict[str, float]:
     """Scores of a network in training."""
     net.eval()
-    return judged(lambda x: net(torch.from_numpy(x)).numpy(), identities)
+    device = next(net.parameters()).device
+    return judged(lambda x: net(torch.from_numpy(x).to(device)).cpu().numpy(), identities)
 
 
 def exported(path: Path | None = None) -> Embed:
@@ -119,7 +153,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--identities", type=int, default=240)
     options = parser.parse_args()
-    result = {"identities": options.identities, **judged(exported(), options.identities)}
+    embed = exported()
+    result = {"identities": options.identities, **judged(embed, options.identities)}
+    result |= among_others(embed)
     (LOGS / "embedder_metrics.json").write_text(json.dumps(result, indent=2) + "\n")
     Console().print(result)
 

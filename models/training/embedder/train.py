@@ -1,6 +1,8 @@
 """Train the recogniser: CosFace over face parts, one-cycle by wall-clock, resumable.
 
-Run `python -m models.training.embedder.train --minutes 18`.
+Run `scripts/train embedder.train --minutes 18`. It runs on a GPU where there is one, and learns
+from what `pairs` has rendered, also from what is rendered meanwhile. Ctrl-C stops it after a step;
+the same command goes on.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader
 
-from models.training.embedder.data import Views
+from models.training.embedder.data import aligned, as_input, worn
 from models.training.embedder.evaluate import verification
 from models.training.embedder.net import LENGTH, Embedder
+from models.training.on_device import Pictures, best_device
 from models.training.pairs import Store
 from models.training.runs import (
     Average,
@@ -28,11 +31,11 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
+from models.training.stopping import Stop
 from models.training.traits import trait_table
 
 CHECKPOINT = "embedder.pt"
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
-console = Console()
 
 
 class CosFace(nn.Module):
@@ -73,11 +76,12 @@ class Run:
 
     def __init__(self, options: argparse.Namespace) -> None:
         seeded(options.seed)
-        self.options = options
-        self.store = Store("train")
-        self.net = Embedder().to(memory_format=torch.channels_last)
-        self.classes = CosFace(int(self.store.plan.faces.max()) + 1)
-        self.traits = Traits(len(self.classes.centres))
+        self.options, self.device = options, best_device(options.device)
+        self.pictures = Pictures(Store("train"), self.device)
+        self.faces = self.pictures.store.plan.faces
+        self.net = Embedder().to(self.device, memory_format=torch.channels_last)
+        self.classes = CosFace(int(self.faces.max()) + 1).to(self.device)
+        self.traits = Traits(len(self.classes.centres)).to(self.device)
         self.average = Average(self.net, 0.998)
         self.optimiser = torch.optim.AdamW(
             [
@@ -88,10 +92,10 @@ class Run:
             lr=options.rate,
         )
         self.step = 0
-        self.epoch = 0
         self.path = data_folder() / CHECKPOINT
         used = 0.0 if options.fresh else self._resume()
         self.clock = Clock(options.minutes, options.steps, used)
+        self.rng = np.random.default_rng((options.seed, 81, self.step))
 
     def _resume(self) -> float:
         state = load_checkpoint(self.path)
@@ -103,7 +107,6 @@ class Run:
         self.average.net.load_state_dict(state["average"])
         self.average.steps = self.step = state["step"]
         self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch = state["epoch"]
         return float(state["used"])
 
     def save(self) -> None:
@@ -115,18 +118,24 @@ class Run:
             average=self.average.net.state_dict(),
             optimiser=self.optimiser.state_dict(),
             step=self.step,
-            epoch=self.epoch,
             used=self.clock.spent(),
         )
 
-    def learn(self, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
-        """One step; returns the losses of classes and traits."""
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Worn crops for the network, float32 (B, 3, 112, 112), and whose they are, int64 (B,)."""
+        indices = self.rng.choice(self.pictures.ready, self.options.batch)
+        crops = worn(aligned(self.pictures, indices, self.rng), self.rng)
+        return as_input(crops), torch.from_numpy(self.faces[indices]).to(self.device)
+
+    def learn(self, crops: Tensor, labels: Tensor) -> tuple[float, float] | None:
+        """One step; returns the losses of classes and traits where they cost no waiting."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.clock.rate(self.step, self.options.rate)
         # The margin comes in slowly: at full size from the start it only slows a cold network.
         margin = 0.25 * min(1.0, self.clock.progress(self.step) / 0.6)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            embedding = self.net(pictures.to(memory_format=torch.channels_last))
+        self.net.train()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            embedding = self.net(crops)
         embedding = embedding.float()
         loss = self.classes(embedding, labels, margin)
         traits = self.traits(embedding, labels)
@@ -136,13 +145,16 @@ class Run:
         self.optimiser.step()
         self.average.update(self.net)
         self.step += 1
+        if self.step % 10 and self.device.type == "cuda":
+            return None
         return float(loss.item()), float(traits.item())
 
-    def report(self, losses: list[tuple[float, float]]) -> None:
+    def report(self, losses: list[tuple[float, float]], console: Console) -> None:
+        """Judge the averaged weights on some held-out people, and write a line of the log."""
         values: dict[str, Any] = {
             "step": self.step,
             "minutes": self.clock.spent() / 60,
-            "pictures": len(self.store.ready()),
+            "pictures": len(self.pictures.ready),
             "loss": float(np.mean([a for a, _ in losses])),
             "traits": float(np.mean([b for _, b in losses])),
             **verification(self.average.net, identities=80),
@@ -152,25 +164,29 @@ class Run:
 
 
 def train(options: argparse.Namespace) -> None:
+    """Train until the time or the steps are used up, or somebody stops it."""
     torch.set_num_threads(options.threads)
     run = Run(options)
     losses: list[tuple[float, float]] = []
-    while run.clock.progress(run.step) < 1.0:
-        views = Views(run.store, run.store.ready(), options.seed + run.epoch)
-        loader = DataLoader(
-            views, options.batch, shuffle=True, drop_last=True, num_workers=options.workers
-        )
-        for pictures, labels in loader:
-            losses.append(run.learn(pictures, labels))
-            if run.step % options.every == 0:
-                run.report(losses)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Stop() as stop, Progress(*columns) as progress:
+        bar = progress.add_task("", total=1.0)
+        while run.clock.progress(run.step) < 1.0 and not stop.asked:
+            found = run.learn(*run.draw())
+            if found is not None:
+                losses.append(found)
+            last = f"step {run.step}  loss {losses[-1][0]:.2f}" if losses else ""
+            progress.update(bar, completed=run.clock.progress(run.step), description=last)
+            if run.step % options.every == 0 and losses:
                 run.save()
+                run.report(losses, progress.console)
+                run.pictures.refresh()
                 losses.clear()
-            if run.clock.progress(run.step) >= 1.0:
-                break
-        run.epoch += 1
-    run.report(losses or [(float("nan"), float("nan"))])
     run.save()
+    if stop.asked:
+        Console().print(f"stopped at step {run.step}; the same command goes on")
+    else:
+        run.report(losses or [(float("nan"), float("nan"))], Console())
 
 
 def main() -> None:
@@ -180,7 +196,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--every", type=int, default=200, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="do not resume")

@@ -13,15 +13,13 @@ import onnx
 import torch
 from onnx import numpy_helper
 from rich.progress import track
-from torch import Tensor
 
-from models.training.crops import TEMPLATES, Floats
-from models.training.embedder.data import TEMPLATE
-from models.training.embedder.net import LENGTH, SIZE, Embedder, folded
-from models.training.on_device import Pictures, errors_of, similarities
+from models.training.crops import Floats
+from models.training.embedder.data import aligned, as_input, worn
+from models.training.embedder.net import LENGTH, Embedder, folded
+from models.training.on_device import Pictures
 from models.training.pairs import Indices, Store
 from models.training.runs import WEIGHTS, data_folder, load_checkpoint
-from models.training.wear import sample_wear
 
 VERSIONS = 2
 """Of each picture: as it is, and worn."""
@@ -97,21 +95,6 @@ class Sources:
         return out
 
 
-def aligned(pictures: Pictures, indices: Indices, most: float, rng: np.random.Generator) -> Tensor:
-    """The recogniser's crops as a detector would align them, float32 (B, 3, 112, 112) in [0, 1].
-
-    Args:
-        pictures: a store within reach.
-        indices: int64 (B,) which.
-        most: largest error of the landmarks (sd), in eye distances.
-        rng: source of all chance.
-    """
-    landmarks: Floats = np.asarray(pictures.store.landmarks[indices])
-    landmarks = landmarks + errors_of(landmarks, most, rng)
-    matrices = similarities(landmarks, TEMPLATES[TEMPLATE] * SIZE)
-    return pictures.crops(indices, matrices, SIZE)[0]
-
-
 @torch.no_grad()
 def embedded(net: Embedder, pictures: Pictures, indices: Indices, version: int) -> Floats:
     """Embeddings of some pictures, float32 (R, 512); version 0 is unworn."""
@@ -119,12 +102,9 @@ def embedded(net: Embedder, pictures: Pictures, indices: Indices, version: int) 
     parts = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
     out = []
     for part in track(parts, f"embedding {pictures.store.name}, version {version}"):
-        crops = aligned(pictures, part, 0.035, rng)
-        if version:
-            wear = sample_wear(rng, len(part), crops.device, 0.7)
-            crops = wear(crops, wear.field(crops))
-        crops = (crops * 2.0 - 1.0).contiguous(memory_format=torch.channels_last)
-        out.append(net(crops).float().cpu().numpy())
+        crops = aligned(pictures, part, rng)
+        crops = worn(crops, rng) if version else crops
+        out.append(net(as_input(crops)).float().cpu().numpy())
     return np.concatenate(out)
 
 

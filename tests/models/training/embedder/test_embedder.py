@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models.training.embedder.evaluate import auc, scores
+from models.training.embedder.data import as_input, to_input, worn
+from models.training.embedder.evaluate import auc, nearest_share, scores
 from models.training.embedder.net import Embedder, folded
 
 
@@ -44,6 +45,25 @@ def test_auc_of_known_orders() -> None:
     assert auc(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1.0
     assert auc(np.array([0.0]), np.array([0.0])) == 0.5
     assert auc(np.array([0.0, 2.0]), np.array([1.0])) == 0.5
+
+
+def test_nearest_of_known_neighbours() -> None:
+    first = np.eye(4, dtype=np.float32)
+    second = first[[0, 1, 3, 2]]  # two are taken for each other
+    assert nearest_share(first, first) == 1.0
+    assert nearest_share(first, second) == 0.5
+
+
+def test_both_ways_to_the_input_agree() -> None:
+    crop = np.random.default_rng(1).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+    rgb = torch.from_numpy(crop[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 255.0
+    np.testing.assert_allclose(as_input(rgb)[0], to_input(crop), atol=1e-6)
+
+
+def test_most_views_are_worn_and_some_are_not() -> None:
+    crops = torch.rand(64, 3, 32, 32)
+    changed = (worn(crops, np.random.default_rng(2)) - crops).abs().amax(dim=(1, 2, 3)) > 1e-3
+    assert 0.5 < float(changed.float().mean()) < 0.95
 
 
 def test_scores_of_perfect_embeddings() -> None:
