@@ -19,7 +19,7 @@ from models.training.detector import evaluate as detector
 from models.training.embedder import evaluate as embedder
 from models.training.runs import LOGS, WEIGHTS
 from models.training.swapper import evaluate as swapper
-from models.training.swapper.export import model_name
+from models.training.swapper.files import model_name
 
 
 @dataclass(frozen=True, slots=True)

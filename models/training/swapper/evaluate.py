@@ -29,7 +29,7 @@ from models.training.on_device import eye_distances
 from models.training.pairs import CROPS
 from models.training.runs import CARDS, LOGS, WEIGHTS, data_folder
 from models.training.swapper.data import TEMPLATE, from_unit, to_unit
-from models.training.swapper.export import model_name
+from models.training.swapper.files import model_name
 from models.training.swapper.flicker import flicker, video
 from models.training.swapper.judged import Case, Places, Swap, held_out_cases
 from models.training.swapper.judged import exported as exported

@@ -9,7 +9,8 @@ import torch
 from rich.console import Console
 
 from models.training.export import export, write_card
-from models.training.runs import WEIGHTS, data_folder, load_checkpoint
+from models.training.runs import WEIGHTS, load_checkpoint
+from models.training.swapper.files import checkpoint, model_name
 from models.training.swapper.net import FAMILY, LENGTH, Swapper
 
 CARD = """\
@@ -50,16 +51,6 @@ normalise = true
 template = "arcface_128"
 size = {side}
 """
-
-
-def model_name(size: int) -> str:
-    """The name of the model for crops of a size: the card's and, with .onnx, the file's."""
-    return "ref_swapper" if size == 128 else f"ref_swapper_{size}"
-
-
-def checkpoint(size: int) -> Path:
-    """Where the trainer keeps what it has learnt for a size."""
-    return data_folder() / f"swapper-{size}.pt"
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from models.training.embedder.net import SIZE as EMBEDDER_SIZE
 from models.training.pairs import Store
 from models.training.runs import WEIGHTS
 from models.training.swapper.data import TEMPLATE, cut_pair, unit
-from models.training.swapper.export import model_name
+from models.training.swapper.files import model_name
 from models.training.swapper.net import Swapper
 
 Places = npt.NDArray[np.bool_]

@@ -33,7 +33,7 @@ from models.training.runs import (
 from models.training.stopping import Stop
 from models.training.swapper.batches import Batch, Batches
 from models.training.swapper.evaluate import measure, sheet
-from models.training.swapper.export import checkpoint
+from models.training.swapper.files import checkpoint
 from models.training.swapper.judged import of_network
 from models.training.swapper.looks import frozen_looks
 from models.training.swapper.losses import SwapLoss
