@@ -92,7 +92,7 @@ class Pictures:
             float32 (B, 3, size, size) RGB in [0, 1], and the face's mask (B, 1, size, size).
         """
         pictures, masks = self.take(indices)
-        grid = sampling_grid(matrices, size, self.store.side).to(self.device)
+        grid = sampling_grid(matrices, size, self.store.side, self.device)
         rgb = pictures.flip(3).permute(0, 3, 1, 2)
         both = torch.cat([rgb, masks[:, None]], dim=1).float().div_(255.0)
         cut = functional.grid_sample(both, grid, padding_mode="border", align_corners=True)
@@ -133,21 +133,24 @@ def errors_of(landmarks: Floats, most: float, rng: np.random.Generator) -> Float
     return errors.astype(np.float32)
 
 
-def sampling_grid(matrices: Floats, size: int, side: int) -> Tensor:
+def sampling_grid(matrices: Floats, size: int, side: int, device: torch.device) -> Tensor:
     """Where each pixel of a crop comes from, as `grid_sample` wants it: (B, size, size, 2).
+
+    It is made on the device: for a large batch it is more than the pictures that are cut.
 
     Args:
         matrices: float32 (B, 2, 3) similarities from picture to crop.
         size: side of the crop.
         side: side of the picture.
+        device: where it is made.
     """
     turn = matrices[:, 0, 0].astype(np.float64) + 1j * matrices[:, 1, 0]
     shift = matrices[:, 0, 2].astype(np.float64) + 1j * matrices[:, 1, 2]
     back = 1.0 / turn
-    ys, xs = np.mgrid[:size, :size].astype(np.float32)
-    wide, high = back.real.astype(np.float32), back.imag.astype(np.float32)
     start = -shift * back
-    x = wide[:, None, None] * xs - high[:, None, None] * ys + start.real[:, None, None]
-    y = high[:, None, None] * xs + wide[:, None, None] * ys + start.imag[:, None, None]
-    places = np.stack([x, y], axis=-1).astype(np.float32)
-    return torch.from_numpy(places / ((side - 1) / 2) - 1.0)
+    numbers = np.stack([back.real, back.imag, start.real, start.imag]).astype(np.float32)
+    wide, high, left, top = torch.from_numpy(numbers).to(device)[..., None, None]
+    steps = torch.arange(size, device=device, dtype=torch.float32)
+    ys, xs = steps[None, :, None], steps[None, None, :]
+    places = torch.stack([wide * xs - high * ys + left, high * xs + wide * ys + top], dim=-1)
+    return places / ((side - 1) / 2) - 1.0

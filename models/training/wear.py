@@ -34,6 +34,7 @@ _CHROMA[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
+_FROM_YCC = np.linalg.inv(_TO_YCC)
 _REACH = 5  # pixels that a blur reaches to each side
 
 
@@ -92,8 +93,7 @@ class Wear:
         luma = (out * _tensor(_TO_YCC[0], out)[:, None, None]).sum(1, keepdim=True)
         out = torch.lerp(out, luma.expand_as(out), each(self.grey))
         out = torch.where(each(self.blur > 0), blurred(out, self.blur), out)
-        if bool(self.shrunk.any()):
-            out = torch.where(each(self.shrunk), _through_less(out, self.part), out)
+        out = torch.where(each(self.shrunk), _through_less(out, self.part), out)
         out = (out + field).clamp(0.0, 1.0)
         return torch.where(each(self.quality > 0), compressed(out, self.quality), out)
 
@@ -149,7 +149,7 @@ def compressed(pictures: Tensor, quality: Tensor) -> Tensor:
     tables = (tables * percent[:, None, None, None, None, None]).round().clamp(1.0, 255.0)
     blocks = basis.T @ (torch.round(waves / tables) * tables) @ basis
     ycc = blocks.permute(0, 1, 2, 4, 3, 5).reshape(count, 3, height, width) + middle
-    rgb = torch.einsum("dc,bchw->bdhw", torch.linalg.inv(to_ycc), ycc)
+    rgb = torch.einsum("dc,bchw->bdhw", _tensor(_FROM_YCC, pictures), ycc)
     return (rgb / 255.0).clamp(0.0, 1.0)
 
 
