@@ -118,6 +118,11 @@ class Run:
         self.options, self.device = options, best_device(options.device)
         self.pictures = Pictures(Store("train", crop=options.size), self.device)
         self.known = self.pictures.ready
+        if len(self.known) == 0:
+            raise SystemExit(
+                f"nothing of the store 'train' is rendered at {options.size} pixels yet: "
+                "scripts/train pairs train"
+            )
         self.numbers = numbers_of(self.pictures.store, self.known)
         self.net = Looks(options.size, self.numbers.shape[1]).to(self.device)
         self.net = self.net.to(memory_format=torch.channels_last)
