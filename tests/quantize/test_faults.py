@@ -10,12 +10,10 @@ import errno
 import fcntl
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from edge.cli import main
 from edge.consent import canonical
 from edge.registry import sha256_of
 from quantize import measuring, way
+from tests.faults import disk_of
 from tests.quantize.cards import save, write_card
 from tests.quantize.graphs import reference_like
 from tests.scene import stage
@@ -84,17 +83,6 @@ def check_whole(kind: str, place: Path) -> None:
         model
     )
     assert not list((place / "out").glob(".*"))
-
-
-@contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def one_line(capsys: pytest.CaptureFixture[str], kind: str) -> str:

@@ -6,11 +6,8 @@ import datetime
 import errno
 import fcntl
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +22,13 @@ from edge.jobs.folder import swap_folder
 from edge.jobs.unfinished import remove_outlived
 from edge.provenance.verify import verify_file
 from tests.edge.jobs.test_video import write_video
+from tests.faults import disk_of
 from tests.scene import ARGUMENTS, Stage, stage, target, write
 
 
 @pytest.fixture
 def ready(edge_home: Path, tmp_path: Path) -> Stage:
     return stage(edge_home, tmp_path / "work")
-
-
-@contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def source_of(ready: Stage, kind: str) -> tuple[Path, Path]:
