@@ -7,6 +7,7 @@ same scenes, so that a swap's target and its ground truth are worn alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -92,10 +93,24 @@ class Wear:
         out = (out + each(self.lift)).clamp(0.0, 1.0)
         luma = (out * _tensor(_TO_YCC[0], out)[:, None, None]).sum(1, keepdim=True)
         out = torch.lerp(out, luma.expand_as(out), each(self.grey))
-        out = torch.where(each(self.blur > 0), blurred(out, self.blur), out)
-        out = torch.where(each(self.shrunk), _through_less(out, self.part), out)
+        out = _some(self.blur > 0, out, lambda some, at: blurred(some, self.blur[at]))
+        out = _some(self.shrunk, out, lambda some, _: _through_less(some, self.part))
         out = (out + field).clamp(0.0, 1.0)
-        return torch.where(each(self.quality > 0), compressed(out, self.quality), out)
+        return _some(self.quality > 0, out, lambda some, at: compressed(some, self.quality[at]))
+
+
+def _some(chosen: Tensor, pictures: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Change the chosen pictures alone, which are few: a CPU has no time for the others.
+
+    Args:
+        chosen: bool (B,).
+        pictures: float32 (B, 3, H, W); changed in place.
+        change: takes some pictures and their places in the batch, int64, and gives them changed.
+    """
+    at = chosen.nonzero().squeeze(1)
+    if len(at):
+        pictures[at] = change(pictures[at], at)
+    return pictures
 
 
 def _tensor(values: np.ndarray, like: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -82,14 +83,26 @@ def focus_map(size: int) -> Tensor:
     return torch.from_numpy(focus.astype(np.float32))[None, None]
 
 
+@lru_cache(maxsize=4)
+def _means_along(side: int, device: torch.device) -> Tensor:
+    """The matrix that takes the mean of 7 neighbours, fewer at the ends: float32 (side, side).
+
+    On a CPU two matrix products take a third of the time of a pooling layer.
+    """
+    places = torch.arange(side, device=device)
+    near = ((places[:, None] - places).abs() <= 3).float()
+    return near / near.sum(dim=1, keepdim=True)
+
+
 def structure(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity in windows of 7 pixels, float32 (N, 3, S, S); 1 where both are alike.
 
     Constants are those of Wang et al. 2004, for pictures in [0, 1].
     """
+    rows, columns = (_means_along(side, first.device) for side in first.shape[-2:])
 
     def mean(x: Tensor) -> Tensor:
-        return functional.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
+        return rows @ x @ columns.T
 
     one, two = mean(first), mean(second)
     spread = mean(first * first) - one * one + mean(second * second) - two * two
