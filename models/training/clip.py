@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from models.training.faces.background import background
+from models.training.faces.places import place
 from models.training.faces.render import Rendered, render_onto
 from models.training.faces.scene import Expression, Pose, sample_scene
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.training.faces.identity import Identity
     from models.training.faces.scene import Scene
 
-SOURCE = 2_000_029
+SOURCE = 2_000_112
 """Seed of the demo identity. Two million and up is used by no training."""
 
 VIDEO_PERSON = 2_000_107
@@ -30,7 +30,7 @@ VIDEO_PERSON = 2_000_107
 VIDEO_SIZE = (640, 360)
 VIDEO_RATE = 25
 VIDEO_SECONDS = 4
-_SCENE, _PLACE = 2_200_021, 2_100_021
+_SCENE, _PLACE = 2_200_021, 2_100_006
 
 
 def calm(seed: int, yaw: float = 18.0) -> Scene:
@@ -65,7 +65,7 @@ def _moment(scene: Scene, second: float) -> Scene:
 
 @lru_cache(maxsize=1)
 def _place() -> NDArray[np.uint8]:
-    return background(VIDEO_SIZE[1], VIDEO_SIZE[0], _PLACE)
+    return place(VIDEO_SIZE[1], VIDEO_SIZE[0], _PLACE)
 
 
 def drawn(person: Identity, number: int) -> Rendered:

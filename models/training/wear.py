@@ -93,13 +93,15 @@ class Wear:
         out = (out + each(self.lift)).clamp(0.0, 1.0)
         luma = (out * _tensor(_TO_YCC[0], out)[:, None, None]).sum(1, keepdim=True)
         out = torch.lerp(out, luma.expand_as(out), each(self.grey))
-        out = _some(self.blur > 0, out, lambda some, at: blurred(some, self.blur[at]))
-        out = _some(self.shrunk, out, lambda some, _: _through_less(some, self.part))
+        out = for_some(self.blur > 0, out, lambda some, at: blurred(some, self.blur[at]))
+        out = for_some(self.shrunk, out, lambda some, _: _through_less(some, self.part))
         out = (out + field).clamp(0.0, 1.0)
-        return _some(self.quality > 0, out, lambda some, at: compressed(some, self.quality[at]))
+        return for_some(self.quality > 0, out, lambda some, at: compressed(some, self.quality[at]))
 
 
-def _some(chosen: Tensor, pictures: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def for_some(
+    chosen: Tensor, pictures: Tensor, change: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
     """Change the chosen pictures alone, which are few: a CPU has no time for the others.
 
     Args:

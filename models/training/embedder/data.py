@@ -10,7 +10,7 @@ from models.training.crops import TEMPLATES, Floats, Pixels
 from models.training.embedder.net import SIZE
 from models.training.on_device import Pictures, errors_of, similarities
 from models.training.pairs import Indices
-from models.training.wear import covered, sample_wear, some_unworn
+from models.training.wear import covered, for_some, sample_wear, some_unworn
 
 TEMPLATE = "arcface_112_v2"
 _MOST_ERROR = 0.035  # of landmarks (sd), in eye distances
@@ -35,7 +35,7 @@ def aligned(pictures: Pictures, indices: Indices, rng: np.random.Generator) -> T
 def worn(crops: Tensor, rng: np.random.Generator) -> Tensor:
     """Crops as cameras and what stands before a face leave them; the argument stays as it is."""
     chosen = torch.from_numpy(rng.random(len(crops)) < _COVERED).to(crops.device)
-    crops = torch.where(chosen[:, None, None, None], covered(crops, rng), crops)
+    crops = for_some(chosen, crops.clone(), lambda some, _: covered(some, rng))
     unworn = torch.from_numpy(rng.random(len(crops)) >= _WORN).to(crops.device)
     wear = some_unworn(sample_wear(rng, len(crops), crops.device, 0.7), unworn)
     return wear(crops, wear.field(crops))

@@ -35,6 +35,7 @@ from models.training.stopping import Stop
 from models.training.traits import trait_table
 
 CHECKPOINT = "embedder.pt"
+_AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
 
 
@@ -124,7 +125,9 @@ class Run:
     def draw(self) -> tuple[Tensor, Tensor]:
         """Worn crops for the network, float32 (B, 3, 112, 112), and whose they are, int64 (B,)."""
         indices = self.rng.choice(self.pictures.ready, self.options.batch)
-        crops = worn(aligned(self.pictures, indices, self.rng), self.rng)
+        some = _AT_ONCE if self.device.type == "cpu" else len(indices)
+        parts = [indices[start : start + some] for start in range(0, len(indices), some)]
+        crops = torch.cat([worn(aligned(self.pictures, i, self.rng), self.rng) for i in parts])
         return as_input(crops), torch.from_numpy(self.faces[indices]).to(self.device)
 
     def learn(self, crops: Tensor, labels: Tensor) -> tuple[float, float] | None:

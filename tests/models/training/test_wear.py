@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models.training.wear import blurred, compressed, sample_wear, some_unworn
+from models.training.wear import blurred, compressed, for_some, sample_wear, some_unworn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,3 +86,23 @@ def test_two_frames_have_one_camera_and_noise_of_their_own() -> None:
     for place in range(2):
         if float(wear.noise[2 + place]) > 0:
             assert not torch.equal(field[2 + place], field[4 + place])
+
+
+@pytest.mark.parametrize("chosen", [(), (1,), (0, 1, 2)])
+def test_only_the_chosen_change(chosen: tuple[int, ...]) -> None:
+    pictures = torch.rand(3, 3, 8, 8)
+    before = pictures.clone()
+    where = torch.tensor([place in chosen for place in range(3)])
+    found = for_some(where, pictures, lambda some, at: some + at[:, None, None, None] + 1.0)
+    for place in range(3):
+        added = place + 1.0 if place in chosen else 0.0
+        torch.testing.assert_close(found[place], before[place] + added)
+
+
+def test_the_argument_stays_as_it_is() -> None:
+    pictures = torch.rand(64, 3, 16, 16)
+    before = pictures.clone()
+    wear = sample_wear(np.random.default_rng(5), 64, CPU, 1.0)
+    assert bool((wear.quality > 0).any() & (wear.blur > 0).any() & wear.shrunk.any())
+    assert not torch.equal(wear(pictures, wear.field(pictures)), before)
+    torch.testing.assert_close(pictures, before, rtol=0, atol=0)
