@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training.embedder.data import aligned, as_input, worn
 from models.training.embedder.evaluate import verification
 from models.training.embedder.net import LENGTH, Embedder
+from models.training.loop import run
 from models.training.on_device import Pictures, best_device
 from models.training.pairs import Store
 from models.training.runs import (
@@ -31,7 +31,6 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
-from models.training.stopping import Stop
 from models.training.traits import trait_table
 
 CHECKPOINT = "embedder.pt"
@@ -130,7 +129,15 @@ class Run:
         crops = torch.cat([worn(aligned(self.pictures, i, self.rng), self.rng) for i in parts])
         return as_input(crops), torch.from_numpy(self.faces[indices]).to(self.device)
 
-    def learn(self, crops: Tensor, labels: Tensor) -> tuple[float, float] | None:
+    def advance(self) -> dict[str, float]:
+        """Draw a batch and learn from it."""
+        return self.learn(*self.draw())
+
+    def refresh(self) -> None:
+        """Take in what has been rendered since."""
+        self.pictures.refresh()
+
+    def learn(self, crops: Tensor, labels: Tensor) -> dict[str, float]:
         """One step; returns the losses of classes and traits where they cost no waiting."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.clock.rate(self.step, self.options.rate)
@@ -149,47 +156,20 @@ class Run:
         self.average.update(self.net)
         self.step += 1
         if self.step % 10 and self.device.type == "cuda":
-            return None
-        return float(loss.item()), float(traits.item())
+            return {}
+        return {"loss": float(loss.item()), "traits": float(traits.item())}
 
-    def report(self, losses: list[tuple[float, float]], console: Console) -> None:
+    def report(self, losses: dict[str, float], console: Console) -> None:
         """Judge the averaged weights on some held-out people, and write a line of the log."""
         values: dict[str, Any] = {
             "step": self.step,
             "minutes": self.clock.spent() / 60,
             "pictures": len(self.pictures.ready),
-            "loss": float(np.mean([a for a, _ in losses])),
-            "traits": float(np.mean([b for _, b in losses])),
+            **losses,
             **verification(self.average.net, identities=80),
         }
         log_line("embedder", **values)
         console.print({k: round(v, 4) for k, v in values.items()})
-
-
-def train(options: argparse.Namespace) -> None:
-    """Train until the time or the steps are used up, or somebody stops it."""
-    torch.set_num_threads(options.threads)
-    run = Run(options)
-    losses: list[tuple[float, float]] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Stop() as stop, Progress(*columns) as progress:
-        bar = progress.add_task("", total=1.0)
-        while run.clock.progress(run.step) < 1.0 and not stop.asked:
-            found = run.learn(*run.draw())
-            if found is not None:
-                losses.append(found)
-            last = f"step {run.step}  loss {losses[-1][0]:.2f}" if losses else ""
-            progress.update(bar, completed=run.clock.progress(run.step), description=last)
-            if run.step % options.every == 0 and losses:
-                run.save()
-                run.report(losses, progress.console)
-                run.pictures.refresh()
-                losses.clear()
-    run.save()
-    if stop.asked:
-        Console().print(f"stopped at step {run.step}; the same command goes on")
-    else:
-        run.report(losses or [(float("nan"), float("nan"))], Console())
 
 
 def main() -> None:
@@ -203,7 +183,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=200, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="do not resume")
-    train(parser.parse_args())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    run(Run(options), options.every)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import Progress
+from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training.crops import TEMPLATES, Floats
+from models.training.loop import run
 from models.training.on_device import Pictures, best_device, errors_of, similarities
 from models.training.pairs import CROPS, Indices, Store, scene_of
 from models.training.runs import (
@@ -31,7 +32,6 @@ from models.training.runs import (
     seeded,
     take_up_state,
 )
-from models.training.stopping import Stop
 from models.training.swapper.data import TEMPLATE
 from models.training.traits import trait_table
 from models.training.wear import sample_wear
@@ -143,7 +143,15 @@ class Run:
         wear = sample_wear(self.rng, len(crops), self.device, 0.4)
         return wear(crops, wear.field(crops)).contiguous(memory_format=torch.channels_last)
 
-    def learn(self) -> float:
+    def refresh(self) -> None:
+        """Nothing: what is to be read was standardised over the pictures of the beginning."""
+
+    def report(self, losses: dict[str, float], console: Console) -> None:
+        """Write a line of the log."""
+        log_line("looks", size=self.options.size, step=self.step, **losses)
+        console.print(f"step {self.step}: error {losses['error']:.4f}")
+
+    def advance(self) -> dict[str, float]:
         """One step; returns the share of the numbers' variance that is not explained."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.clock.rate(self.step, self.options.rate, warm=50)
@@ -160,7 +168,9 @@ class Run:
         self.optimiser.step()
         self.average.update(self.net)
         self.step += 1
-        return float(((found.detach().float() - goal) ** 2).mean())
+        if self.step % 10 and self.device.type == "cuda":
+            return {}
+        return {"error": float(((found.detach().float() - goal) ** 2).mean())}
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -170,25 +180,6 @@ class Run:
         )  # fmt: skip
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train until the time or the steps are used up, or somebody stops it."""
-    torch.set_num_threads(options.threads)
-    run = Run(options)
-    errors: list[float] = []
-    with Stop() as stop, Progress() as progress:
-        bar = progress.add_task("looks", total=1.0)
-        while run.clock.progress(run.step) < 1.0 and not stop.asked:
-            errors.append(run.learn())
-            progress.update(
-                bar, completed=run.clock.progress(run.step), description=f"looks {errors[-1]:.3f}"
-            )
-            if run.step % options.every == 0:
-                log_line("looks", size=options.size, step=run.step, error=float(np.mean(errors)))
-                errors.clear()
-                run.save()
-    run.save()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, choices=CROPS, default=128)
@@ -196,11 +187,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
+    parser.add_argument("--every", type=int, default=250, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=2)
-    train(parser.parse_args())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    run(Run(options), options.every)
 
 
 if __name__ == "__main__":

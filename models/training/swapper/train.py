@@ -9,15 +9,14 @@ or else the shipped one.
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from models.training.loop import run
 from models.training.on_device import best_device
 from models.training.pairs import CROPS
 from models.training.runs import (
@@ -30,7 +29,6 @@ from models.training.runs import (
     seeded,
     take_up_state,
 )
-from models.training.stopping import Stop
 from models.training.swapper.batches import Batch, Batches
 from models.training.swapper.evaluate import measure, sheet
 from models.training.swapper.files import checkpoint
@@ -74,11 +72,6 @@ class Run:
             raise SystemExit(f"there is no {path}")
         start_from(self.net, state["average"])
 
-    @property
-    def progress(self) -> float:
-        """How much of the run is done, 0 to 1."""
-        return self.clock.progress(self.step)
-
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         keep_state(
@@ -90,6 +83,14 @@ class Run:
         """The next batch: most of it single swaps, the rest neighbouring frames."""
         sequences = max(1, round(self.options.batch * self.options.neighbours / 2))
         return self.batches.draw(self.options.batch - 2 * sequences, sequences, self.rng)
+
+    def advance(self) -> dict[str, float]:
+        """Draw a batch and learn from it."""
+        return self.learn(self.draw())
+
+    def refresh(self) -> None:
+        """Take in what has been rendered since."""
+        self.batches.refresh()
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step; returns the terms of the loss, or nothing where that was not asked for."""
@@ -113,7 +114,7 @@ class Run:
             return {}
         return {"loss": total.item(), **{k: v.item() for k, v in terms.items()}}
 
-    def report(self, losses: dict[str, list[float]], console: Console) -> None:
+    def report(self, losses: dict[str, float], console: Console) -> None:
         """Judge the averaged weights on some held-out pairs; write a log line and a sheet."""
         size = self.options.size
         swap = of_network(self.average.net)
@@ -123,39 +124,12 @@ class Run:
             "samples": self.step * self.options.batch,
             "minutes": self.clock.spent() / 60,
             "pictures": len(self.batches.still.ready),
-            **{k: float(np.mean(v)) for k, v in losses.items()},
+            **losses,
             **measure(swap, size, pairs=self.options.pairs),
         }
         log_line("swapper", **values)
         console.print({k: round(v, 4) for k, v in values.items()})
         sheet(swap, size, data_folder() / "sheets" / f"swapper-{size}.png")
-
-
-def train(options: argparse.Namespace) -> None:
-    """Train until the time or the steps are used up, or somebody stops it."""
-    torch.set_num_threads(options.threads)
-    run = Run(options)
-    losses: dict[str, list[float]] = defaultdict(list)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Stop() as stop, Progress(*columns) as progress:
-        bar = progress.add_task("", total=1.0)
-        while run.progress < 1.0 and not stop.asked:
-            for name, value in run.learn(run.draw()).items():
-                losses[name].append(value)
-            last = losses["loss"][-1] if losses["loss"] else float("nan")
-            progress.update(
-                bar, completed=run.progress, description=f"step {run.step}  loss {last:.3f}"
-            )
-            if run.step % options.every == 0:
-                run.save()
-                run.report(losses, progress.console)
-                run.batches.refresh()
-                losses.clear()
-    run.save()
-    if losses and not stop.asked:
-        run.report(losses, Console())
-    if stop.asked:
-        Console().print(f"stopped at step {run.step}; the same command goes on")
 
 
 def main() -> None:
@@ -173,7 +147,9 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="do not resume")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
-    train(parser.parse_args())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    run(Run(options), options.every)
 
 
 if __name__ == "__main__":
