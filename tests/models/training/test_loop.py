@@ -1,7 +1,5 @@
 """The loop of trainers: reports when it is time to, and leaves a checkpoint however it ends."""
 
-
-
 from __future__ import annotations
 
 import os
