@@ -5,10 +5,11 @@ scene and head and differ in the face part alone. To the embedder each picture i
 face part. To the swapper any two pictures of a group are a target and the exact ground truth of
 swapping the other's face in: K renderings give K * (K - 1) pairs.
 
-Run `scripts/train pairs train` (or `motion`: neighbouring frames; `photos`, `crowd`, `swaps`: the
-held-out sets; `targets`: single pictures for students); it goes on where it stopped. `--count`
-renders the beginning alone, which is balanced too. `--size 256` renders for crops of 256 pixels,
-into a store of their own. Trainers take what is there, and what comes while they run.
+Run `scripts/train pairs train` (or `people`: more of them, for the recogniser; `motion`:
+neighbouring frames; `photos`, `crowd`, `swaps`: the held-out sets; `targets`: single pictures for
+students); it goes on where it stopped. `--count` renders the beginning alone, which is balanced
+too. `--size 256` renders for crops of 256 pixels, into a store of their own. Trainers take what is
+there, and what comes while they run.
 """
 
 from __future__ import annotations
@@ -71,6 +72,17 @@ def train_plan(identities: int = 5000, passes: int = 16, group: int = 4) -> Plan
     return Plan(faces, faces[groups * group], groups, group)
 
 
+def people_plan(identities: int = 16_000, passes: int = 6, group: int = 4) -> Plan:
+    """Many more people for the recogniser alone, each seldom: it has to tell strangers apart.
+
+    They follow the people of the training plan in number, and stand in scenes of their own.
+    """
+    rng = np.random.default_rng(14)
+    faces = 5000 + np.concatenate([rng.permutation(identities) for _ in range(passes)])
+    groups = np.arange(len(faces)) // group
+    return Plan(faces, faces[groups * group], 500_000 + groups, group)
+
+
 def motion_plan(sequences: int = 8000, identities: int = 5000) -> Plan:
     """Neighbouring frames: two faces on one head, and both a frame later.
 
@@ -122,6 +134,7 @@ def targets_plan(count: int = 12_000) -> Plan:
 
 PLANS: dict[str, Callable[[], Plan]] = {
     "train": train_plan,
+    "people": people_plan,
     "motion": motion_plan,
     "photos": photos_plan,
     "crowd": crowd_plan,

@@ -1,13 +1,16 @@
 """Train the recogniser: CosFace over face parts, one-cycle by wall-clock, resumable.
 
 Run `scripts/train embedder.train --minutes 18`. It runs on a GPU where there is one, and learns
-from what `pairs` has rendered, also from what is rendered meanwhile. Ctrl-C stops it after a step;
-the same command goes on.
+from what `pairs` has rendered of the stores `train` and `people`, also from what is rendered
+meanwhile. Ctrl-C stops it after a step; the same command goes on. `--start-from` takes up what an
+earlier run of fewer people has learnt.
 """
 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,8 +37,23 @@ from models.training.runs import (
 from models.training.traits import trait_table
 
 CHECKPOINT = "embedder.pt"
+_AT_A_LOOK = 256  # pictures that go through a network at once where nothing is learnt
 _AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
+
+
+def stores(device: torch.device) -> list[Pictures]:
+    """What has been rendered for the recogniser: the swapper's people, and more where there are.
+
+    Raises:
+        FileNotFoundError: there is nothing yet.
+    """
+    found = [Pictures(Store("train"), device)]
+    with suppress(FileNotFoundError):
+        found.append(Pictures(Store("people"), device))
+    if not any(len(pictures.ready) for pictures in found):
+        raise FileNotFoundError("there are no pictures to learn from: scripts/train pairs train")
+    return found
 
 
 class CosFace(nn.Module):
@@ -77,10 +95,10 @@ class Run:
     def __init__(self, options: argparse.Namespace) -> None:
         seeded(options.seed)
         self.options, self.device = options, best_device(options.device)
-        self.pictures = Pictures(Store("train"), self.device)
-        self.faces = self.pictures.store.plan.faces
+        self.stores = stores(self.device)
+        people = max(int(pictures.store.plan.faces.max()) for pictures in self.stores) + 1
         self.net = Embedder().to(self.device, memory_format=torch.channels_last)
-        self.classes = CosFace(int(self.faces.max()) + 1).to(self.device)
+        self.classes = CosFace(people).to(self.device)
         self.traits = Traits(len(self.classes.centres)).to(self.device)
         self.average = Average(self.net, 0.998)
         self.optimiser = torch.optim.AdamW(
@@ -93,9 +111,29 @@ class Run:
         )
         self.step = 0
         self.path = data_folder() / CHECKPOINT
+        if options.start_from is not None:
+            self._start_from(options.start_from)
         used = 0.0 if options.fresh else self._resume()
         self.clock = Clock(options.minutes, options.steps, used)
         self.rng = np.random.default_rng((options.seed, 81, self.step))
+
+    def _start_from(self, path: Path) -> None:
+        """Take over a network, and let every person's centre begin at one of their pictures."""
+        state = load_checkpoint(path)
+        if state is None:
+            raise SystemExit(f"there is no {path}")
+        self.net.load_state_dict(state["average"])
+        self.traits.load_state_dict(state["traits"])
+        self.average = Average(self.net, 0.998)
+        self.net.eval()
+        for pictures in self.stores:
+            faces = pictures.store.plan.faces[pictures.ready]
+            known, first = np.unique(faces, return_index=True)
+            for start in range(0, len(known), _AT_A_LOOK):
+                places = pictures.ready[first[start : start + _AT_A_LOOK]]
+                crops = as_input(aligned(pictures, places, np.random.default_rng(start)))
+                with torch.no_grad():
+                    self.classes.centres[known[start : start + _AT_A_LOOK]] = self.net(crops)
 
     def _resume(self) -> float:
         state = load_checkpoint(self.path)
@@ -123,11 +161,17 @@ class Run:
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Worn crops for the network, float32 (B, 3, 112, 112), and whose they are, int64 (B,)."""
-        indices = self.rng.choice(self.pictures.ready, self.options.batch)
-        some = _AT_ONCE if self.device.type == "cpu" else len(indices)
-        parts = [indices[start : start + some] for start in range(0, len(indices), some)]
-        crops = torch.cat([worn(aligned(self.pictures, i, self.rng), self.rng) for i in parts])
-        return as_input(crops), torch.from_numpy(self.faces[indices]).to(self.device)
+        ready = np.array([len(pictures.ready) for pictures in self.stores])
+        counts = self.rng.multinomial(self.options.batch, ready / ready.sum())
+        crops, whose = [], []
+        for pictures, count in zip(self.stores, counts.tolist(), strict=True):
+            indices = self.rng.choice(pictures.ready, count)
+            some = _AT_ONCE if self.device.type == "cpu" else max(count, 1)
+            for start in range(0, count, some):
+                part = indices[start : start + some]
+                crops.append(worn(aligned(pictures, part, self.rng), self.rng))
+                whose.append(pictures.store.plan.faces[part])
+        return as_input(torch.cat(crops)), torch.from_numpy(np.concatenate(whose)).to(self.device)
 
     def advance(self) -> dict[str, float]:
         """Draw a batch and learn from it."""
@@ -135,7 +179,8 @@ class Run:
 
     def refresh(self) -> None:
         """Take in what has been rendered since."""
-        self.pictures.refresh()
+        for pictures in self.stores:
+            pictures.refresh()
 
     def learn(self, crops: Tensor, labels: Tensor) -> dict[str, float]:
         """One step; returns the losses of classes and traits where they cost no waiting."""
@@ -164,7 +209,7 @@ class Run:
         values: dict[str, Any] = {
             "step": self.step,
             "minutes": self.clock.spent() / 60,
-            "pictures": len(self.pictures.ready),
+            "pictures": sum(len(pictures.ready) for pictures in self.stores),
             **losses,
             **verification(self.average.net, identities=80),
         }
@@ -182,6 +227,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--every", type=int, default=200, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start-from", type=Path, help="checkpoint of a run of fewer people")
     parser.add_argument("--fresh", action="store_true", help="do not resume")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

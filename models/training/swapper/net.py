@@ -98,7 +98,7 @@ class Styled(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """Two styled convolutions and the way around them."""
+    """ReLU, two styled convolutions, and the way around them; what comes out has a sign."""
 
     def __init__(self, width: int, style: int) -> None:
         super().__init__()
@@ -107,8 +107,9 @@ class StyledBlock(nn.Module):
         self.second = Styled(width, width, style, start=0.3)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        x = functional.relu(x)
         y = functional.relu(self.first(x, style))
-        return functional.relu(x + self.second(y, style))
+        return x + self.second(y, style)
 
 
 class Swapper(nn.Module):
@@ -147,23 +148,26 @@ class Swapper(nn.Module):
         self.up = nn.ModuleDict(
             {high: plain(widths[low], widths[high]) for high, low in pairwise(self.sides)}
         )
+        # It begins with no change at all, and sees both signs: else a change that does harm is
+        # undone by switching the last features off, and behind a ReLU they never come back.
         self.head = plain(widths[finest], 16)
-        nn.init.normal_(self.head.weight, std=0.002)
+        nn.init.zeros_(self.head.weight)
 
     def change(self, target: Tensor, source: Tensor) -> Tensor:
         """What to add to R, G, B, and the mask before its sigmoid: (N, 3 + 1, S, S)."""
+        relu = functional.relu
         style = self.mapping(source)
-        x = functional.relu(self.stem(target))
+        x = self.stem(target)
         kept: dict[str, Tensor] = {}
         for side in self.sides:
             if side in self.down:
-                x = functional.relu(self.down[side](x))
+                x = self.down[side](x)
             if side in self.keep:
-                x = kept[side] = functional.relu(self.keep[side](x))
+                x = kept[side] = relu(self.keep[side](relu(x)))
         for side in reversed(self.sides):
             if side in self.up:
-                above = functional.interpolate(self.up[side](x), scale_factor=2.0, mode="nearest")
-                x = functional.relu(kept[side] + above)
+                above = self.up[side](relu(x))
+                x = kept[side] + functional.interpolate(above, scale_factor=2.0, mode="nearest")
             for block in self.blocks[side]:
                 x = block(x, style)
         out: Tensor = functional.pixel_shuffle(self.head(x), 2)

@@ -19,6 +19,7 @@ from models.training.pairs import (
     a_frame_later,
     close_up,
     motion_plan,
+    people_plan,
     photos_plan,
     picture_side,
     swaps_plan,
@@ -46,6 +47,16 @@ def test_each_pass_shows_each_identity_once() -> None:
     plan = train_plan(identities=40, passes=3)
     for part in plan.faces.reshape(3, 40):
         assert sorted(part.tolist()) == list(range(40))
+
+
+def test_the_recogniser_gets_people_of_its_own() -> None:
+    plan, train, motion = people_plan(), train_plan(), motion_plan()
+    assert plan.faces.min() == train.faces.max() + 1  # a number is a class: without a gap
+    assert plan.scenes.min() > max(train.scenes.max(), motion.scenes.max())
+    assert plan.scenes.max() < HELD_OUT
+    few = people_plan(identities=40, passes=3)
+    for part in few.faces.reshape(3, 40):
+        assert sorted(part.tolist()) == list(range(5000, 5040))
 
 
 def test_motion_shows_two_people_twice_in_scenes_of_their_own() -> None:

@@ -65,11 +65,24 @@ def test_size_and_work(size: int) -> None:
     assert baked_out >= 0.4 * parameters  # else a baked file is no 60 % of the whole
 
 
-def test_an_untrained_network_changes_next_to_nothing() -> None:
+def test_an_untrained_network_changes_nothing() -> None:
     target, source = inputs(128)
     with torch.no_grad():
         output, _ = Swapper(128)(target, source)
-    assert float((output - target).abs().mean()) < 0.05
+    torch.testing.assert_close(output, target, rtol=0, atol=1e-6)
+
+
+def test_what_the_head_sees_cannot_be_switched_off() -> None:
+    """Behind a ReLU all features were 0 for all crops after some 100 steps, for good."""
+    target, source = inputs(128)
+    net, seen = Swapper(128, TINY), []
+    net.head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        for conv in net.modules():
+            if isinstance(conv, torch.nn.Conv2d) and conv.bias is not None:
+                conv.bias -= 10.0
+        net(target, source)
+    assert bool((seen[0] < 0).any())
 
 
 @pytest.fixture(params=[None, TINY], ids=["whole", "tiny"])
@@ -88,7 +101,7 @@ def test_export_is_the_network(exported: tuple[Swapper, Path]) -> None:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     got = session.run(None, {"target": target.numpy(), "source": source.numpy()})
     for mine, theirs in zip(got, wanted, strict=True):
-        np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-4)
+        np.testing.assert_allclose(mine, theirs.numpy(), atol=5e-3)  # weights of 11 bits
 
 
 def test_export_keeps_the_rules_of_devices(exported: tuple[Swapper, Path]) -> None:
