@@ -9,6 +9,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SIZE = 112
 LENGTH = 512
+CHECKPOINT = "embedder.pt"
+"""The trained network's file in the data folder."""
 
 
 class Step(nn.Module):

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from models.training.embedder.data import aligned, as_input, worn
 from models.training.embedder.evaluate import verification
-from models.training.embedder.net import LENGTH, Embedder
+from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder
 from models.training.loop import run
 from models.training.on_device import Pictures, best_device
 from models.training.pairs import Store
@@ -36,7 +36,6 @@ from models.training.runs import (
 )
 from models.training.traits import trait_table
 
-CHECKPOINT = "embedder.pt"
 _AT_A_LOOK = 256  # pictures that go through a network at once where nothing is learnt
 _AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart

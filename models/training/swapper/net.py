@@ -201,3 +201,27 @@ def start_from(net: Swapper, other: dict[str, Tensor]) -> list[str]:
         fit = {k: v for k, v in fit.items() if not k.startswith(("stem", "head"))}
     net.load_state_dict({**own, **fit})
     return sorted(fit)
+
+
+@torch.no_grad()
+def begin_with_traits(net: Swapper, weight: Tensor, bias: Tensor) -> None:
+    """Let the mapping begin with what can be read of a face in an embedding.
+
+    Which mixtures of 512 numbers mean a wide nose takes a swapper thousands of steps to find; the
+    recogniser's trainer has found them. A trait becomes two numbers, one for each sign.
+
+    Args:
+        net: changed in place.
+        weight: float32 (T, 512), from a unit embedding times the root of its length to T traits.
+        bias: float32 (T,).
+
+    Raises:
+        ValueError: there are more traits than the mapping has room for.
+    """
+    first, count = net.mapping.first, len(bias)
+    if 2 * count > first.out_channels:
+        raise ValueError(f"{count} traits do not fit into {first.out_channels} numbers")
+    assert first.bias is not None
+    for sign, start in ((1.0, 0), (-1.0, count)):
+        first.weight[start : start + count] = sign * weight.reshape(count, LENGTH, 1, 1)
+        first.bias[start : start + count] = sign * bias

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from models.training.crops import Floats
 from models.training.embedder.data import aligned, as_input, worn
-from models.training.embedder.net import LENGTH, Embedder, folded
+from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder, folded
 from models.training.on_device import Pictures
 from models.training.pairs import Indices, Store
 from models.training.runs import WEIGHTS, data_folder, load_checkpoint
@@ -30,7 +30,7 @@ _MOST_PHOTOS = 4
 
 def frozen_embedder() -> Embedder:
     """The recogniser that was trained here, or else the shipped one; folded, without gradients."""
-    state = load_checkpoint(data_folder() / "embedder.pt")
+    state = load_checkpoint(data_folder() / CHECKPOINT)
     net = Embedder()
     if state is not None:
         net.load_state_dict(state["average"])

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from models.training.embedder.net import CHECKPOINT
 from models.training.loop import run
 from models.training.on_device import best_device
 from models.training.pairs import CROPS
@@ -35,7 +36,7 @@ from models.training.swapper.files import checkpoint
 from models.training.swapper.judged import of_network
 from models.training.swapper.looks import frozen_looks
 from models.training.swapper.losses import SwapLoss
-from models.training.swapper.net import Swapper, changed, start_from
+from models.training.swapper.net import Swapper, begin_with_traits, changed, start_from
 from models.training.swapper.sources import frozen_embedder
 
 _SHARE_ON_CPU = 0.5  # of a batch that the recogniser looks at
@@ -52,6 +53,7 @@ class Run:
         self.loss = SwapLoss(frozen_embedder(), frozen_looks(size), size, share).to(self.device)
         self.batches = Batches(size, self.device)
         self.net = Swapper(size)
+        self._begin_with_traits()
         if options.start_from is not None:
             self._start_from(options.start_from)
         self.net = self.net.to(self.device, memory_format=torch.channels_last)
@@ -65,6 +67,13 @@ class Run:
             self.step, used = take_up_state(self.path, self.net, self.average, self.optimiser)
         self.clock = Clock(options.minutes, options.steps, used)
         self.rng = np.random.default_rng((options.seed, 61, self.step))
+
+    def _begin_with_traits(self) -> None:
+        """A recogniser that was trained here has a reader of traits; the shipped one has none."""
+        state = load_checkpoint(data_folder() / CHECKPOINT)
+        if state is not None:
+            read = state["traits"]
+            begin_with_traits(self.net, read["read.weight"], read["read.bias"])
 
     def _start_from(self, path: Path) -> None:
         state = load_checkpoint(path)

@@ -14,7 +14,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxslim")
 
 from models.training.swapper.export import write
-from models.training.swapper.net import FAMILY, MOST_PARAMETERS, Shape, Swapper, start_from
+from models.training.swapper.net import (
+    FAMILY,
+    MOST_PARAMETERS,
+    Shape,
+    Swapper,
+    begin_with_traits,
+    start_from,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,6 +77,20 @@ def test_an_untrained_network_changes_nothing() -> None:
     with torch.no_grad():
         output, _ = Swapper(128)(target, source)
     torch.testing.assert_close(output, target, rtol=0, atol=1e-6)
+
+
+def test_the_mapping_can_begin_with_traits() -> None:
+    torch.manual_seed(3)
+    reader, source = torch.nn.Linear(512, 20), inputs(128)[1]
+    net = Swapper(128, TINY)
+    with torch.no_grad():
+        begin_with_traits(net, reader.weight, reader.bias)
+        wanted = reader(source * 512**0.5)
+        given = (source * net.mapping.scale).reshape(-1, 512, 1, 1)
+        found = torch.relu(net.mapping.first(given))[..., 0, 0]
+    torch.testing.assert_close(found[:, :20] - found[:, 20:40], wanted, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="do not fit"):
+        begin_with_traits(net, torch.zeros(400, 512), torch.zeros(400))
 
 
 def test_what_the_head_sees_cannot_be_switched_off() -> None:
