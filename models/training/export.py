@@ -42,28 +42,11 @@ def export(
     part.unlink()
     explicit_roi(model)
     device_depth_to_space(model)
-    shorten(model)
     model.producer_name, model.producer_version, model.doc_string = "edge-swap", "", ""
     model.graph.name = path.stem
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
     return model
-
-
-def shorten(model: onnx.ModelProto) -> None:
-    """Round weights to what half precision can say; they stay float32.
-
-    What they lose is less than any kernel rounds; FP16 then loses nothing more of them, and half
-    of their bytes are zero, so that clones and wheels carry little more than half. Biases, and
-    weights that half precision cannot hold, stay as they are.
-    """
-    for tensor in model.graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) < 2:
-            continue
-        value = numpy_helper.to_array(tensor)
-        if np.abs(value).max() <= np.finfo(np.float16).max:
-            short = value.astype(np.float16).astype(np.float32)
-            tensor.CopyFrom(numpy_helper.from_array(short, tensor.name))
 
 
 def explicit_roi(model: onnx.ModelProto) -> None:

@@ -36,6 +36,9 @@ from models.training.folders import rendered_folder
 CROPS = (128, 256)
 """Sides of the crops that stores are rendered for; pictures leave a margin around them."""
 
+PEOPLE = 5000
+"""Of the training plan, whom the swapper learns from too."""
+
 HELD_OUT = 1_000_000
 _AT_ONCE = 10  # pictures that a worker renders in one go: so long Ctrl-C waits
 Indices = npt.NDArray[np.int64]
@@ -60,7 +63,7 @@ class Plan:
     later: npt.NDArray[np.uint8] | None = None
 
 
-def train_plan(identities: int = 5000, passes: int = 16, group: int = 4) -> Plan:
+def train_plan(identities: int = PEOPLE, passes: int = 16, group: int = 4) -> Plan:
     """Each pass shows every identity once, so that any beginning of the store is balanced.
 
     The head is the first face's own in each group; the others wear it as a swap would put them.
@@ -78,12 +81,12 @@ def people_plan(identities: int = 16_000, passes: int = 6, group: int = 4) -> Pl
     They follow the people of the training plan in number, and stand in scenes of their own.
     """
     rng = np.random.default_rng(14)
-    faces = 5000 + np.concatenate([rng.permutation(identities) for _ in range(passes)])
+    faces = PEOPLE + np.concatenate([rng.permutation(identities) for _ in range(passes)])
     groups = np.arange(len(faces)) // group
     return Plan(faces, faces[groups * group], 500_000 + groups, group)
 
 
-def motion_plan(sequences: int = 8000, identities: int = 5000) -> Plan:
+def motion_plan(sequences: int = 8000, identities: int = PEOPLE) -> Plan:
     """Neighbouring frames: two faces on one head, and both a frame later.
 
     The people are those of the training plan, in scenes that no other plan has. Each group is

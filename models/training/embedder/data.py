@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from rich.progress import track
 from torch import Tensor
 
 from models.training.crops import TEMPLATES, Floats, Pixels
-from models.training.embedder.net import SIZE
+from models.training.embedder.net import SIZE, Embedder
 from models.training.on_device import Pictures, errors_of, similarities
 from models.training.pairs import Indices
 from models.training.wear import covered, for_some, sample_wear, some_unworn
@@ -16,6 +17,7 @@ TEMPLATE = "arcface_112_v2"
 _MOST_ERROR = 0.035  # of landmarks (sd), in eye distances
 _COVERED = 0.08
 _WORN = 0.75
+_BATCH = 256
 
 
 def to_input(crop: Pixels) -> Tensor:
@@ -44,3 +46,16 @@ def worn(crops: Tensor, rng: np.random.Generator) -> Tensor:
 def as_input(crops: Tensor) -> Tensor:
     """Crops in [0, 1] to what the network takes, in [-1, 1]."""
     return (crops * 2.0 - 1.0).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def embedded(net: Embedder, pictures: Pictures, indices: Indices, version: int) -> Floats:
+    """Embeddings of some pictures, float32 (R, 512); version 0 is unworn."""
+    rng = np.random.default_rng((version, 31, len(indices)))
+    parts = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
+    out = []
+    for part in track(parts, f"embedding {pictures.store.name}, version {version}"):
+        crops = aligned(pictures, part, rng)
+        crops = worn(crops, rng) if version else crops
+        out.append(net(as_input(crops)).float().cpu().numpy())
+    return np.concatenate(out)

@@ -19,7 +19,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.embedder.data import aligned, as_input, worn
+from models.training.embedder.data import aligned, as_input, embedded, worn
 from models.training.embedder.evaluate import verification
 from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder
 from models.training.loop import run
@@ -36,7 +36,6 @@ from models.training.runs import (
 )
 from models.training.traits import trait_table
 
-_AT_A_LOOK = 256  # pictures that go through a network at once where nothing is learnt
 _AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
 
@@ -128,11 +127,9 @@ class Run:
         for pictures in self.stores:
             faces = pictures.store.plan.faces[pictures.ready]
             known, first = np.unique(faces, return_index=True)
-            for start in range(0, len(known), _AT_A_LOOK):
-                places = pictures.ready[first[start : start + _AT_A_LOOK]]
-                crops = as_input(aligned(pictures, places, np.random.default_rng(start)))
-                with torch.no_grad():
-                    self.classes.centres[known[start : start + _AT_A_LOOK]] = self.net(crops)
+            found = embedded(self.net, pictures, pictures.ready[first], 0)
+            with torch.no_grad():
+                self.classes.centres[known] = torch.from_numpy(found).to(self.device)
 
     def _resume(self) -> float:
         state = load_checkpoint(self.path)

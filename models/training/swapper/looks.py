@@ -149,7 +149,7 @@ class Run:
     def report(self, losses: dict[str, float], console: Console) -> None:
         """Write a line of the log."""
         log_line("looks", size=self.options.size, step=self.step, **losses)
-        console.print(f"step {self.step}: error {losses['error']:.4f}")
+        console.print({"step": self.step, **{k: round(v, 4) for k, v in losses.items()}})
 
     def advance(self) -> dict[str, float]:
         """One step; returns the share of the numbers' variance that is not explained."""

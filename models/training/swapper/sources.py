@@ -12,10 +12,9 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from rich.progress import track
 
 from models.training.crops import Floats
-from models.training.embedder.data import aligned, as_input, worn
+from models.training.embedder.data import embedded
 from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder, folded
 from models.training.on_device import Pictures
 from models.training.pairs import Indices, Store
@@ -24,7 +23,6 @@ from models.training.runs import WEIGHTS, data_folder, load_checkpoint
 VERSIONS = 2
 """Of each picture: as it is, and worn."""
 
-_BATCH = 256
 _MOST_PHOTOS = 4
 
 
@@ -93,19 +91,6 @@ class Sources:
         mean = (self.bank[version, chosen] * taken[..., None]).sum(axis=1)
         out: Floats = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
         return out
-
-
-@torch.no_grad()
-def embedded(net: Embedder, pictures: Pictures, indices: Indices, version: int) -> Floats:
-    """Embeddings of some pictures, float32 (R, 512); version 0 is unworn."""
-    rng = np.random.default_rng((version, 31, len(indices)))
-    parts = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
-    out = []
-    for part in track(parts, f"embedding {pictures.store.name}, version {version}"):
-        crops = aligned(pictures, part, rng)
-        crops = worn(crops, rng) if version else crops
-        out.append(net(as_input(crops)).float().cpu().numpy())
-    return np.concatenate(out)
 
 
 def fingerprint(net: Embedder) -> str:

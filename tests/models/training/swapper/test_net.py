@@ -122,7 +122,7 @@ def test_export_is_the_network(exported: tuple[Swapper, Path]) -> None:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     got = session.run(None, {"target": target.numpy(), "source": source.numpy()})
     for mine, theirs in zip(got, wanted, strict=True):
-        np.testing.assert_allclose(mine, theirs.numpy(), atol=5e-3)  # weights of 11 bits
+        np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-4)
 
 
 def test_export_keeps_the_rules_of_devices(exported: tuple[Swapper, Path]) -> None:
