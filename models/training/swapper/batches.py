@@ -79,18 +79,27 @@ class Batches:
         self._chances = self._odds["train"].of(self.still.ready)
         self._sequence_chances = self._odds["motion"].of(self._sequences)
 
-    def draw(self, stills: int, sequences: int, rng: np.random.Generator) -> Batch:
-        """A batch of single swaps and of pairs of neighbouring frames."""
+    def draw(
+        self, stills: int, sequences: int, rng: np.random.Generator, ease: float = 0.0
+    ) -> Batch:
+        """A batch of single swaps and of pairs of neighbouring frames.
+
+        Args:
+            stills: single swaps.
+            sequences: pairs of neighbouring frames.
+            rng: source of all chance.
+            ease: 0 for pictures as a device sees them, up to 1 for clean and exactly aligned ones.
+        """
         first, second = self._stills(stills, rng)
         landmarks = np.asarray(self.still.store.landmarks[first])
-        landmarks = landmarks + errors_of(landmarks, _SPREAD, rng)
+        landmarks = landmarks + (1.0 - ease) * errors_of(landmarks, _SPREAD, rng)
         parts = [self._cut(self.still, first, second, landmarks)]
         faces = [self.still.store.plan.faces[second]]
         scenes = [second // self.still.store.plan.group]
         if sequences:
             first, second = self._neighbours(sequences, rng)
             own = np.asarray(self.motion.store.landmarks[first])
-            error = errors_of(own[:sequences], _SPREAD, rng)
+            error = (1.0 - ease) * errors_of(own[:sequences], _SPREAD, rng)
             tremble = _TREMBLE * eye_distances(own[sequences:])[:, None, None]
             moved = error + rng.standard_normal(error.shape) * tremble
             own = own + np.concatenate([error, moved])
@@ -98,7 +107,7 @@ class Batches:
             faces.append(self.motion.store.plan.faces[second])
             scenes.append(np.full(2 * sequences, -1))
         target, truth, face, region = (torch.cat(some) for some in zip(*parts, strict=True))
-        target, truth = self._worn(target, truth, sequences, rng)
+        target, truth = self._worn(target, truth, sequences, rng, ease)
         whose = np.concatenate(faces)
         source = self.sources.draw(whose, rng, np.concatenate(scenes))
         if sequences:  # one person is shown in both frames, from the same photos
@@ -133,11 +142,17 @@ class Batches:
         return target, truth, face, where_changed(target, truth, torch.maximum(own, face))
 
     def _worn(
-        self, target: Tensor, truth: Tensor, sequences: int, rng: np.random.Generator
+        self,
+        target: Tensor,
+        truth: Tensor,
+        sequences: int,
+        rng: np.random.Generator,
+        ease: float,
     ) -> tuple[Tensor, Tensor]:
         """Wear target and truth alike, and two frames of a video by the same camera."""
         wear = sample_wear(rng, len(target), self.device, 0.6)
-        unworn = torch.from_numpy(rng.random(len(target)) < UNWORN).to(self.device)
+        chance = UNWORN + (1.0 - UNWORN) * ease
+        unworn = torch.from_numpy(rng.random(len(target)) < chance).to(self.device)
         wear = some_unworn(wear, unworn).for_two_frames(sequences)
         field = wear.field(target)
         return wear(target, field), wear(truth, field)

@@ -49,9 +49,9 @@ class ToEmbedder(nn.Module):
 class Weights:
     """How much each term counts."""
 
+    square: float = 20.0
     colour: float = 4.0
-    edges: float = 6.0
-    coarse: float = 2.0
+    edges: float = 3.0
     structure: float = 0.5
     looks: float = 0.5
     features: float = 0.5
@@ -61,12 +61,26 @@ class Weights:
     flicker: float = 4.0
 
 
+_EARLY = ("square", "mask")
+"""Terms that a first, blurred attempt at the right face already lowers; the others take the
+untouched target for the better guess until a swap is nearly right."""
+
+
 def _mean_in(value: Tensor, weight: Tensor) -> Tensor:
     return (value * weight).sum() / (weight.sum() * value.shape[1] + 1e-6)
 
 
 def _edges(picture: Tensor) -> tuple[Tensor, Tensor]:
     return picture[..., :, 1:] - picture[..., :, :-1], picture[..., 1:, :] - picture[..., :-1, :]
+
+
+def _squares(error: Tensor, weight: Tensor) -> Tensor:
+    """Squared error at 1, 1/2, 1/4 and 1/8 of the size, the smaller ones counting for more."""
+    parts = [_mean_in(error.square(), weight)]
+    for scale in (2, 4, 8):
+        small = functional.avg_pool2d(error, scale)
+        parts.append(scale * _mean_in(small.square(), functional.avg_pool2d(weight, scale)))
+    return torch.stack(parts).sum()
 
 
 def focus_map(size: int) -> Tensor:
@@ -125,7 +139,8 @@ def _unlike(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
 class SwapLoss(nn.Module):
     """The terms of the loss, against the exact ground truth.
 
-    1. colour: absolute error of pixels, and on a quarter-size picture (coarse), in the face.
+    1. square: squared error at four scales; a blurred attempt at the right face already lowers it.
+       colour: absolute error of pixels.
     2. edges: on differences of neighbours, which keeps lids, lips and brows crisp; structure: what
        structural similarity lacks of 1.
     3. looks: features of a network that reads traits, gaze and expression, at three scales.
@@ -170,7 +185,7 @@ class SwapLoss(nn.Module):
             return self.looks.features(seen)[:3]
 
     def forward(
-        self, output: Tensor, mask_logits: Tensor, batch: Batch
+        self, output: Tensor, mask_logits: Tensor, batch: Batch, ease: float = 0.0
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss and its unweighted terms.
 
@@ -178,24 +193,26 @@ class SwapLoss(nn.Module):
             output: float32 (B, 3, S, S), not held to [0, 1]: what goes past is an error too.
             mask_logits: float32 (B, 1, S, S).
             batch: what the output was made of.
+            ease: 0 to 1, how much less those terms count that hold back a beginner; at 1 the looks
+                of networks are not even taken.
         """
         truth, region = batch.truth, batch.region
         weight = 0.1 + (region + batch.face) * self.focus
         error = output - truth
-        terms = {"colour": _mean_in(error.abs(), weight)}
-        small = functional.avg_pool2d(error, 4)
-        terms["coarse"] = _mean_in(small.abs(), functional.avg_pool2d(weight, 4))
+        terms = {"square": _squares(error, weight), "colour": _mean_in(error.abs(), weight)}
         across, down = _edges(error)
         terms["edges"] = _mean_in(across.abs(), weight[..., :, 1:]) + _mean_in(
             down.abs(), weight[..., 1:, :]
         )
         terms["structure"] = _mean_in(1.0 - structure(output, truth), batch.face * self.focus)
-        terms |= self._perceived(output.clamp(0.0, 1.0), batch)
+        if ease < 1.0:
+            terms |= self._perceived(output.clamp(0.0, 1.0), batch)
         terms["mask"] = functional.binary_cross_entropy_with_logits(mask_logits, region)
         if batch.neighbours:
             terms["flicker"] = self._flicker(error, batch)
-        total = torch.stack([getattr(self.weights, k) * v for k, v in terms.items()]).sum()
-        return total, terms
+        counts = {k: getattr(self.weights, k) for k in terms}
+        counts |= {k: (1.0 - ease) * v for k, v in counts.items() if k not in _EARLY}
+        return torch.stack([counts[k] * v for k, v in terms.items()]).sum(), terms
 
     def _perceived(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         some = max(1, round(self.share * (len(output) - 2 * batch.neighbours)))

@@ -48,6 +48,9 @@ FAMILY = {
     128: Shape((32, 64, 128), (2, 3, 3), 0.8),
     256: Shape((24, 32, 64, 128), (2, 2, 3, 3), 1.5),
 }
+_QUIET = 0.02
+"""How much gains and shifts differ from face to face at first: more is noise to be unlearnt."""
+
 STYLE = 288
 """Numbers that steer the decoder: as many as leave room below `MOST_PARAMETERS`."""
 
@@ -88,7 +91,7 @@ class Styled(nn.Module):
         self.gain = plain(style, outputs, 1)
         self.shift = plain(style, outputs, 1)
         for conv, middle in ((self.gain, start), (self.shift, 0.0)):
-            nn.init.normal_(conv.weight, std=0.2 / style**0.5)
+            nn.init.normal_(conv.weight, std=_QUIET / style**0.5)
             assert conv.bias is not None
             nn.init.constant_(conv.bias, middle)
 
@@ -152,6 +155,12 @@ class Swapper(nn.Module):
         # undone by switching the last features off, and behind a ReLU they never come back.
         self.head = plain(widths[finest], 16)
         nn.init.zeros_(self.head.weight)
+
+    def style_parameters(self) -> list[nn.Parameter]:
+        """The weights that an embedding becomes gains and shifts by; baking takes them out."""
+        styled = [m for m in self.modules() if isinstance(m, Styled)]
+        parts = [self.mapping, *(part for m in styled for part in (m.gain, m.shift))]
+        return [weight for part in parts for weight in part.parameters()]
 
     def change(self, target: Tensor, source: Tensor) -> Tensor:
         """What to add to R, G, B, and the mask before its sigmoid: (N, 3 + 1, S, S)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,12 +35,17 @@ from models.training.swapper.batches import Batch, Batches
 from models.training.swapper.evaluate import measure, sheet
 from models.training.swapper.files import checkpoint
 from models.training.swapper.judged import of_network
+from models.training.swapper.lessons import ease
 from models.training.swapper.looks import frozen_looks
 from models.training.swapper.losses import SwapLoss
 from models.training.swapper.net import Swapper, begin_with_traits, changed, start_from
 from models.training.swapper.sources import frozen_embedder
 
 _SHARE_ON_CPU = 0.5  # of a batch that the recogniser looks at
+
+_STYLE_PACE = 0.1
+"""Of the learning rate: a gain sums up hundreds of numbers of like size, so that at full pace each
+step would change it by a tenth, and what is learnt of one face undoes what was of another."""
 
 
 class Run:
@@ -59,7 +65,7 @@ class Run:
         self.net = self.net.to(self.device, memory_format=torch.channels_last)
         self.average = Average(self.net, 0.999)
         self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01
+            self._groups(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01
         )
         self.path = checkpoint(size)
         self.step, used = 0, 0.0
@@ -67,6 +73,13 @@ class Run:
             self.step, used = take_up_state(self.path, self.net, self.average, self.optimiser)
         self.clock = Clock(options.minutes, options.steps, used)
         self.rng = np.random.default_rng((options.seed, 61, self.step))
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Weights that learn at full pace, and those of the style at a part of it."""
+        style = self.net.style_parameters()
+        its = {id(p) for p in style}
+        rest = [p for p in self.net.parameters() if id(p) not in its]
+        return [{"params": rest, "pace": 1.0}, {"params": style, "pace": _STYLE_PACE}]
 
     def _begin_with_traits(self) -> None:
         """A recogniser that was trained here has a reader of traits; the shipped one has none."""
@@ -91,7 +104,12 @@ class Run:
     def draw(self) -> Batch:
         """The next batch: most of it single swaps, the rest neighbouring frames."""
         sequences = max(1, round(self.options.batch * self.options.neighbours / 2))
-        return self.batches.draw(self.options.batch - 2 * sequences, sequences, self.rng)
+        stills = self.options.batch - 2 * sequences
+        return self.batches.draw(stills, sequences, self.rng, self.ease())
+
+    def ease(self) -> float:
+        """How easy this step is, 1 to 0; what starts from the other size has had its lessons."""
+        return 0.0 if self.options.start_from else ease(self.step, self.options.lessons)
 
     def advance(self) -> dict[str, float]:
         """Draw a batch and learn from it."""
@@ -103,14 +121,15 @@ class Run:
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step; returns the terms of the loss, or nothing where that was not asked for."""
+        rate = self.clock.rate(self.step, self.options.rate)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.clock.rate(self.step, self.options.rate, warm=500)
+            group["lr"] = rate * group["pace"]
         target = batch.target.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             change = self.net.change(target, batch.source)
         change = change.float()
         output, _ = changed(batch.target, change)
-        total, terms = self.loss(output, change[:, 3:], batch)
+        total, terms = self.loss(output, change[:, 3:], batch, self.ease())
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -148,7 +167,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10_000_000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--neighbours", type=float, default=0.25, help="part of a batch")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--lessons", type=int, default=3000, help="steps that begin easy")
     parser.add_argument("--every", type=int, default=1000, help="steps between two reports")
     parser.add_argument("--pairs", type=int, default=60, help="held-out pairs in a report")
     parser.add_argument("--seed", type=int, default=2)

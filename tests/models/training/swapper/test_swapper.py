@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxslim")
+
+from torch.nn import functional
 
 from models.training.embedder.net import Embedder, folded
 from models.training.faces.identity import FACE_INDEX
@@ -28,7 +31,7 @@ from models.training.traits import trait_table
 
 def batch_of(truth: Any, neighbours: int = 1) -> Batch:
     ones = torch.ones(len(truth), 1, *truth.shape[-2:])
-    centre = torch.nn.functional.normalize(torch.randn(len(truth), 512), dim=1)
+    centre = functional.normalize(torch.randn(len(truth), 512), dim=1)
     return Batch(truth, truth, ones, ones, centre, centre, neighbours)
 
 
@@ -46,7 +49,7 @@ def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     assert float(best) < 0.01
     assert float(worse) > float(best) + 0.1
     assert set(terms) == {
-        "colour", "edges", "coarse", "structure", "looks", "features", "alike", "identity", "mask",
+        "square", "colour", "edges", "structure", "looks", "features", "alike", "identity", "mask",
         "flicker",
     }  # fmt: skip
 
@@ -70,6 +73,26 @@ def test_losses_reach_the_output(loss: SwapLoss) -> None:
     total.backward()
     assert torch.isfinite(output.grad).all()
     assert (output.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
+
+
+def test_a_blurred_attempt_beats_none_in_the_first_lesson_alone(loss: SwapLoss) -> None:
+    rng = torch.Generator().manual_seed(3)
+    still = batch_of(torch.full((1, 3, 128, 128), 0.5), 0)
+    truth = 0.5 + 0.1 * torch.randn(1, 3, 8, 8, generator=rng)
+    truth = functional.interpolate(truth, scale_factor=16.0)
+    still = replace(still, truth=truth + 0.05 * torch.randn(truth.shape, generator=rng))
+    logits = torch.zeros(1, 1, 128, 128)
+    _, of_none = loss(still.target, logits, still)
+    blurred = functional.avg_pool2d(truth, 9, 1, 4)
+    _, of_attempt = loss(blurred, logits, still)
+    assert of_attempt["square"] < 0.7 * of_none["square"]
+    none, attempt = (
+        [loss(output, logits, still, ease)[0] for ease in (0.0, 1.0)]
+        for output in (still.target, blurred)
+    )
+    # What the first lesson leaves out is what speaks for leaving the target alone.
+    assert none[0] - none[1] > 0
+    assert attempt[1] / none[1] < attempt[0] / none[0]
 
 
 def test_structure_is_that_of_the_literature() -> None:
