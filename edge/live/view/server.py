@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import EngineMissing, OutputError, UsageError
+from edge.live.view.door import Door, server_behind
 
 if TYPE_CHECKING:
     from edge.live.view.certificate import Tls
@@ -95,7 +96,7 @@ class ViewServer:
     """
 
     def __init__(
-        self, house: House, listen: Listen, taken: socket.socket, visits: Visits | None = None
+        self, house: House, listen: Listen, taken: Door, visits: Visits | None = None
     ) -> None:
         """Prepare; nothing is served yet.
 
@@ -141,7 +142,7 @@ class ViewServer:
             ssl_certfile=None if self.tls is None else str(self.tls.certificate),
             ssl_keyfile=None if self.tls is None else str(self.tls.key),
         )
-        self._server: Any = uvicorn.Server(config)
+        self._server: Any = server_behind(taken, config)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="live: page", daemon=True)
 
@@ -183,16 +184,14 @@ class ViewServer:
         return drawn.getvalue()
 
 
-def take_port(listen: Listen) -> socket.socket:
+def take_port(listen: Listen) -> Door:
     """Take the page's port, before anything else is begun that would have to be undone.
 
     Raises:
         OutputError: It is taken, or may not be listened on.
     """
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    # The protocol is named, or asyncio leaves Nagle's algorithm on, and every picture waits 40 ms
-    # for the acknowledgement of its own headers.
-    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made = Door(family)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((listen.host, listen.port))
