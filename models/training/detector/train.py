@@ -27,6 +27,7 @@ from models.training.detector.assign import grid
 from models.training.detector.data import Batch, stream
 from models.training.detector.losses import losses
 from models.training.detector.net import Detector, flat
+from models.training.precision import quick_autocast
 from models.training.runs import (
     Average,
     Clock,
@@ -50,7 +51,7 @@ def judged(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Run a batch and return its losses as scalars."""
     pictures, truth = batch
     height, width = pictures.shape[-2:]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with quick_autocast("cpu"):
         levels = net(pictures.float().div_(255))
     scores = torch.cat([flat(logits).float() for logits, _, _ in levels], 1).squeeze(-1)
     shapes = torch.cat([flat(torch.cat(level[1:], 1)).float() for level in levels], 1)

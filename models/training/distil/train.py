@@ -19,6 +19,7 @@ from models.training.distil.labels import Labels
 from models.training.distil.net import Student, composited
 from models.training.distil.teacher import Shown
 from models.training.pairs import Indices
+from models.training.precision import quick_autocast
 from models.training.runs import Average, Clock, keep_state, seeded, take_up_state
 
 CHECKPOINT = "student.pt"
@@ -128,7 +129,7 @@ class Run:
         shown = to_tensor(labels.shown[places])
         mask = torch.from_numpy(np.asarray(labels.masks[places]))[:, None].float().div_(255.0)
         self.net.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with quick_autocast("cpu"):
             logits = self.net.logits(target)
         loss = loss_of(target, logits.float(), shown, mask)
         self.optimiser.zero_grad(set_to_none=True)

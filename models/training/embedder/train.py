@@ -25,6 +25,7 @@ from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder
 from models.training.loop import run
 from models.training.on_device import Pictures, best_device
 from models.training.pairs import Store
+from models.training.precision import quick_autocast
 from models.training.runs import (
     Average,
     Clock,
@@ -185,7 +186,7 @@ class Run:
         # The margin comes in slowly: at full size from the start it only slows a cold network.
         margin = 0.25 * min(1.0, self.clock.progress(self.step) / 0.6)
         self.net.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with quick_autocast(self.device):
             embedding = self.net(crops)
         embedding = embedding.float()
         loss = self.classes(embedding, labels, margin)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from models.training.landmarker.data import stream
 from models.training.landmarker.net import Landmarker
+from models.training.precision import quick_autocast
 from models.training.runs import (
     Average,
     Clock,
@@ -65,7 +66,7 @@ def train(options: argparse.Namespace) -> None:
         for group in optimiser.param_groups:
             group["lr"] = options.rate * cosine(progress) * min(1.0, (step + 1) / 300)
         crops = pictures.float().div_(127.5).sub_(1.0).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with quick_autocast("cpu"):
             maps = net.body(crops)
         points = net.usual + 0.1 * net.points(maps.float().flatten(1))
         loss = distance(points, truth).mean()

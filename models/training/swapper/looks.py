@@ -22,6 +22,7 @@ from models.training.crops import TEMPLATES, Floats
 from models.training.loop import run
 from models.training.on_device import Pictures, best_device, errors_of, similarities
 from models.training.pairs import CROPS, Indices, Store, scene_of
+from models.training.precision import quick_autocast
 from models.training.runs import (
     Average,
     Clock,
@@ -159,7 +160,7 @@ class Run:
         goal = torch.from_numpy(self.numbers[places]).to(self.device)
         crops = self._crops(places)
         self.net.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with quick_autocast(self.device):
             found = self.net(crops)
         loss = functional.smooth_l1_loss(found.float(), goal)
         self.optimiser.zero_grad(set_to_none=True)

@@ -14,6 +14,7 @@ from models.training import crops
 from models.training.embedder.data import TEMPLATE as EMBEDDER_TEMPLATE
 from models.training.embedder.net import SIZE as EMBEDDER_SIZE
 from models.training.embedder.net import Embedder
+from models.training.precision import quick_autocast
 from models.training.swapper.batches import Batch
 from models.training.swapper.data import TEMPLATE
 from models.training.swapper.looks import Looks
@@ -175,12 +176,12 @@ class SwapLoss(nn.Module):
         self.register_buffer("focus", focus_map(size), persistent=False)
 
     def _seen(self, picture: Tensor) -> tuple[list[Tensor], Tensor]:
-        with torch.autocast(picture.device.type, dtype=torch.bfloat16):
+        with quick_autocast(picture.device):
             maps = self.embedder.features(self.cut(picture))
             return maps, self.embedder.head(maps[-1]).float()
 
     def _looked_at(self, picture: Tensor) -> list[Tensor]:
-        with torch.autocast(picture.device.type, dtype=torch.bfloat16):
+        with quick_autocast(picture.device):
             seen = picture.contiguous(memory_format=torch.channels_last)
             return self.looks.features(seen)[:3]
 

@@ -21,6 +21,7 @@ from models.training.embedder.net import CHECKPOINT
 from models.training.loop import run
 from models.training.on_device import best_device
 from models.training.pairs import CROPS
+from models.training.precision import quick_autocast
 from models.training.runs import (
     Average,
     Clock,
@@ -125,7 +126,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["pace"]
         target = batch.target.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with quick_autocast(self.device):
             change = self.net.change(target, batch.source)
         change = change.float()
         output, _ = changed(batch.target, change)

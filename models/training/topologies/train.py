@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training.pairs import Store
+from models.training.precision import quick_autocast
 from models.training.runs import (
     Average,
     Clock,
@@ -95,7 +96,7 @@ class Run:
             batch = halved(batch)
         for group in self.optimiser.param_groups:
             group["lr"] = self.clock.rate(self.step, self.options.rate, warm=30)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with quick_autocast("cpu"):
             outputs = swap_of(self.net, self.topology, batch)
         loss = loss_of(outputs, batch)
         self.optimiser.zero_grad(set_to_none=True)
