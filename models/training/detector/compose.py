@@ -265,19 +265,23 @@ def place(canvas: Canvas, wanted: float, sources: Sources, rng: Rng) -> None:
 def occlude(canvas: Canvas, sources: Sources, rng: Rng) -> None:
     """Put something before a part of a face, now and then."""
     for _, head in list(canvas.faces):
-        if rng.random() > 0.13:
+        if rng.random() > 0.17:
             continue
         side = max(6, int(head.size * rng.uniform(0.3, 0.9)))
         kind = rng.random()
-        if kind < 0.4 and sources.bank.stamps:
+        corner = head.box[:2] + rng.uniform(-0.5, 1.0, 2) * head.box[2:]
+        if kind < 0.2:
+            cutout = things.turned(things.bar(max(side, 12), rng), 3 * side, rng, 180)
+            middle = head.box[:2] + rng.uniform(0.1, 0.9, 2) * head.box[2:]
+            corner = middle - np.array(cutout.shape[1::-1]) / 2  # it goes right across
+        elif kind < 0.5 and sources.bank.stamps:
             stamps = sources.bank.stamps
             cutout = things.turned(stamps[rng.integers(len(stamps))], side, rng, 180)
-        elif kind < 0.75:
+        elif kind < 0.8:
             cutout = things.turned(things.limb(max(side, 12), rng), side, rng, 180)
         else:
             patch = things.one_background(sources.bank, max(side, 16), rng)
             cutout = np.dstack((patch, np.full(patch.shape[:2], 255, np.uint8)))
-        corner = head.box[:2] + rng.uniform(-0.5, 1.0, 2) * head.box[2:]
         left, top = int(corner[0]), int(corner[1])
         things.paste(canvas.picture, cutout, left, top)
         canvas.cover(np.ascontiguousarray(cutout[..., 3]), left, top)

@@ -195,6 +195,15 @@ def blob(side: int, rng: Rng) -> Picture:
     return out
 
 
+def bar(side: int, rng: Rng) -> Picture:
+    """Draw BGRA of a straight bar of one colour."""
+    length = 3 * side
+    out = np.empty((max(2, int(length * rng.uniform(0.03, 0.12))), length, 4), np.uint8)
+    out[..., :3] = np.clip(light_field(*out.shape[:2], rng) * np.array(colour(rng)), 0, 255)
+    out[..., 3] = 255
+    return out
+
+
 def limb(side: int, rng: Rng) -> Picture:
     """Draw BGRA of a few joined capsules of one colour: fingers, arms, legs, branches."""
     alpha = np.zeros((side, side), np.uint8)

@@ -4,6 +4,7 @@ Usage::
 
     python -m models.training.detector.train --minutes 60
     python -m models.training.detector.train --minutes 60 --restart 0.33    # another round
+    python -m models.training.detector.train --shipped --rate 1e-3    # from the shipped weights on
 
 The weights' average is what is exported; checkpoints lie with the training data, the log of losses
 in ``models/training/logs/detector.jsonl``.
@@ -15,6 +16,7 @@ import argparse
 import math
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -24,11 +26,12 @@ from torch import Tensor, nn
 from torch.multiprocessing import spawn
 
 from models.training.detector.assign import grid
-from models.training.detector.data import Batch, stream
+from models.training.detector.data import Batch, Canvases, stream
 from models.training.detector.losses import losses
 from models.training.detector.net import Detector, flat
 from models.training.precision import quick_autocast
 from models.training.runs import (
+    WEIGHTS,
     Average,
     Clock,
     data_folder,
@@ -37,9 +40,11 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
+from models.training.shipped import take_over
 
 PEAK_RATE = 3e-3
 REPORT = 50
+_TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
 
 
 def checkpoint_path() -> Path:
@@ -47,12 +52,23 @@ def checkpoint_path() -> Path:
     return data_folder() / "detector" / "checkpoint.pt"
 
 
+def as_input(pictures: Tensor) -> Tensor:
+    """Bring uint8 pictures to what the network takes."""
+    return pictures.float().div_(255)
+
+
+def begin_with_shipped(net: nn.Module, seed: int) -> None:
+    """Take over the weights of `ref_detector`, alike in every trainer."""
+    batches = (as_input(pictures) for pictures, _ in islice(Canvases(seed), _TO_MEASURE))
+    take_over(net, WEIGHTS / "ref_detector.onnx", batches, "net.")
+
+
 def judged(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Run a batch and return its losses as scalars."""
     pictures, truth = batch
     height, width = pictures.shape[-2:]
     with quick_autocast("cpu"):
-        levels = net(pictures.float().div_(255))
+        levels = net(as_input(pictures))
     scores = torch.cat([flat(logits).float() for logits, _, _ in levels], 1).squeeze(-1)
     shapes = torch.cat([flat(torch.cat(level[1:], 1)).float() for level in levels], 1)
     cells, strides = (torch.from_numpy(a) for a in grid(height, width))
@@ -64,7 +80,7 @@ def optimiser(net: nn.Module) -> torch.optim.AdamW:
     decayed = [p for p in net.parameters() if p.ndim > 1]
     free = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.02}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=PEAK_RATE)
+    return torch.optim.AdamW(groups)
 
 
 def shared(net: nn.Module, progress: float) -> float:
@@ -123,6 +139,8 @@ def train(rank: int, options: argparse.Namespace, meeting: str) -> None:
     step = saved["step"] if saved else 0
     seeded(options.seed)
     net = Detector().to(memory_format=torch.channels_last).train()
+    if options.shipped and not saved:
+        begin_with_shipped(net, options.seed)
     average, rule = Average(net, 0.9985), optimiser(net)
     if saved:
         net.load_state_dict(saved["net"])
@@ -138,7 +156,7 @@ def train(rank: int, options: argparse.Namespace, meeting: str) -> None:
     while progress < 1:
         batch = next(batches)
         for group in rule.param_groups:
-            group["lr"] = rate_at(progress, step)
+            group["lr"] = options.rate * rate_at(progress, step)
         parts = judged(net, batch)
         rule.zero_grad(set_to_none=True)
         parts["loss"].backward()
@@ -158,9 +176,9 @@ def train(rank: int, options: argparse.Namespace, meeting: str) -> None:
 
 
 def rate_at(progress: float, step: int) -> float:
-    """Return the learning rate: a short warm-up, then half a cosine down to a hundredth."""
+    """Return the learning rate's part of its peak: a short warm-up, then half a cosine."""
     curve = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
-    return PEAK_RATE * curve * min(1.0, (step + 1) / 200)
+    return curve * min(1.0, (step + 1) / 200)
 
 
 def keep(
@@ -182,6 +200,11 @@ def main() -> None:
     parser.add_argument("--trainers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--workers", type=int, default=1, help="data processes of each trainer")
     parser.add_argument("--fresh", action="store_true", help="ignore the checkpoint")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE, help="the highest learning rate")
+    parser.add_argument(
+        "--shipped", action="store_true",
+        help="begin with the shipped weights where there is no checkpoint",
+    )  # fmt: skip
     parser.add_argument(
         "--restart", type=float, metavar="SHARE",
         help="keep the weights, but set the schedule back to this share of the run, 0..1",

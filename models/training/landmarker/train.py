@@ -1,22 +1,24 @@
 """Train the landmarker, resumable, by wall-clock.
 
 Run `python -m models.training.landmarker.train --minutes 40`. It needs the detector's pool and
-photographs, and the store of pairs.
+photographs, and the store of pairs. `--shipped` begins with the shipped weights.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import islice
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from models.training.landmarker.data import stream
+from models.training.landmarker.data import Crops, stream
 from models.training.landmarker.net import Landmarker
 from models.training.precision import quick_autocast
 from models.training.runs import (
+    WEIGHTS,
     Average,
     Clock,
     cosine,
@@ -26,7 +28,9 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
+from models.training.shipped import take_over
 
+_TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
 CHECKPOINT = "landmarker.pt"
 console = Console()
 
@@ -41,15 +45,30 @@ def distance(points: Tensor, truth: Tensor) -> Tensor:
     return (points.view(-1, 5, 2) - truth).norm(dim=2).mean(dim=1) / eyes
 
 
+def as_input(pictures: Tensor) -> Tensor:
+    """Bring uint8 crops to what the network takes, in [-1, 1]."""
+    crops = pictures.float().div_(127.5).sub_(1.0)
+    return crops.contiguous(memory_format=torch.channels_last)
+
+
+def begin_with_shipped(net: Landmarker, options: argparse.Namespace) -> None:
+    """Take over the weights of `ref_landmarker`."""
+    batches = islice(Crops(options.seed, options.batch), _TO_MEASURE)
+    crops = (as_input(pictures) for pictures, _ in batches)
+    take_over(net, WEIGHTS / "ref_landmarker.onnx", crops)
+
+
 def train(options: argparse.Namespace) -> None:
     """Train until the time is used."""
     seeded(options.seed)
-    torch.set_num_threads(options.threads)
     net = Landmarker().to(memory_format=torch.channels_last)
-    average = Average(net, 0.999)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=0.02)
     path, step, used = data_folder() / CHECKPOINT, 0, 0.0
     state = None if options.fresh else load_checkpoint(path)
+    if options.shipped and state is None:
+        begin_with_shipped(net, options)
+    torch.set_num_threads(options.threads)
+    average = Average(net, 0.999)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=0.02)
     if state is not None:
         net.load_state_dict(state["net"])
         average.net.load_state_dict(state["average"])
@@ -65,9 +84,8 @@ def train(options: argparse.Namespace) -> None:
             break
         for group in optimiser.param_groups:
             group["lr"] = options.rate * cosine(progress) * min(1.0, (step + 1) / 300)
-        crops = pictures.float().div_(127.5).sub_(1.0).contiguous(memory_format=torch.channels_last)
         with quick_autocast("cpu"):
-            maps = net.body(crops)
+            maps = net.body(as_input(pictures))
         points = net.usual + 0.1 * net.points(maps.float().flatten(1))
         loss = distance(points, truth).mean()
         optimiser.zero_grad(set_to_none=True)
@@ -108,6 +126,10 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=200, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--fresh", action="store_true", help="do not resume")
+    parser.add_argument(
+        "--shipped", action="store_true",
+        help="begin with the shipped weights where there is no checkpoint",
+    )  # fmt: skip
     train(parser.parse_args())
 
 
