@@ -1,7 +1,8 @@
 """How the reference models treat different people: by skin tone, sex, age and build.
 
 Run `scripts/train fairness`: it renders what is missing of the held-out people, measures the
-exported files, prints a table for each model and writes `logs/fairness_metrics.json`.
+exported files, prints a table for each model and writes `logs/fairness_metrics.json`. `--only`
+measures one model anew and leaves the others' figures as they are.
 
 The people are rendered, and what tells them apart is what the renderer was told: its melanin, and
 not a photograph's. The tables say whether training favoured a group among faces of nobody; nothing
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -40,6 +42,9 @@ from models.training.swapper import evaluate as swapper
 
 FIRST = HELD_OUT + 400_000
 """Seed of the first person that the detector is measured on; no other set has them."""
+
+MODELS = ("ref_detector", "ref_embedder", "ref_swapper")
+"""The detector is measured with its landmarker."""
 
 FRAME = 320
 SMALLEST, LARGEST = 24.0, 200.0  # forehead to chin, in pixels of the frame
@@ -292,24 +297,35 @@ def as_json(rows: list[Row]) -> list[dict[str, object]]:
     ]
 
 
+def rows_of(model: str, options: argparse.Namespace) -> list[Row]:
+    """Measure one of `MODELS`; what it needs of the held-out pictures is rendered first."""
+    if model == "ref_detector":
+        return detector_rows(options.people, options.workers)
+    for store in ("photos", "swaps"):
+        pairs.fill(store, options.workers)
+    return (embedder_rows if model == "ref_embedder" else swapper_rows)(options.count)
+
+
+def write(path: Path, found: dict[str, list[Row]]) -> None:
+    """Put the figures of some models into the log, beside those of others."""
+    log = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    log |= {name: as_json(rows) for name, rows in found.items()}
+    path.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=1200, help="for the detector")
     parser.add_argument("--count", type=int, default=240, help="held-out identities and pairs")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", choices=MODELS, help="measure this model alone")
     options = parser.parse_args()
-    for store in ("photos", "swaps"):
-        pairs.fill(store, options.workers)
-    found = {
-        "ref_detector with ref_landmarker": detector_rows(options.people, options.workers),
-        "ref_embedder": embedder_rows(options.count),
-        "ref_swapper": swapper_rows(options.count),
-    }
+    models = MODELS if options.only is None else (options.only,)
+    found = {name: rows_of(name, options) for name in models}
     console = Console(width=160)
     for name, rows in found.items():
         console.print(f"\n{name}\n\n{markdown(rows)}", soft_wrap=True, markup=False)
-    log = {name: as_json(rows) for name, rows in found.items()}
-    (LOGS / "fairness_metrics.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    write(LOGS / "fairness_metrics.json", found)
 
 
 if __name__ == "__main__":

@@ -27,19 +27,30 @@ from edge.backends import open_session
 from edge.cards import load_card
 from edge.faces.detect import Detector as Runtime
 from edge.faces.landmarks import Landmarker
-from models.training.detector import augment, held, things
-from models.training.detector.compose import Canvas, Sources, compose, warped
+from models.training.detector import held
+from models.training.detector.compose import Sources, compose
 from models.training.detector.data import sources
 from models.training.detector.decode import Found
 from models.training.detector.export import write_card
+from models.training.detector.held import backdrops, objects, portrait
+from models.training.detector.jitter import jitter
 from models.training.detector.net import Detector, multiply_adds, parameters
 from models.training.runs import CARDS, LOGS, WEIGHTS
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 LOWEST = 0.05
-# So many held-out heads serve to pick the threshold; the table is made with the others.
-PICKING = 100
+PORTRAITS = 1200
+
+BARS = {
+    "recall_32_up": (0.995, 1.0),
+    "recall_20_32": (0.95, 1.0),
+    "landmark_error_32_up": (0.0, 0.04),
+    "false_faces_per_300_things": (0.0, 1.0),
+    "jitter": (0.0, 0.005),
+}
+"""Of the second edition: the least and the most that a figure may be."""
+
 THRESHOLDS = np.round(np.arange(0.2, 0.9, 0.02), 2)
 ASTRONAUT = np.array([[203, 104], [248, 104], [224, 128], [204, 143], [243, 144]], np.float32)
 
@@ -114,36 +125,6 @@ def judge(found: Found, boxes: Floats, points: Floats) -> list[Judged]:
     return judged
 
 
-def portrait(made_of: Sources, number: int, picking: bool) -> tuple[Picture, Floats, Floats, int]:
-    """Place a held-out head on a held-out photograph; sizes from 20 to 300 pixels.
-
-    Args:
-        made_of: the held-out half.
-        number: which portrait.
-        picking: whether it serves to pick the threshold, and not for the table.
-
-    Returns:
-        Picture uint8 (512, 512, 3) BGR, box (1, 4), points (1, 5, 2), number of the identity.
-    """
-    rng = np.random.default_rng((23, number, picking))
-    wanted = float(np.exp(rng.uniform(np.log(20), np.log(300))))
-    photos = made_of.bank.photos
-    canvas = Canvas(np.array(things.crop(photos[rng.integers(len(photos))], 512, rng)))
-    pool = made_of.large if wanted > 130 else made_of.heads
-    identity = number % PICKING if picking else PICKING + number % (len(pool) - PICKING)
-    head = warped(pool[identity], wanted, rng, 12.0)
-    centre = head.box[:2] + head.box[2:] / 2
-    left, top = (rng.uniform(wanted * 0.6, 512 - wanted * 0.6, 2) - centre).astype(int)
-    canvas.add(head, int(left), int(top), True)
-    picture = canvas.picture
-    for chance, change in ((0.3, augment.tone), (0.2, augment.blur), (0.2, augment.noise)):
-        if rng.random() < chance:
-            picture = change(picture, rng)
-    picture = augment.jpeg(picture, rng) if rng.random() < 0.5 else picture
-    truth = canvas.faces[0][1]
-    return picture, truth.box[None], truth.points[None], identity
-
-
 def on_portraits(
     runner: Looker, made_of: Sources, count: int, picking: bool
 ) -> tuple[list[Judged], int]:
@@ -164,29 +145,6 @@ def on_canvases(runner: Looker, made_of: Sources, count: int) -> list[Judged]:
         found = runner.detect(sample.picture, LOWEST)
         judged += judge(found, sample.boxes, sample.points)
     return judged
-
-
-def objects(made_of: Sources, half: int) -> list[Picture]:
-    """Put every second held-out object on a plain or a photographed ground."""
-    pictures = []
-    for number, stamp in enumerate(made_of.bank.stamps[half::2]):
-        rng = np.random.default_rng((29, number))
-        ground = np.full((320, 320, 3), things.colour(rng), np.uint8)
-        if number % 2:
-            photos = made_of.bank.photos
-            ground = np.array(things.crop(photos[rng.integers(len(photos))], 320, rng))
-        cutout = things.turned(stamp, float(rng.uniform(100, 280)), rng, 15)
-        corner = (320 - np.array(cutout.shape[:2])) // 2
-        things.paste(ground, cutout, int(corner[1]), int(corner[0]))
-        pictures.append(ground)
-    return pictures
-
-
-def backdrops(count: int, first: int) -> list[Picture]:
-    """Draw procedural backgrounds of held-out seeds."""
-    from models.training.faces.background import background
-
-    return [np.asarray(background(480, 640, first + i)) for i in range(count)]
 
 
 def false_scores(runner: Looker, pictures: list[Picture]) -> list[float]:
@@ -235,17 +193,18 @@ def astronaut(runner: Looker, threshold: float) -> dict[str, Any]:
 
 
 def pick(runner: Looker, made_of: Sources) -> float:
-    """Choose the threshold on one half: false faces at most 0.5 in 100, recall as high as can be.
+    """Choose the threshold on one half: a false face in 400 pictures, recall as high as can be.
 
-    Where no threshold keeps both bars, the one that comes nearest is taken.
+    Where no threshold keeps all bars, the one that comes nearest is taken.
     """
-    judged, _ = on_portraits(runner, made_of, 300, picking=True)
+    judged, _ = on_portraits(runner, made_of, PORTRAITS // 2, picking=True)
     pictures = made_of.bank.photos[0::2] + objects(made_of, 0) + backdrops(100, 1_500_000)
     scores = false_scores(runner, pictures)
     best, chosen = -np.inf, 0.5
     for threshold in THRESHOLDS:
         wrong = per_hundred(scores, len(pictures), threshold)
-        worth = min(recall(judged, 32, 1e9, threshold), 0.992) - 0.02 * max(0.0, wrong - 0.5)
+        large, small = recall(judged, 32, 1e9, threshold), recall(judged, 20, 32, threshold)
+        worth = min(large, 0.998) + 0.2 * min(small, 0.97) - 0.05 * max(0.0, wrong - 0.25)
         # Between equals the highest threshold is the safest on pictures of another kind.
         if worth >= best:
             best, chosen = worth, float(threshold)
@@ -254,7 +213,7 @@ def pick(runner: Looker, made_of: Sources) -> float:
 
 def measure(runner: Looker, made_of: Sources, threshold: float) -> dict[str, Any]:
     """Fill the table's numbers."""
-    judged, identities = on_portraits(runner, made_of, 600, picking=False)
+    judged, identities = on_portraits(runner, made_of, PORTRAITS, picking=False)
     hard = on_canvases(runner, made_of, 300)
     photos, things_ = made_of.bank.photos[1::2], objects(made_of, 1)
     drawn = backdrops(200, 1_600_000)
@@ -279,7 +238,12 @@ def measure(runner: Looker, made_of: Sources, threshold: float) -> dict[str, Any
         result[f"false_faces_per_100_{name}"] = per_hundred(found, count, threshold)
         result[f"pictures_{name}"] = count
     both = scores["photographs"][0] + scores["objects"][0]
-    result["false_faces_per_100_things"] = per_hundred(both, len(photos + things_), threshold)
+    wrong = per_hundred(both, len(photos + things_), threshold)
+    result["pictures_things"], result["false_faces_per_300_things"] = (
+        len(photos + things_),
+        3 * wrong,
+    )
+    result |= jitter(runner.detector)
     result["astronaut"] = astronaut(runner, threshold)
     result["parameters"] = parameters(net)
     result["gmac_320"] = multiply_adds(net, 320, 320) / 1e9
@@ -287,15 +251,14 @@ def measure(runner: Looker, made_of: Sources, threshold: float) -> dict[str, Any
 
 
 def bars(result: dict[str, Any]) -> dict[str, tuple[str, bool]]:
-    """Return the bars of the first edition: what is asked for, and whether it is reached."""
+    """Return what is asked for of each figure that has a bar, and whether it is reached."""
     photograph = result["astronaut"]
     alone = photograph["faces"] == 1 and photograph.get("worst_landmark", 1.0) <= 0.15
-    return {
-        "recall_32_up": (">= 0.98", result["recall_32_up"] >= 0.98),
-        "landmark_error_32_up": ("<= 0.06", result["landmark_error_32_up"] <= 0.06),
-        "false_faces_per_100_things": ("<= 1", result["false_faces_per_100_things"] <= 1),
-        "astronaut": ("one face, landmarks <= 0.15", alone),
-    }
+    asked = {"astronaut": ("one face, landmarks <= 0.15", alone)}
+    for name, (least, most) in BARS.items():
+        text = f">= {least:g}" if least else f"<= {most:g}"
+        asked[name] = (text, least <= result[name] <= most)
+    return asked
 
 
 def judged_model(model: Path, threshold: float | None, picking: bool) -> bool:

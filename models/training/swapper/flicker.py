@@ -1,7 +1,7 @@
 """Does a swapped video flicker? The sample video is drawn, so the truth of every frame is known.
 
-The crops are those of the runtime: its detector follows the face from frame to frame, and trembles
-as it does on a device.
+The crops are those of the runtime: the face is followed from frame to frame and held steady, and
+trembles as much as it does on a device.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from rich.progress import track
 
 from edge.faces.detect import VIDEO_PASSES
 from edge.faces.follow import Follower
+from edge.faces.track import Steady
 from models.training.clip import SOURCE, VIDEO_PERSON, VIDEO_RATE, VIDEO_SECONDS, calm, drawn
 from models.training.crops import Floats, Pixels, crop_matrix, warp
 from models.training.detector.evaluate import Looker
@@ -45,11 +46,11 @@ def source() -> Floats:
 def _frames(size: int, count: int) -> Iterator[Frame]:
     detector = Looker(WEIGHTS / "ref_detector.onnx").detector
     follower = Follower(lambda frame: detector.detect(frame, passes=VIDEO_PASSES), detector.near)
-    person = sample_identity(VIDEO_PERSON)
+    steady, person = Steady(), sample_identity(VIDEO_PERSON)
     shown = swapped(person, sample_identity(SOURCE))
     for number in track(range(count), "video"):
         before, after = drawn(person, number), drawn(shown, number)
-        faces = follower.update(before.picture)
+        faces = steady.update(follower.update(before.picture))
         if faces:
             matrix = crop_matrix(faces[0].landmarks, TEMPLATE, size)
             mask = np.maximum(before.mask, after.mask)

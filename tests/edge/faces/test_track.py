@@ -44,6 +44,26 @@ def test_a_slow_drift_lags_by_a_part_of_a_pixel() -> None:
     assert 59 * step - shown.box[0] <= step / LEAST
 
 
+@pytest.mark.parametrize("pace", [0.5, 1.0, 2.0])
+def test_a_head_that_turns_steadily_trembles_less_and_does_not_lag(pace: float) -> None:
+    steady, raw, seen = Steady(), [], []
+    for number in range(80):
+        now = face(x=number * pace, wobble=0.4, seed=number)
+        raw.append(now.landmarks - (number * pace, 0))
+        seen.append(steady.update([now])[0].landmarks - (number * pace, 0))
+    assert np.diff(seen[40:], axis=0).std() < 0.6 * np.diff(raw[40:], axis=0).std()
+    np.testing.assert_allclose(np.mean(seen[40:], axis=0), POINTS, atol=0.25)
+
+
+def test_a_head_that_stops_is_not_thrown_on() -> None:
+    steady, stop = Steady(), 30
+    for number in range(60):
+        (shown,) = steady.update([face(x=2.0 * min(number, stop))])
+        past = float(shown.landmarks[0, 0] - POINTS[0, 0]) - 2.0 * stop
+        assert past < 0.05 * EYES
+    assert abs(past) < 0.01 * EYES
+
+
 def test_new_and_lost_faces() -> None:
     steady = Steady()
     steady.update([face()])

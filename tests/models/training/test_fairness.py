@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,3 +123,12 @@ def test_the_tables() -> None:
         "count": 9,
         "PSNR": [26, 25, 27],
     }
+
+
+def test_one_model_measured_anew_leaves_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "fairness.json"
+    first, second = ([Row("everybody", "", n, {"AUC": Figure(0.9, 0.8, 1)})] for n in (3, 4))
+    fairness.write(path, {"ref_embedder": first, "ref_swapper": first})
+    fairness.write(path, {"ref_embedder": second})
+    log = json.loads(path.read_text())
+    assert [log[name][0]["count"] for name in ("ref_embedder", "ref_swapper")] == [4, 3]
