@@ -15,7 +15,6 @@ there, and what comes while they run.
 from __future__ import annotations
 
 import argparse
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from models.training.faces.identity import sample_identity, swapped
 from models.training.faces.render import render
 from models.training.faces.scene import Scene, sample_scene
 from models.training.folders import rendered_folder
+from models.training.stopping import left_alone
 
 CROPS = (128, 256)
 """Sides of the crops that stores are rendered for; pictures leave a margin around them."""
@@ -275,11 +275,6 @@ def _render_some(name: str, crop: int, indices: list[int]) -> int:
     return len(indices)
 
 
-def _left_alone() -> None:
-    """Leave Ctrl-C to the process that waits: it reaches all of a terminal's processes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _missing(store: Store, count: int, part: int) -> Iterator[list[int]]:
     todo = np.flatnonzero(np.asarray(store.done[:count]) == 0).tolist()
     for start in range(0, len(todo), part):
@@ -290,7 +285,7 @@ def fill(name: str, workers: int, count: int | None = None, crop: int = 128) -> 
     """Render what a store lacks, or its first `count` pictures do, with a progress bar."""
     store = Store(name, writable=True, crop=crop)
     count = len(store.done) if count is None else min(count, len(store.done))
-    with Progress() as progress, ProcessPoolExecutor(workers, initializer=_left_alone) as pool:
+    with Progress() as progress, ProcessPoolExecutor(workers, initializer=left_alone) as pool:
         bar = progress.add_task(name, total=count, completed=int(store.done[:count].sum()))
         jobs = [
             pool.submit(_render_some, name, crop, part) for part in _missing(store, count, _AT_ONCE)

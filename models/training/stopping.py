@@ -39,3 +39,12 @@ class Stop:
         for number, usual in self._before.items():
             signal.signal(number, usual)
         self._before.clear()
+
+
+def left_alone(_: int = 0) -> None:
+    """Leave Ctrl-C to the process that waits, in one that works for it.
+
+    A terminal sends it to both. SIGTERM ends a helper as usual, whatever its parent does with it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

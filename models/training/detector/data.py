@@ -14,6 +14,7 @@ from models.training.detector.compose import Sample, Sources, compose
 from models.training.detector.losses import Truth
 from models.training.detector.pool import HeadPool
 from models.training.detector.things import open_bank
+from models.training.stopping import left_alone
 
 # Canvas side, share of the batches, canvases in a batch: the work of a batch stays alike.
 SIZES = ((256, 0.58, 32), (320, 0.22, 20), (512, 0.20, 8))
@@ -80,4 +81,7 @@ class Canvases(IterableDataset[Batch]):
 def stream(seed: int, rank: int, workers: int) -> Iterator[Batch]:
     """Open the endless stream of one trainer with worker processes."""
     canvases = Canvases(seed, rank)
-    return iter(DataLoader(canvases, batch_size=None, num_workers=workers, prefetch_factor=4))
+    loader = DataLoader(
+        canvases, batch_size=None, num_workers=workers, prefetch_factor=4, worker_init_fn=left_alone
+    )
+    return iter(loader)

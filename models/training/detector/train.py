@@ -1,4 +1,4 @@
-"""Train the detector; stop and start it at will.
+"""Train the detector; stop it with Ctrl-C and start it again at will.
 
 Usage::
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import tempfile
 import time
 from itertools import islice
@@ -41,6 +42,7 @@ from models.training.runs import (
     seeded,
 )
 from models.training.shipped import take_over
+from models.training.stopping import Stop
 
 PEAK_RATE = 3e-3
 REPORT = 50
@@ -84,11 +86,16 @@ def optimiser(net: nn.Module) -> torch.optim.AdamW:
 
 
 def shared(net: nn.Module, progress: float) -> float:
-    """Average the gradients over all trainers and agree on the first one's progress, 0..1."""
+    """Average the gradients over all trainers and agree on the largest progress, 0..1.
+
+    So all end at the same step: with the first one's clock, or when one of them was asked to stop.
+    """
     if not dist.is_initialized():
         return progress
     gradients = [p.grad for p in net.parameters() if p.grad is not None]
-    mine = torch.tensor([progress if dist.get_rank() == 0 else 0.0])
+    # Each trainer writes its own place of the message, so that the sum is all of them.
+    mine = torch.zeros(dist.get_world_size())
+    mine[dist.get_rank()] = progress
     message = torch.cat([g.reshape(-1) for g in gradients] + [mine])
     dist.all_reduce(message)
     place = 0
@@ -96,7 +103,7 @@ def shared(net: nn.Module, progress: float) -> float:
         part = message[place : place + gradient.numel()]
         gradient.copy_(part.view_as(gradient) / dist.get_world_size())
         place += gradient.numel()
-    return float(message[-1])
+    return float(message[place:].max())
 
 
 class Report:
@@ -151,28 +158,33 @@ def train(rank: int, options: argparse.Namespace, meeting: str) -> None:
     if options.restart is not None:
         used = options.restart * options.minutes * 60
     clock = Clock(options.minutes, options.steps, used)
-    batches = stream(options.seed + step, rank, options.workers)
     console, report, progress = Console(), Report(), clock.progress(step)
-    while progress < 1:
-        batch = next(batches)
-        for group in rule.param_groups:
-            group["lr"] = options.rate * rate_at(progress, step)
-        parts = judged(net, batch)
-        rule.zero_grad(set_to_none=True)
-        parts["loss"].backward()
-        progress = shared(net, clock.progress(step))
-        norm = nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        if torch.isfinite(norm):
-            rule.step()
-        average.update(net)
-        step += 1
-        if rank > 0:
-            continue
-        report.add(parts, len(batch[0]) * options.trainers)
-        if step % REPORT == 0:
-            report.write(console, step, clock.spent() / 60, rule.param_groups[0]["lr"])
-        if step % (4 * REPORT) == 0 or progress >= 1:
-            keep(net, average, rule, step, clock)
+    with Stop() as stop:
+        if options.trainers > 1:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches the first process, who tells
+        batches = stream(options.seed + step, rank, options.workers)
+        while progress < 1:
+            batch = next(batches)
+            for group in rule.param_groups:
+                group["lr"] = options.rate * rate_at(progress, step)
+            parts = judged(net, batch)
+            rule.zero_grad(set_to_none=True)
+            parts["loss"].backward()
+            progress = shared(net, 1.0 if stop.asked else clock.progress(step))
+            norm = nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            if torch.isfinite(norm):
+                rule.step()
+            average.update(net)
+            step += 1
+            if rank > 0:
+                continue
+            report.add(parts, len(batch[0]) * options.trainers)
+            if step % REPORT == 0:
+                report.write(console, step, clock.spent() / 60, rule.param_groups[0]["lr"])
+            if step % (4 * REPORT) == 0 or progress >= 1:
+                keep(net, average, rule, step, clock)
+    if rank == 0 and clock.progress(step) < 1:
+        console.print(f"stopped at step {step}; the same command goes on")
 
 
 def rate_at(progress: float, step: int) -> float:
@@ -215,7 +227,14 @@ def main() -> None:
         if options.trainers > 1:
             # One thread each and one exchange a step: threads that wait for each other at every
             # layer come to a standstill on a machine with other work.
-            spawn(train, (options, meeting), nprocs=options.trainers)
+            trainers = spawn(train, (options, meeting), nprocs=options.trainers, join=False)
+            with Stop() as stop:
+                told = False
+                while not trainers.join(timeout=0.5):
+                    if stop.asked and not told:
+                        told = True
+                        for process in trainers.processes:
+                            process.terminate()  # to a trainer: stop behind this step
         else:
             train(0, options, meeting)
 

@@ -16,6 +16,7 @@ from models.training.detector.data import sources
 from models.training.landmarker.crops import Floats, Picture, Rng, cut, shaken, to_crop
 from models.training.landmarker.net import SIZE
 from models.training.pairs import Indices, Store
+from models.training.stopping import left_alone
 
 CLOSE_UPS = 0.5  # share of crops that come from the store of pairs, which has far more identities
 SMALLEST, LARGEST = 22.0, 240.0  # root of the face's area in pixels
@@ -112,5 +113,8 @@ class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 
 def stream(seed: int, batch: int, workers: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Open the endless stream with worker processes."""
-    loader = DataLoader(Crops(seed, batch), batch_size=None, num_workers=workers, prefetch_factor=4)
+    crops = Crops(seed, batch)
+    loader = DataLoader(
+        crops, batch_size=None, num_workers=workers, prefetch_factor=4, worker_init_fn=left_alone
+    )
     return iter(loader)

@@ -1,14 +1,14 @@
 """Train the landmarker, resumable, by wall-clock.
 
 Run `python -m models.training.landmarker.train --minutes 40`. It needs the detector's pool and
-photographs, and the store of pairs. `--shipped` begins with the shipped weights.
+photographs, and the store of pairs. `--shipped` begins with the shipped weights. Ctrl-C stops it
+after a step; the same command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 from itertools import islice
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -16,23 +16,22 @@ from torch import Tensor, nn
 
 from models.training.landmarker.data import Crops, stream
 from models.training.landmarker.net import Landmarker
+from models.training.loop import run
 from models.training.precision import quick_autocast
 from models.training.runs import (
     WEIGHTS,
     Average,
     Clock,
-    cosine,
     data_folder,
-    load_checkpoint,
+    keep_state,
     log_line,
-    save_checkpoint,
     seeded,
+    take_up_state,
 )
 from models.training.shipped import take_over
 
 _TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
 CHECKPOINT = "landmarker.pt"
-console = Console()
 
 
 def distance(points: Tensor, truth: Tensor) -> Tensor:
@@ -51,71 +50,69 @@ def as_input(pictures: Tensor) -> Tensor:
     return crops.contiguous(memory_format=torch.channels_last)
 
 
-def begin_with_shipped(net: Landmarker, options: argparse.Namespace) -> None:
-    """Take over the weights of `ref_landmarker`."""
-    batches = islice(Crops(options.seed, options.batch), _TO_MEASURE)
-    crops = (as_input(pictures) for pictures, _ in batches)
-    take_over(net, WEIGHTS / "ref_landmarker.onnx", crops)
+class Run:
+    """The state of one training run."""
 
+    def __init__(self, options: argparse.Namespace) -> None:
+        seeded(options.seed)
+        self.options = options
+        self.net = Landmarker().to(memory_format=torch.channels_last)
+        self.path = data_folder() / CHECKPOINT
+        resumes = self.path.exists() and not options.fresh
+        if options.shipped and not resumes:
+            self._begin_with_shipped()
+        self.average = Average(self.net, 0.999)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=options.rate, weight_decay=0.02
+        )
+        self.step, used = 0, 0.0
+        if resumes:
+            self.step, used = take_up_state(self.path, self.net, self.average, self.optimiser)
+        self.clock = Clock(options.minutes, options.steps, used)
+        self.crops = stream(options.seed + self.step, options.batch, options.workers)
 
-def train(options: argparse.Namespace) -> None:
-    """Train until the time is used."""
-    seeded(options.seed)
-    net = Landmarker().to(memory_format=torch.channels_last)
-    path, step, used = data_folder() / CHECKPOINT, 0, 0.0
-    state = None if options.fresh else load_checkpoint(path)
-    if options.shipped and state is None:
-        begin_with_shipped(net, options)
-    torch.set_num_threads(options.threads)
-    average = Average(net, 0.999)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=0.02)
-    if state is not None:
-        net.load_state_dict(state["net"])
-        average.net.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, used = state["step"], state["used"]
-        average.steps = step
-    clock = Clock(options.minutes, options.steps, used)
-    console.print(f"{sum(p.numel() for p in net.parameters())} parameters")
-    losses: list[float] = []
-    for pictures, truth in stream(options.seed + step, options.batch, options.workers):
-        progress = clock.progress(step)
-        if progress >= 1:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = options.rate * cosine(progress) * min(1.0, (step + 1) / 300)
+    def _begin_with_shipped(self) -> None:
+        batches = islice(Crops(self.options.seed, self.options.batch), _TO_MEASURE)
+        crops = (as_input(pictures) for pictures, _ in batches)
+        take_over(self.net, WEIGHTS / "ref_landmarker.onnx", crops)
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        keep_state(
+            self.path, self.net, self.average, self.optimiser,
+            step=self.step, used=self.clock.spent(),
+        )  # fmt: skip
+
+    def advance(self) -> dict[str, float]:
+        """Draw a batch and learn from it."""
+        pictures, truth = next(self.crops)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.clock.rate(self.step, self.options.rate, warm=300)
+        self.net.train()
         with quick_autocast("cpu"):
-            maps = net.body(as_input(pictures))
-        points = net.usual + 0.1 * net.points(maps.float().flatten(1))
+            maps = self.net.body(as_input(pictures))
+        points = self.net.usual + 0.1 * self.net.points(maps.float().flatten(1))
         loss = distance(points, truth).mean()
-        optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        average.update(net)
-        losses.append(loss.item())
-        step += 1
-        if step % options.every == 0:
-            mean = sum(losses) / len(losses)
-            losses.clear()
-            log_line("landmarker", step=step, minutes=clock.spent() / 60, error=mean)
-            console.print(f"{step} {clock.spent() / 60:.1f} min, error {mean:.4f}")
-            _save(path, net, average, optimiser, step, clock)
-    _save(path, net, average, optimiser, step, clock)
+        nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        self.optimiser.step()
+        self.average.update(self.net)
+        self.step += 1
+        return {"error": loss.item()}
 
+    def refresh(self) -> None:
+        """What is rendered meanwhile is taken in by the next run."""
 
-def _save(
-    path: Path, net: nn.Module, average: Average, optimiser: torch.optim.Optimizer, step: int,
-    clock: Clock,
-) -> None:  # fmt: skip
-    save_checkpoint(
-        path, net=net.state_dict(), average=average.net.state_dict(),
-        optimiser=optimiser.state_dict(), step=step, used=clock.spent(),
-    )  # fmt: skip
+    def report(self, losses: dict[str, float], console: Console) -> None:
+        """Write a line of the log."""
+        minutes = self.clock.spent() / 60
+        log_line("landmarker", step=self.step, minutes=minutes, **losses)
+        console.print(f"{self.step} {minutes:.1f} min, error {losses['error']:.4f}")
 
 
 def main() -> None:
-    """Train from the command line."""
+    """Read the options and train."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--steps", type=int, default=10_000_000)
@@ -130,7 +127,10 @@ def main() -> None:
         "--shipped", action="store_true",
         help="begin with the shipped weights where there is no checkpoint",
     )  # fmt: skip
-    train(parser.parse_args())
+    options = parser.parse_args()
+    learner = Run(options)
+    torch.set_num_threads(options.threads)  # crops that are made in this process want one
+    run(learner, options.every)
 
 
 if __name__ == "__main__":

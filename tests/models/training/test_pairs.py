@@ -1,6 +1,5 @@
 """What is rendered to train and to judge: groups, held-out seeds, balance."""
 
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +13,6 @@ from models.training.pairs import (
     HELD_OUT,
     PLANS,
     Store,
-    _left_alone,
     _missing,
     a_frame_later,
     close_up,
@@ -107,15 +105,6 @@ def test_swaps_put_another_face_on_the_same_head() -> None:
     assert (faces[:, 0] == heads[:, 0]).all()
     assert (faces[:, 0] != faces[:, 1]).all()
     assert len(np.unique(faces)) == 10
-
-
-def test_ctrl_c_is_left_to_the_process_that_waits() -> None:
-    usual = signal.getsignal(signal.SIGINT)
-    try:
-        _left_alone()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, usual)
 
 
 @pytest.mark.parametrize(
