@@ -6,7 +6,7 @@ are taken out again, so that the network is the shipped one to rounding, and yet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,13 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 
-def take_over(net: nn.Module, model: Path, crops: Iterable[Tensor], prefix: str = "") -> None:
+def take_over(
+    net: nn.Module,
+    model: Path,
+    crops: Iterable[Tensor],
+    prefix: str = "",
+    added: Collection[str] = (),
+) -> None:
     """Give a network the weights of its exported model.
 
     Args:
@@ -26,6 +32,7 @@ def take_over(net: nn.Module, model: Path, crops: Iterable[Tensor], prefix: str 
         crops: some batches as the network is fed with in training, which say how large the numbers
             are that each normalisation sees.
         prefix: what stands before a weight's name in the file.
+        added: layers that the file may lack, because the network has them since.
 
     Raises:
         KeyError: the file lacks a weight.
@@ -40,6 +47,8 @@ def take_over(net: nn.Module, model: Path, crops: Iterable[Tensor], prefix: str 
     with torch.no_grad():
         for name, module in net.named_modules():
             if not isinstance(module, nn.Conv2d | nn.Linear):
+                continue
+            if name in added and f"{prefix}{name}.weight" not in found:
                 continue
             _copy(found, f"{prefix}{name}.weight", module.weight)
             norm = normalised.get(id(module))

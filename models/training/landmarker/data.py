@@ -1,4 +1,7 @@
-"""Crops with their true landmarks: heads of the detector's pool on backgrounds, and close-ups."""
+"""Crops with their true landmarks, and crops of what a detector may take for a face.
+
+Faces are heads of the detector's pool on backgrounds, and close-ups of the store of pairs.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,22 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from models.training.detector import augment, compose, things
 from models.training.detector.compose import Canvas, Sources
 from models.training.detector.data import sources
-from models.training.landmarker.crops import Floats, Picture, Rng, cut, shaken, to_crop
+from models.training.detector.pool import Head
+from models.training.landmarker.crops import (
+    POINTS,
+    Floats,
+    Picture,
+    Rng,
+    cut,
+    shaken,
+    to_crop,
+)
 from models.training.landmarker.net import SIZE
 from models.training.pairs import Indices, Store
 from models.training.stopping import left_alone
 
 CLOSE_UPS = 0.5  # share of crops that come from the store of pairs, which has far more identities
+NO_FACES = 0.3  # share of crops that show none
 SMALLEST, LARGEST = 22.0, 240.0  # root of the face's area in pixels
 
 
@@ -44,6 +57,10 @@ def on_canvas(made_of: Sources, rng: Rng) -> tuple[Picture, Floats]:
         compose.wear(head, made_of, rng)
     if rng.random() < 0.05:
         compose.tighten(head, rng)
+    return _placed(made_of, head, wanted, rng)
+
+
+def _placed(made_of: Sources, head: Head, wanted: float, rng: Rng) -> tuple[Picture, Floats]:
     side = int(wanted * 2.3) // 2 * 2
     canvas = Canvas(np.array(things.background(made_of.bank, side, rng)))
     centre = head.box[:2] + head.box[2:] / 2
@@ -72,28 +89,73 @@ def close_up(store: Store, rows: Indices, rng: Rng) -> tuple[Picture, Floats]:
     return picture, points
 
 
-def sample(made_of: Sources, store: Store, rows: Indices, rng: Rng) -> tuple[Picture, Floats]:
-    """Make one crop, uint8 (SIZE, SIZE, 3) BGR, and its landmarks in crop sides."""
-    if rng.random() < CLOSE_UPS:
+def _guessed(middle: Floats, size: float, rng: Rng) -> Floats:
+    """Landmarks as a detector gives them to a face of a size that it believes to be there."""
+    turn = rng.normal(0, 0.2)
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    points = (POINTS - POINTS.mean(axis=0)) @ turned.T * size * rng.uniform(1.3, 2.1)
+    return (points + middle).astype(np.float32)
+
+
+def no_face(made_of: Sources, rng: Rng) -> tuple[Picture, Floats]:
+    """A picture without a face, and where a detector may see one.
+
+    Half are places that an earlier detector took for a face, the others a head without features
+    and any place in a picture of things.
+    """
+    kind, hard = rng.random(), made_of.bank.hard
+    if kind < 0.5 and hard:
+        picture = hard[rng.integers(len(hard))]
+        picture = np.ascontiguousarray(picture[:, ::-1] if rng.random() < 0.5 else picture)
+        height, width = picture.shape[:2]
+        size = min(height, width) / 2.6 * rng.uniform(0.8, 1.2)  # as `detector.mine` cuts them
+        middle = np.array([width, height]) / 2 + rng.normal(0, 0.08 * size, 2)
+        return picture, _guessed(middle.astype(np.float32), size, rng)
+    if kind < 0.65:
+        wanted = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
+        head = compose.warped(made_of.head(rng, wanted), wanted, rng, 30.0)
+        compose.erase(head, rng)
+        return _placed(made_of, head, wanted, rng)
+    side = int(np.exp(rng.uniform(np.log(64), np.log(320)))) // 2 * 2
+    picture = np.array(things.background(made_of.bank, side, rng))
+    things.scatter(picture, made_of.bank, rng, 2.0)
+    size = float(side * np.exp(rng.uniform(np.log(0.15), np.log(0.6))))
+    return picture, _guessed(rng.uniform(0, side, 2).astype(np.float32), size, rng)
+
+
+def sample(made_of: Sources, store: Store, rows: Indices, rng: Rng) -> tuple[Picture, Floats, bool]:
+    """Make one crop.
+
+    Returns:
+        uint8 (SIZE, SIZE, 3) BGR; its landmarks in crop sides, or where a detector saw them; and
+        whether it shows a face.
+    """
+    is_face = rng.random() >= NO_FACES
+    if not is_face:
+        picture, points = no_face(made_of, rng)
+    elif rng.random() < CLOSE_UPS:
         picture, points = close_up(store, rows, rng)
     else:
         picture, points = on_canvas(made_of, rng)
-    if rng.random() < 0.14:
+    if is_face and rng.random() < 0.14:
         _covered(picture, points, made_of, rng)
     if rng.random() < 0.75:
         picture = augment.camera(np.ascontiguousarray(picture), rng)
     crop, matrix = cut(picture, shaken(points, rng), SIZE)
-    return crop, to_crop(points, matrix, SIZE)
+    return crop, to_crop(points, matrix, SIZE), is_face
 
 
-class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+class Crops(IterableDataset[Batch]):
     """An endless stream of batches."""
 
     def __init__(self, seed: int, batch: int) -> None:
         self.seed, self.batch = seed, batch
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield uint8 (B, 3, SIZE, SIZE) RGB and float32 (B, 5, 2)."""
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield uint8 (B, 3, SIZE, SIZE) RGB, float32 (B, 5, 2), and float32 (B,) 1 for a face."""
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         worker = get_worker_info()
@@ -101,17 +163,16 @@ class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
         made_of, store = sources(), Store("train")
         rows = store.ready()
         while True:
-            crops: list[Picture] = []
-            truths: list[Floats] = []
-            while len(crops) < self.batch:
-                crop, truth = sample(made_of, store, rows, rng)
-                crops.append(crop[..., ::-1])
-                truths.append(truth)
-            pictures = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
-            yield pictures, torch.from_numpy(np.stack(truths))
+            made = [sample(made_of, store, rows, rng) for _ in range(self.batch)]
+            pictures = np.stack([crop[..., ::-1] for crop, _, _ in made])
+            yield (
+                torch.from_numpy(pictures).permute(0, 3, 1, 2),
+                torch.from_numpy(np.stack([truth for _, truth, _ in made])),
+                torch.tensor([float(is_face) for _, _, is_face in made]),
+            )
 
 
-def stream(seed: int, batch: int, workers: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def stream(seed: int, batch: int, workers: int) -> Iterator[Batch]:
     """Open the endless stream with worker processes."""
     crops = Crops(seed, batch)
     loader = DataLoader(

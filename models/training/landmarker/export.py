@@ -17,7 +17,7 @@ from models.training.runs import WEIGHTS, data_folder, load_checkpoint
 CARD = """\
 name = "ref_landmarker"
 kind = "landmarker"
-title = "Reference landmarker: places the five landmarks of a face that was found"
+title = "Reference landmarker: places the five landmarks of a face, and tells whether it is one"
 file = "{file}"
 sha256 = "{sha256}"
 size = {size}
@@ -39,6 +39,7 @@ std = [1.0, 1.0, 1.0]
 
 [output]
 name = "landmarks"      # x, y of the five, in sides of the crop
+face = "face"           # probability that the crop shows a face
 looks = 2
 
 [crop]
@@ -60,7 +61,7 @@ def main() -> None:
     net.eval()
     net.body = folded(net.body)
     path = options.output
-    export(net, (torch.zeros(1, 3, SIZE, SIZE),), ["crop"], ["landmarks"], path)
+    export(net, (torch.zeros(1, 3, SIZE, SIZE),), ["crop"], ["landmarks", "face"], path)
     if path.parent == WEIGHTS:
         write_card("ref_landmarker", CARD, path)
     Console().print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, step {saved['step']}")

@@ -1,4 +1,4 @@
-"""The landmarker: a crop around a face that was found, to the five landmarks in it."""
+"""The landmarker: a crop around a face that was found, to its five landmarks, and is it one?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class Separable(nn.Module):
 class Landmarker(nn.Module):
     """About 110 k parameters; every position of the last map has weights of its own for each point.
 
-    A mean over the map would forget where things are, which is all that is asked for.
+    A mean over the map would forget where things are, which is all that is asked for. What tells a
+    face from what a detector took for one is seen in the same map, and costs one row more.
     """
 
     def __init__(self) -> None:
@@ -57,9 +58,20 @@ class Landmarker(nn.Module):
         self.body = nn.Sequential(*layers)
         side = SIZE // 2 ** len(WIDTHS)
         self.points = nn.Linear(HEAD * side * side, 10)
+        self.face = nn.Linear(HEAD * side * side, 1)
         self.usual: Tensor
         self.register_buffer("usual", torch.from_numpy(POINTS.reshape(1, 10)), persistent=False)
 
-    def forward(self, crop: Tensor) -> Tensor:
-        """float32 (N, 3, 96, 96) RGB in [-1, 1] -> (N, 10) x, y of each point in crop sides."""
-        return self.usual + 0.1 * self.points(self.body(crop).flatten(1))
+    def look(self, crop: Tensor) -> tuple[Tensor, Tensor]:
+        """float32 (N, 3, 96, 96) RGB in [-1, 1] -> (N, 10) points and (N, 1) logits of a face."""
+        return self.read(self.body(crop))
+
+    def read(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """The last map to (N, 10) x, y of each point in crop sides, and (N, 1) logits of a face."""
+        flat = maps.flatten(1)
+        return self.usual + 0.1 * self.points(flat), self.face(flat)
+
+    def forward(self, crop: Tensor) -> tuple[Tensor, Tensor]:
+        """As `look`, with the probability of a face in place of its logit."""
+        points, face = self.look(crop)
+        return points, torch.sigmoid(face)

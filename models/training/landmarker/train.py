@@ -13,6 +13,7 @@ from itertools import islice
 import torch
 from rich.console import Console
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.training.landmarker.data import Crops, stream
 from models.training.landmarker.net import Landmarker
@@ -32,6 +33,7 @@ from models.training.shipped import take_over
 
 _TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
 CHECKPOINT = "landmarker.pt"
+_DOUBT = 0.1  # weight of telling a face from what is none beside placing its points
 
 
 def distance(points: Tensor, truth: Tensor) -> Tensor:
@@ -73,8 +75,8 @@ class Run:
 
     def _begin_with_shipped(self) -> None:
         batches = islice(Crops(self.options.seed, self.options.batch), _TO_MEASURE)
-        crops = (as_input(pictures) for pictures, _ in batches)
-        take_over(self.net, WEIGHTS / "ref_landmarker.onnx", crops)
+        crops = (as_input(pictures) for pictures, _, _ in batches)
+        take_over(self.net, WEIGHTS / "ref_landmarker.onnx", crops, added=("face",))
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -85,21 +87,23 @@ class Run:
 
     def advance(self) -> dict[str, float]:
         """Draw a batch and learn from it."""
-        pictures, truth = next(self.crops)
+        pictures, truth, is_face = next(self.crops)
         for group in self.optimiser.param_groups:
             group["lr"] = self.clock.rate(self.step, self.options.rate, warm=300)
         self.net.train()
         with quick_autocast("cpu"):
             maps = self.net.body(as_input(pictures))
-        points = self.net.usual + 0.1 * self.net.points(maps.float().flatten(1))
-        loss = distance(points, truth).mean()
+        points, logits = self.net.read(maps.float())
+        error = (distance(points, truth) * is_face).sum() / is_face.sum().clamp(min=1.0)
+        doubt = functional.binary_cross_entropy_with_logits(logits[:, 0], is_face)
+        loss = error + _DOUBT * doubt
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
         self.optimiser.step()
         self.average.update(self.net)
         self.step += 1
-        return {"error": loss.item()}
+        return {"error": error.item(), "doubt": doubt.item()}
 
     def refresh(self) -> None:
         """What is rendered meanwhile is taken in by the next run."""
@@ -108,7 +112,8 @@ class Run:
         """Write a line of the log."""
         minutes = self.clock.spent() / 60
         log_line("landmarker", step=self.step, minutes=minutes, **losses)
-        console.print(f"{self.step} {minutes:.1f} min, error {losses['error']:.4f}")
+        neat = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        console.print(f"{self.step} {minutes:.1f} min, {neat}")
 
 
 def main() -> None:

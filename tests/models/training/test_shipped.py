@@ -68,3 +68,13 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     other = torch.nn.Sequential(Conv(3, 7), Conv(7, 5, 3, 2), torch.nn.Conv2d(5, 2, 1))
     with pytest.raises(ValueError, match=r"0\.0\.weight"):
         take_over(other, path, [pictures(1)])
+
+
+def test_a_layer_that_was_added_stays_as_it_was_born(tmp_path: Path) -> None:
+    path, net = written(network(1), tmp_path / "m.onnx"), network(2)
+    net.append(torch.nn.Conv2d(2, 3, 1))
+    born = net[3].weight.clone()
+    with pytest.raises(KeyError):
+        take_over(net, path, [pictures(1)])
+    take_over(net, path, [pictures(1)], added=("3",))
+    assert torch.equal(net[3].weight, born)

@@ -15,8 +15,10 @@ def test_it_starts_from_the_usual_face() -> None:
     with torch.no_grad():
         net.points.weight.zero_()
         net.points.bias.zero_()
-        found = net(torch.zeros(2, 3, SIZE, SIZE))
+        found, face = net(torch.zeros(2, 3, SIZE, SIZE))
     np.testing.assert_allclose(found.numpy().reshape(2, 5, 2), np.stack([POINTS] * 2), atol=1e-6)
+    assert face.shape == (2, 1)
+    assert ((face > 0) & (face < 1)).all()
 
 
 def test_it_is_small() -> None:
