@@ -76,6 +76,7 @@ def read_landmarks(top: Table) -> LandmarksSpec:
         score=table.text("score", default=""),
         full_score=table.number("full_score", default=1.0),
         min_score=table.share("min_score", default=0.0),
+        face=table.text("face", default=""),
         box=box,
         source=source,
     )

@@ -89,6 +89,8 @@ class LandmarksSpec:
             the name or place of an output with one heatmap for each point.
         full_score: Mean value that stands for a confidence of 1.
         min_score: Confidence in [0, 1] below which a face's landmarks stay as they were.
+        face: Name of the graph output that holds the probability that what it is shown is a face at
+            all, one number in [0, 1]; or its place, as "#1". Empty: it does not tell.
         box: For one that is shown the square around the box.
         source: For one that is shown landmarks.
     """
@@ -101,6 +103,7 @@ class LandmarksSpec:
     score: str = ""
     full_score: float = 1.0
     min_score: float = 0.0
+    face: str = ""
     box: BoxSpec | None = None
     source: PointsSpec | None = None
 

@@ -106,8 +106,13 @@ def embedder(seed: int = 5) -> bytes:
     return model_bytes(nodes, [_value("input", shape)], [_value("embedding", (1, 512))], constants)
 
 
-def landmarker(side: int = 32, points: int = 5, shift: float = 0.0) -> bytes:
-    """Return a landmarker: the points of a face around where the crop is white, in the mean."""
+def landmarker(
+    side: int = 32, points: int = 5, shift: float = 0.0, face: Sequence[float] = ()
+) -> bytes:
+    """Return a landmarker: the points of a face around where the crop is white, in the mean.
+
+    With `face` it gives these numbers beside them, whatever it is shown.
+    """
     places = (np.arange(side, dtype=np.float32)[None] / side).repeat(side, axis=0)
     grid = np.stack([places.ravel(), places.T.ravel()], axis=1)
     constants = [
@@ -126,8 +131,12 @@ def landmarker(side: int = 32, points: int = 5, shift: float = 0.0) -> bytes:
         helper.make_node("Div", ["sums", "divisor"], ["centre"]),
         helper.make_node("Add", ["centre", "shape"], ["landmarks"]),
     ]
-    crop, found = _value("crop", (1, 3, side, side)), _value("landmarks", (1, 2 * points))
-    return model_bytes(nodes, [crop], [found], constants)
+    crop, found = _value("crop", (1, 3, side, side)), [_value("landmarks", (1, 2 * points))]
+    if face:
+        constants.append(_constant("always", [face]))
+        nodes.append(helper.make_node("Identity", ["always"], ["face"]))
+        found.append(_value("face", (1, len(face))))
+    return model_bytes(nodes, [crop], found, constants)
 
 
 def swapper(size: int = 128, seed: int = 7) -> bytes:

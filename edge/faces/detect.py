@@ -1,7 +1,8 @@
 """Find faces: boxes, scores and five landmarks, in frames of any size.
 
 A detector sees faces of some sizes best. So a large picture is looked at several times, each time
-shrunk to another size; what several looks found alike is merged.
+shrunk to another size; what several looks found alike is merged. A landmarker then looks at each
+closely, and may say that it is none.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ _REGION = 2.0
 _FOLLOWED_SIDE = 96.0
 
 _UNCUT = 2**62  # pixels
+
+_DOUBTED = 0.2
+"""Detector score from which a place is looked at closely; below, it is not worth the time."""
 
 _MOST_FACES = 1000
 """Faces from which it is not a crowd that was found but a model that its card does not mean."""
@@ -137,12 +141,13 @@ class Detector:
             raise UsageError(f"min_score must lie between 0 and 1, not {threshold:g}")
         height, width = frame.shape[:2]
         coarsest, *finer = self._scales(width, height, passes)
-        found = [self._look(frame, scale, threshold, MOST_PIXELS) for scale in finer]
+        least = self._least(threshold)
+        found = [self._look(frame, scale, least, MOST_PIXELS) for scale in finer]
         # Large faces are found in the coarsest look alone, which therefore sees them uncut. It
         # comes last: fine looks leave tens of megabytes with the engine, which nobody needs then.
         large = bool(finer) and max(finer) * max(width, height) > max(VIDEO_PASSES)
         run = last_run(self._session) if large else self._session.run
-        found.insert(0, self._look(frame, coarsest, threshold, _UNCUT, run))
+        found.insert(0, self._look(frame, coarsest, least, _UNCUT, run))
         faces = _faces(self._merge(found))
         if len(faces) > _MOST_FACES:
             raise ModelError(
@@ -151,6 +156,7 @@ class Detector:
             )
         if self._landmarker is not None:
             faces = [self._landmarker.place(frame, face) for face in faces]
+            faces = [face for face in faces if face.score >= threshold]
         return tuple(sorted(faces, key=lambda face: -face.box[2] * face.box[3]))
 
     @property
@@ -187,7 +193,7 @@ class Detector:
         (left, top), (right, bottom) = low.tolist(), high.tolist()
         scale = min(1.0, _FOLLOWED_SIDE / side)
         part, factor = _halved(frame[top:bottom, left:right], scale)
-        found = self._look(part, min(1.0, scale * factor), threshold, _UNCUT)
+        found = self._look(part, min(1.0, scale * factor), self._least(threshold), _UNCUT)
         shift = np.array([left, top], np.float32)
         moved = Candidates(
             found.scores,
@@ -198,7 +204,18 @@ class Detector:
         face = best_match(_faces(moved), expected)
         if face is None or self._landmarker is None:
             return face
-        return self._landmarker.place(frame, face)
+        face = self._landmarker.place(frame, face)
+        return face if face.score >= threshold else None
+
+    def _least(self, threshold: float) -> float:
+        """Return the detector's own score from which a face may reach a threshold.
+
+        A landmarker that judges can raise a face above it: the score is then the geometric mean of
+        both, of which the landmarker's part is 1 at the most.
+        """
+        if self._landmarker is None or not self._landmarker.judges:
+            return threshold
+        return max(threshold**2, min(threshold, _DOUBTED))
 
     def _scales(self, width: int, height: int, passes: Sequence[int]) -> list[float]:
         """Return the factors at which the frame is looked at, coarsest first."""

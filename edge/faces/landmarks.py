@@ -2,7 +2,8 @@
 
 A detector sees a face in a few cells and must find it first; a network that is given the face
 alone has every pixel of it and no other task. It errs by about half as much, and trembles less from
-frame to frame.
+frame to frame. It can also be asked whether that is a face at all: a detector that has to decide
+over thousands of places in a frame takes a few things for faces that a closer look does not.
 
 Models differ in what they are shown: the crop aligned to the landmarks so far, the upright square
 around the box, or those landmarks themselves; and in what they give: the five points, or the 68 of
@@ -11,6 +12,7 @@ the face's outline in the order of the 300-W data set, from which the five are t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -49,10 +51,12 @@ class Outline:
     Attributes:
         points: float32 (5, 2) or (68, 2) x, y in frame pixels.
         score: The model's confidence in [0, 1]; 1 where it gives none.
+        face: Probability in [0, 1] that it was shown a face; 1 where it does not tell.
     """
 
     points: NDArray[np.float32]
     score: float
+    face: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +89,7 @@ class Landmarker:
     Attributes:
         card: The model's contract.
         use: How the model runs, for manifest and ledger.
+        judges: Whether it tells faces from what is none.
     """
 
     def __init__(self, card: Card, session: Session) -> None:
@@ -103,10 +108,12 @@ class Landmarker:
         self._input = named(card, source, session.inputs)
         self._output = named(card, spec.name, session.outputs)
         self._heatmaps = named(card, heatmaps, session.outputs)
-        outputs = [name for name in (self._output, self._heatmaps) if name]
+        self._face = named(card, spec.face, session.outputs)
+        outputs = [name for name in (self._output, self._heatmaps, self._face) if name]
         check_fit(card, session, [self._input], outputs)
         self.card = card
         self.use: ModelUse = use_of(card, session)
+        self.judges = bool(spec.face)
         self._spec = spec
         self._session = session
 
@@ -118,9 +125,10 @@ class Landmarker:
             face: A face in it, with landmarks that are about right.
 
         Returns:
-            The face with the landmarks of the closer look; box and score stay. Landmarks that no
-            crop can be aligned to stay too, as do those that the model would move far away, or is
-            not confident of.
+            The face with the landmarks of the closer look; the box stays, and so does the score,
+            unless the model judges: then it is the geometric mean of the detector's score and of
+            the probability that this is a face. Landmarks that no crop can be aligned to stay too,
+            as do those that the model would move far away, or is not confident of.
 
         Raises:
             ModelError: The model gives other outputs than its card says.
@@ -131,7 +139,8 @@ class Landmarker:
             found = self.outline(frame, closer)
             if found is None or found.score < self._spec.min_score:
                 return face
-            closer = replace(face, landmarks=placed(five_of(found.points)))
+            score = math.sqrt(face.score * found.face) if self.judges else face.score
+            closer = replace(face, landmarks=placed(five_of(found.points)), score=score)
         return closer
 
     def outline(self, frame: NDArray[np.uint8], face: Face) -> Outline | None:
@@ -156,10 +165,11 @@ class Landmarker:
         results = self._session.run({self._input: view.tensor})
         outputs = dict(zip(self._session.outputs, results, strict=True))
         points, score = self._read(outputs)
+        is_face = self._read_face(outputs) if self._face else 1.0
         if np.abs(points - 0.5).max() > _FARTHEST:
             return None
         points = transformed(inverse(view.matrix), points * view.size)
-        return Outline(points.astype(np.float32), score)
+        return Outline(points.astype(np.float32), score, is_face)
 
     def _view(self, frame: NDArray[np.uint8], face: Face) -> _View:
         if self._spec.source is not None:
@@ -196,6 +206,13 @@ class Landmarker:
             self._check(maps, self._heatmaps)
             mean = float(maps.max(axis=(2, 3)).mean())
         return values[:, :2] / spec.grid, min(max(mean / spec.full_score, 0.0), 1.0)
+
+    def _read_face(self, outputs: dict[str, NDArray[Any]]) -> float:
+        values = np.asarray(outputs[self._face], np.float64)
+        if values.size != 1:
+            raise self._misfit(f"{values.size} numbers for the probability of a face")
+        self._check(values, self._face)
+        return min(max(float(values.item()), 0.0), 1.0)
 
     def _misfit(self, what: str) -> ModelError:
         return ModelError(f"model {self.card.name}: does not fit its card: {what}")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.errors import CardError, ModelError
+from edge.errors import BackendError, CardError, ModelError
 from edge.faces.align import TEMPLATES
 from edge.faces.detect import Detector, open_detector
 from edge.faces.embed import open_embedder
@@ -129,3 +130,63 @@ def test_looks_are_checked(edge_home: Path, looks: str, message: str) -> None:
     tiny.install_one(edge_home, "odd", "landmarker", body, tiny.landmarker())
     with pytest.raises(CardError, match=message):
         open_landmarker("odd")
+
+
+def _judged(edge_home: Path, *face: float) -> Detector:
+    """A detector whose landmarker gives these numbers for the probability of a face."""
+    tiny.install(edge_home)
+    judge = tiny.LANDMARKER.replace("looks = 2", 'looks = 2\nface = "face"')
+    tiny.install_one(edge_home, "judge", "landmarker", judge, tiny.landmarker(face=face))
+    body = tiny.DETECTOR.replace("[detector]", '[detector]\nlandmarker = "judge"')
+    tiny.install_one(edge_home, "pair", "detector", body, tiny.detector())
+    return open_detector("pair", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("light", "alone"), [(255, 0.993), (220, 0.378), (212, 0.149)], ids=["sure", "doubted", "dark"]
+)
+@pytest.mark.parametrize("face", [1.0, 0.6, 0.0])
+def test_a_landmarker_that_judges_has_a_say_in_the_score(
+    edge_home: Path, light: int, alone: float, face: float
+) -> None:
+    detector = _judged(edge_home, face)
+    frame = tiny.white_cells((160, 160), [(8, 9)])
+    frame[frame > 0] = light
+    (rough,) = open_detector("tiny_detector", threads=1).detect(frame, min_score=0.05)
+    assert rough.score == pytest.approx(alone, abs=0.02)
+    both = float(np.sqrt(rough.score * face))
+    found = detector.detect(frame)
+    # Half is the card's threshold; what the detector itself gives less than a quarter is not asked.
+    assert len(found) == (both >= 0.5 and rough.score >= 0.25)
+    for one in found:
+        assert one.score == pytest.approx(both, abs=1e-6)
+    expected = replace(rough, box=(52, 60, 24, 24))  # so that its region starts with a whole cell
+    near = detector.near(frame, expected)
+    assert (near and near.score) == (found[0].score if found else None)
+
+
+def test_a_face_that_no_crop_can_show_keeps_the_detectors_score(edge_home: Path) -> None:
+    judge = _judged(edge_home, 1.0)._landmarker
+    assert judge is not None
+    face = Face(box=(0, 0, 9, 9), score=0.3, landmarks=np.zeros((5, 2), np.float32))
+    assert judge.place(_dot(1, 1, 1), face) is face
+
+
+def test_a_probability_is_one_number(edge_home: Path) -> None:
+    with pytest.raises(ModelError, match="2 numbers for the probability of a face"):
+        _judged(edge_home, 0.1, 0.9).detect(tiny.white_cells((160, 160), [(8, 9)]))
+
+
+def test_a_probability_is_a_number_and_no_more_than_1(edge_home: Path) -> None:
+    frame = tiny.white_cells((160, 160), [(8, 9)])
+    with pytest.raises(BackendError, match="no numbers"):
+        _judged(edge_home, float("nan")).detect(frame)
+    (found,) = _judged(edge_home, 7.0).detect(frame)
+    assert found.score <= 1
+
+
+def test_an_output_that_is_not_there_is_named(edge_home: Path) -> None:
+    judge = tiny.LANDMARKER.replace("looks = 2", 'looks = 2\nface = "face"')
+    tiny.install_one(edge_home, "judge", "landmarker", judge, tiny.landmarker())
+    with pytest.raises(ModelError, match="no output 'face'"):
+        open_landmarker("judge")

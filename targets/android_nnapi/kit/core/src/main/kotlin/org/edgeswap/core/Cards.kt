@@ -10,7 +10,7 @@ class Card(
     val size: Int, val fit: String, val output: String, val mask: String, val outputRgb: Boolean,
     val black: Double, val white: Double, val composited: Boolean, val baked: Boolean,
     val identity: String, val strides: List<Int>, val threshold: Double, val nms: Double,
-    val decoder: String, val landmarker: String, val looks: Int,
+    val decoder: String, val landmarker: String, val looks: Int, val face: String,
 ) {
     companion object {
         fun parse(data: ByteArray): Card {
@@ -44,6 +44,7 @@ class Card(
                 decoder = detector?.text("decoder").orEmpty(),
                 landmarker = if (detector?.has("landmarker") == true) detector.text("landmarker") else "",
                 looks = if (output?.has("looks") == true) output.whole("looks", 1).toInt() else 1,
+                face = if (output?.has("face") == true) output.text("face") else "",
             )
         }
 

@@ -1,6 +1,10 @@
 package org.edgeswap.core
 
 import kotlin.math.exp
+import kotlin.math.sqrt
+
+/** Detector score from which a place is looked at closely; as in edge/faces/detect.py. */
+private const val DOUBTED = 0.2
 
 /** Runs one model: a picture's tensor in, outputs by name out. */
 fun interface Runner {
@@ -12,6 +16,10 @@ class Detection(private val card: Card, private val runner: Runner, private val 
     init {
         if (card.decoder != "points") throw FormException("this app reads detectors of the kind 'points', not '${card.decoder}'")
     }
+
+    /** The detector's own score from which a face may reach the threshold: a landmarker that judges has a say in it. */
+    private val least = if (landmarker?.face.isNullOrEmpty() || placer == null) card.threshold
+    else maxOf(card.threshold * card.threshold, minOf(card.threshold, DOUBTED))
 
     /** The faces of a frame, largest first; the frame is looked at once, its longer side [longest] pixels. */
     fun find(frame: Frame, longest: Int = 640): List<Face> {
@@ -31,7 +39,7 @@ class Detection(private val card: Card, private val runner: Runner, private val 
         return kept.map { face ->
             val points = DoubleArray(10) { face.landmarks[it] * (if (it % 2 == 0) sx else sy) }
             placed(frame, Face(face.x * sx, face.y * sy, face.width * sx, face.height * sy, face.score, points))
-        }.sortedByDescending { it.width * it.height }
+        }.filter { it.score >= card.threshold }.sortedByDescending { it.width * it.height }
     }
 
     private fun decode(outputs: Map<String, FloatArray>, stride: Int, canvas: Frame): List<Face> {
@@ -41,7 +49,7 @@ class Detection(private val card: Card, private val runner: Runner, private val 
         val points = outputs["kps_$stride"]
         val cells = columns * (canvas.height / stride)
         if (scores?.size != cells || boxes?.size != 4 * cells || points?.size != 10 * cells) throw FormException("the detector does not fit its card")
-        return scores.indices.filter { scores[it] >= card.threshold }.map { at ->
+        return scores.indices.filter { scores[it] >= least }.map { at ->
             val (column, row) = Pair(at % columns, at / columns)
             val width = exp(minOf(boxes[4 * at + 2], 8f).toDouble()) * stride
             val height = exp(minOf(boxes[4 * at + 3], 8f).toDouble()) * stride
@@ -52,13 +60,18 @@ class Detection(private val card: Card, private val runner: Runner, private val 
 
     private fun placed(frame: Frame, face: Face): Face {
         if (landmarker?.template == null || placer == null) return face
-        var marks = face.landmarks
+        var (marks, score) = Pair(face.landmarks, face.score)
         repeat(landmarker.looks) {
             val way = Similarity.of(marks, landmarker.template, landmarker.size)
             val crop = Crops.cut(frame, way, landmarker.size)
             val side = landmarker.size.toLong()
-            val given = placer.run(Crops.tensor(crop, landmarker.input!!), longArrayOf(1, 3, side, side)).values.first()
-            if (given.size != 10 || !given.all { it.isFinite() }) return face
+            val outputs = placer.run(Crops.tensor(crop, landmarker.input!!), longArrayOf(1, 3, side, side))
+            val given = outputs[landmarker.output]
+            if (given?.size != 10 || !given.all { it.isFinite() }) return face
+            if (landmarker.face.isNotEmpty()) {
+                val known = outputs[landmarker.face]?.singleOrNull()?.takeIf { it.isFinite() } ?: throw FormException("the landmarker does not fit its card")
+                score = sqrt(face.score * known.toDouble().coerceIn(0.0, 1.0))
+            }
             val back = way.inverse()
             marks = DoubleArray(10) { k ->
                 // In sides of the crop, as the landmarker was trained.
@@ -66,7 +79,7 @@ class Detection(private val card: Card, private val runner: Runner, private val 
                 if (k % 2 == 0) back.x(x, y) else back.y(x, y)
             }
         }
-        return Face(face.x, face.y, face.width, face.height, face.score, marks)
+        return Face(face.x, face.y, face.width, face.height, score, marks)
     }
 
     private fun shrink(frame: Frame, canvas: Frame, width: Int, height: Int) {
