@@ -210,12 +210,10 @@ class Detector:
     def _least(self, threshold: float) -> float:
         """Return the detector's own score from which a face may reach a threshold.
 
-        A landmarker that judges can raise a face above it: the score is then the geometric mean of
-        both, of which the landmarker's part is 1 at the most.
+        A landmarker that judges can raise one above it that the detector alone was in doubt of.
         """
-        if self._landmarker is None or not self._landmarker.judges:
-            return threshold
-        return max(threshold**2, min(threshold, _DOUBTED))
+        judged = self._landmarker is not None and self._landmarker.judges
+        return min(threshold, _DOUBTED) if judged else threshold
 
     def _scales(self, width: int, height: int, passes: Sequence[int]) -> list[float]:
         """Return the factors at which the frame is looked at, coarsest first."""

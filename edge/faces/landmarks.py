@@ -39,6 +39,10 @@ Points = NDArray[np.float64]
 _FARTHEST = 1.0
 """How far the points may move in the mean, in crop sides, before they are no better any more."""
 
+_SURE, _SURE_OF_LOOK = 0.999, 0.95
+"""How sure a detector and a look at a crop may be at the most: a network that has learned from
+drawn faces is sure of most things, and one wrong look must not outweigh everything."""
+
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
 _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = 30, 48, 54
 _CLIP_LIMIT = 2.0  # of the contrast that a dark crop's histogram is given
@@ -126,9 +130,9 @@ class Landmarker:
 
         Returns:
             The face with the landmarks of the closer look; the box stays, and so does the score,
-            unless the model judges: then it is the geometric mean of the detector's score and of
-            the probability that this is a face. Landmarks that no crop can be aligned to stay too,
-            as do those that the model would move far away, or is not confident of.
+            unless the model judges: then it is what both models say (see `joint`). Landmarks that
+            no crop can be aligned to stay too, as do those that the model would move far away, or
+            is not confident of.
 
         Raises:
             ModelError: The model gives other outputs than its card says.
@@ -139,7 +143,7 @@ class Landmarker:
             found = self.outline(frame, closer)
             if found is None or found.score < self._spec.min_score:
                 return face
-            score = math.sqrt(face.score * found.face) if self.judges else face.score
+            score = joint(face.score, found.face) if self.judges else face.score
             closer = replace(face, landmarks=placed(five_of(found.points)), score=score)
         return closer
 
@@ -223,6 +227,25 @@ class Landmarker:
                 f"model {self.card.name}: output {name} holds values that are no numbers on "
                 f"{self.use.provider}; use a float32 model or another provider"
             )
+
+
+def joint(score: float, face: float) -> float:
+    """Return what a detector and a landmarker say together: the mean of their log-odds.
+
+    Two that are equally sure come to what either says, and one that doubts is outweighed by one
+    that is sure.
+
+    Args:
+        score: The detector's, in [0, 1].
+        face: The landmarker's probability that this is a face, in [0, 1].
+    """
+    both = (_log_odds(score, _SURE) + _log_odds(face, _SURE_OF_LOOK)) / 2
+    return 1 / (1 + math.exp(-both))
+
+
+def _log_odds(share: float, most: float) -> float:
+    share = min(max(share, 1 - most), most)
+    return math.log(share / (1 - share))
 
 
 def _points_view(face: Face, spec: PointsSpec) -> _View:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.errors import BackendError, CardError, ModelError
 from edge.faces.align import TEMPLATES
 from edge.faces.detect import Detector, open_detector
 from edge.faces.embed import open_embedder
-from edge.faces.landmarks import Landmarker, open_landmarker
+from edge.faces.landmarks import Landmarker, joint, open_landmarker
 from edge.records import Face
 from tests import tiny
 
@@ -154,10 +156,10 @@ def test_a_landmarker_that_judges_has_a_say_in_the_score(
     frame[frame > 0] = light
     (rough,) = open_detector("tiny_detector", threads=1).detect(frame, min_score=0.05)
     assert rough.score == pytest.approx(alone, abs=0.02)
-    both = float(np.sqrt(rough.score * face))
+    both = joint(rough.score, face)
     found = detector.detect(frame)
-    # Half is the card's threshold; what the detector itself gives less than a quarter is not asked.
-    assert len(found) == (both >= 0.5 and rough.score >= 0.25)
+    # Half is the card's threshold; what the detector itself gives less than 0.2 is not looked at.
+    assert len(found) == (both >= 0.5 and rough.score >= 0.2)
     for one in found:
         assert one.score == pytest.approx(both, abs=1e-6)
     expected = replace(rough, box=(52, 60, 24, 24))  # so that its region starts with a whole cell
@@ -182,7 +184,16 @@ def test_a_probability_is_a_number_and_no_more_than_1(edge_home: Path) -> None:
     with pytest.raises(BackendError, match="no numbers"):
         _judged(edge_home, float("nan")).detect(frame)
     (found,) = _judged(edge_home, 7.0).detect(frame)
-    assert found.score <= 1
+    assert found.score == pytest.approx(joint(0.993, 1.0), abs=0.01)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_two_that_agree_are_not_overruled(score: float, face: float) -> None:
+    both = joint(score, face)
+    assert 0 < both < 1
+    low, high = sorted((score, face))
+    assert min(low, 0.95) - 1e-9 <= both <= max(high, 0.05) + 1e-9
+    assert both <= joint(score, min(face + 0.1, 1.0))
 
 
 def test_an_output_that_is_not_there_is_named(edge_home: Path) -> None:

@@ -1,7 +1,7 @@
 package org.edgeswap.core
 
 import kotlin.math.exp
-import kotlin.math.sqrt
+import kotlin.math.ln
 
 /** Detector score from which a place is looked at closely; as in edge/faces/detect.py. */
 private const val DOUBTED = 0.2
@@ -19,7 +19,7 @@ class Detection(private val card: Card, private val runner: Runner, private val 
 
     /** The detector's own score from which a face may reach the threshold: a landmarker that judges has a say in it. */
     private val least = if (landmarker?.face.isNullOrEmpty() || placer == null) card.threshold
-    else maxOf(card.threshold * card.threshold, minOf(card.threshold, DOUBTED))
+    else minOf(card.threshold, DOUBTED)
 
     /** The faces of a frame, largest first; the frame is looked at once, its longer side [longest] pixels. */
     fun find(frame: Frame, longest: Int = 640): List<Face> {
@@ -70,7 +70,7 @@ class Detection(private val card: Card, private val runner: Runner, private val 
             if (given?.size != 10 || !given.all { it.isFinite() }) return face
             if (landmarker.face.isNotEmpty()) {
                 val known = outputs[landmarker.face]?.singleOrNull()?.takeIf { it.isFinite() } ?: throw FormException("the landmarker does not fit its card")
-                score = sqrt(face.score * known.toDouble().coerceIn(0.0, 1.0))
+                score = 1 / (1 + exp(-(logOdds(face.score, 0.999) + logOdds(known.toDouble(), 0.95)) / 2))
             }
             val back = way.inverse()
             marks = DoubleArray(10) { k ->
@@ -81,6 +81,9 @@ class Detection(private val card: Card, private val runner: Runner, private val 
         }
         return Face(face.x, face.y, face.width, face.height, score, marks)
     }
+
+    /** As `joint` in edge/faces/landmarks.py: how sure each may be at the most. */
+    private fun logOdds(share: Double, most: Double) = share.coerceIn(1 - most, most).let { ln(it / (1 - it)) }
 
     private fun shrink(frame: Frame, canvas: Frame, width: Int, height: Int) {
         for (y in 0 until height) for (x in 0 until width) {
