@@ -39,7 +39,7 @@ from models.training.runs import CARDS, LOGS, WEIGHTS
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-LOWEST = 0.15
+LOWEST = 0.2
 PORTRAITS = 1200
 
 BARS = {
