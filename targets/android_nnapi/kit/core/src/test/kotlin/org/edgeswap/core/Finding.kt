@@ -39,5 +39,11 @@ object Finding {
         for (face in Detection(cards.single { it.kind == "detector" }, runner, null, null).find(frame)) {
             println("face ${face.x} ${face.y} ${face.width} ${face.height} ${face.score} ${face.landmarks.joinToString(" ")}")
         }
+        val judge = cards.single { it.kind == "landmarker" }
+        for (sure in listOf(0.03f, 0.6f, 1f)) {
+            val placer = Runner { _, _ -> mapOf(judge.face to floatArrayOf(sure), judge.output to FloatArray(10) { judge.template!![it].toFloat() }) }
+            val found = Detection(cards.single { it.kind == "detector" }, runner, judge, placer).find(frame)
+            println("judged $sure ${found.map { it.score }.sorted().joinToString(" ")}")
+        }
     }
 }
