@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_the_processor_says_whether_it_computes_in_bf16(
 
 @pytest.mark.parametrize(("does", "kind"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_a_network_runs_in_what_the_processor_computes_in(
-    monkeypatch: pytest.MonkeyPatch, does: bool, kind: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, does: bool, kind: Any
 ) -> None:
     monkeypatch.setattr(precision, "cpu_computes_in_bf16", lambda: does)
     with precision.quick_autocast("cpu"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from models.training.detector.net import Conv  # noqa: E402
 from models.training.shipped import take_over  # noqa: E402
 
 
-def network(seed: int) -> torch.nn.Sequential:
+def network(seed: int) -> Any:
     """Two normalised convolutions, one alone, and weights that are not as they were born."""
     torch.manual_seed(seed)
     net = torch.nn.Sequential(Conv(3, 6), Conv(6, 5, 3, 2), torch.nn.Conv2d(5, 2, 1))
@@ -29,7 +30,7 @@ def network(seed: int) -> torch.nn.Sequential:
     return net
 
 
-def written(net: torch.nn.Module, path: Path, prefix: str = "") -> Path:
+def written(net: Any, path: Path, prefix: str = "") -> Path:
     """An ONNX file that holds the folded weights and nothing else."""
     weights = [
         numpy_helper.from_array(tensor.detach().numpy(), prefix + name)
@@ -39,7 +40,7 @@ def written(net: torch.nn.Module, path: Path, prefix: str = "") -> Path:
     return path
 
 
-def pictures(count: int) -> torch.Tensor:
+def pictures(count: int) -> Any:
     return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(count))
 
 
