@@ -77,6 +77,7 @@ def read_landmarks(top: Table) -> LandmarksSpec:
         full_score=table.number("full_score", default=1.0),
         min_score=table.share("min_score", default=0.0),
         face=table.text("face", default=""),
+        threshold=table.share("threshold", default=0.5),
         box=box,
         source=source,
     )

@@ -91,6 +91,8 @@ class LandmarksSpec:
         min_score: Confidence in [0, 1] below which a face's landmarks stay as they were.
         face: Name of the graph output that holds the probability that what it is shown is a face at
             all, one number in [0, 1]; or its place, as "#1". Empty: it does not tell.
+        threshold: Score in [0, 1] of detector and landmarker together from which a face counts, in
+            place of the detector's own; for one that tells faces from what is none.
         box: For one that is shown the square around the box.
         source: For one that is shown landmarks.
     """
@@ -104,6 +106,7 @@ class LandmarksSpec:
     full_score: float = 1.0
     min_score: float = 0.0
     face: str = ""
+    threshold: float = 0.5
     box: BoxSpec | None = None
     source: PointsSpec | None = None
 

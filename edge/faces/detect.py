@@ -124,7 +124,7 @@ class Detector:
 
         Args:
             frame: uint8 (H, W, 3) BGR, of any size.
-            min_score: Faces below this score in [0, 1] are left out; the card's own by default.
+            min_score: Faces below this score in [0, 1] are left out; `threshold` by default.
             passes: Longest sides in pixels at which the frame is looked at. A model of fixed
                 input size looks once, at that size.
 
@@ -136,7 +136,7 @@ class Detector:
             ModelError: It finds more faces than there can be.
             BackendError: The engine failed.
         """
-        threshold = self._spec.score_threshold if min_score is None else min_score
+        threshold = self.threshold if min_score is None else min_score
         if not 0 <= threshold <= 1:
             raise UsageError(f"min_score must lie between 0 and 1, not {threshold:g}")
         height, width = frame.shape[:2]
@@ -160,6 +160,13 @@ class Detector:
         return tuple(sorted(faces, key=lambda face: -face.box[2] * face.box[3]))
 
     @property
+    def threshold(self) -> float:
+        """Score from which a face counts: the card's, or the landmarker's where that one judges."""
+        if self._landmarker is not None and self._landmarker.judges:
+            return self._landmarker.threshold
+        return self._spec.score_threshold
+
+    @property
     def follows(self) -> bool:
         """Whether a look at a region costs less than one at the frame: not at a fixed size."""
         return self._spec_size() == (0, 0)
@@ -180,7 +187,7 @@ class Detector:
         Raises:
             BackendError: The engine failed.
         """
-        threshold = self._spec.score_threshold if min_score is None else min_score
+        threshold = self.threshold if min_score is None else min_score
         x, y, width, height = expected.box
         side = max(width, height, 1.0)
         reach = side * _REGION / 2

@@ -94,6 +94,7 @@ class Landmarker:
         card: The model's contract.
         use: How the model runs, for manifest and ledger.
         judges: Whether it tells faces from what is none.
+        threshold: Score of detector and landmarker together from which a face then counts.
     """
 
     def __init__(self, card: Card, session: Session) -> None:
@@ -117,7 +118,7 @@ class Landmarker:
         check_fit(card, session, [self._input], outputs)
         self.card = card
         self.use: ModelUse = use_of(card, session)
-        self.judges = bool(spec.face)
+        self.judges, self.threshold = bool(spec.face), spec.threshold
         self._spec = spec
         self._session = session
 

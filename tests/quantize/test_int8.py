@@ -360,7 +360,9 @@ def test_newer_opsets(opset: int) -> None:
         made = to_int8(model, calibrated(model), how).model
         assert opset_of(made) == opset
         check_model(made)
-        assert decibel(outputs(made, fed(model)), outputs(model, fed(model))) > 30
+        # What the file says: on processors without VNNI kernels saturate, whatever the opset.
+        says = outputs(made, fed(model), "reference")
+        assert decibel(says, outputs(model, fed(model))) > 30
 
 
 @pytest.mark.parametrize("axes", [1, 3])

@@ -6,7 +6,7 @@ Usage::
 
 One table: recall and landmark error on held-out identities, false faces on held-out photographs,
 objects and procedural backgrounds, one photograph of a person, size and work. The numbers go to
-``models/training/logs/detector_metrics.json``. With ``--pick`` the card's threshold is chosen
+``models/training/logs/detector_metrics.json``. With ``--pick`` a threshold is chosen
 first, on a half of the held-out material that the table does not use.
 """
 
@@ -31,7 +31,6 @@ from models.training.detector import held
 from models.training.detector.compose import Sources, compose
 from models.training.detector.data import sources
 from models.training.detector.decode import Found
-from models.training.detector.export import write_card
 from models.training.detector.held import backdrops, objects, portrait
 from models.training.detector.jitter import jitter
 from models.training.detector.net import Detector, multiply_adds, parameters
@@ -261,16 +260,14 @@ def judged_model(model: Path, threshold: float | None, picking: bool) -> bool:
     Args:
         model: the exported detector.
         threshold: score from which a face counts; the card's own by default.
-        picking: choose the card's threshold first.
+        picking: choose the threshold first; it is for the landmarker's card.
     """
     held.prepare(Console())
     runner, made_of = Looker(model), sources(held=True)
     if picking:
         threshold = pick(runner, made_of)
     elif threshold is None:
-        spec = runner.detector.card.detector
-        assert spec is not None
-        threshold = spec.score_threshold
+        threshold = runner.detector.threshold
     result = measure(runner, made_of, threshold)
     asked = bars(result)
     table = Table("measure", "value", "bar", "")
@@ -283,8 +280,6 @@ def judged_model(model: Path, threshold: float | None, picking: bool) -> bool:
         LOGS.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result, indent=2) + "\n"
         (LOGS / "detector_metrics.json").write_text(text, encoding="utf-8")
-        if picking:
-            write_card(model, threshold)
     return all(good for _, good in asked.values())
 
 
@@ -292,8 +287,8 @@ def main() -> None:
     """Judge one exported detector; status 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=WEIGHTS / "ref_detector.onnx")
-    parser.add_argument("--threshold", type=float, help="default: the card's")
-    parser.add_argument("--pick", action="store_true", help="choose the card's threshold first")
+    parser.add_argument("--threshold", type=float, help="default: the landmarker's card")
+    parser.add_argument("--pick", action="store_true", help="choose the threshold first")
     options = parser.parse_args()
     reached = judged_model(options.model, options.threshold, options.pick)
     raise SystemExit(0 if reached else 1)

@@ -40,6 +40,7 @@ std = [1.0, 1.0, 1.0]
 [output]
 name = "landmarks"      # x, y of the five, in sides of the crop
 face = "face"           # probability that the crop shows a face
+threshold = 0.7         # of the score with the detector's; `detector.evaluate --pick` says which
 looks = 2
 
 [crop]

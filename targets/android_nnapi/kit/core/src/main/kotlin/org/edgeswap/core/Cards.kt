@@ -10,7 +10,7 @@ class Card(
     val size: Int, val fit: String, val output: String, val mask: String, val outputRgb: Boolean,
     val black: Double, val white: Double, val composited: Boolean, val baked: Boolean,
     val identity: String, val strides: List<Int>, val threshold: Double, val nms: Double,
-    val decoder: String, val landmarker: String, val looks: Int, val face: String,
+    val decoder: String, val landmarker: String, val looks: Int, val face: String, val judged: Double,
 ) {
     companion object {
         fun parse(data: ByteArray): Card {
@@ -45,6 +45,7 @@ class Card(
                 landmarker = if (detector?.has("landmarker") == true) detector.text("landmarker") else "",
                 looks = if (output?.has("looks") == true) output.whole("looks", 1).toInt() else 1,
                 face = if (output?.has("face") == true) output.text("face") else "",
+                judged = if (output?.has("threshold") == true) output.number("threshold") else 0.5,
             )
         }
 

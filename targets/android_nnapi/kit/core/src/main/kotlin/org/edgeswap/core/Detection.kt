@@ -17,9 +17,13 @@ class Detection(private val card: Card, private val runner: Runner, private val 
         if (card.decoder != "points") throw FormException("this app reads detectors of the kind 'points', not '${card.decoder}'")
     }
 
-    /** The detector's own score from which a face may reach the threshold: a landmarker that judges has a say in it. */
-    private val least = if (landmarker?.face.isNullOrEmpty() || placer == null) card.threshold
-    else minOf(card.threshold, DOUBTED)
+    private val judge = landmarker?.takeIf { it.face.isNotEmpty() && placer != null }
+
+    /** Score from which a face counts: the detector's own, or that of a landmarker that has a say in it. */
+    private val threshold = judge?.judged ?: card.threshold
+
+    /** The detector's score from which a face may reach it. */
+    private val least = if (judge == null) threshold else minOf(threshold, DOUBTED)
 
     /** The faces of a frame, largest first; the frame is looked at once, its longer side [longest] pixels. */
     fun find(frame: Frame, longest: Int = 640): List<Face> {
@@ -39,7 +43,7 @@ class Detection(private val card: Card, private val runner: Runner, private val 
         return kept.map { face ->
             val points = DoubleArray(10) { face.landmarks[it] * (if (it % 2 == 0) sx else sy) }
             placed(frame, Face(face.x * sx, face.y * sy, face.width * sx, face.height * sy, face.score, points))
-        }.filter { it.score >= card.threshold }.sortedByDescending { it.width * it.height }
+        }.filter { it.score >= threshold }.sortedByDescending { it.width * it.height }
     }
 
     private fun decode(outputs: Map<String, FloatArray>, stride: Int, canvas: Frame): List<Face> {
