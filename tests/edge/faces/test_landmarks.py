@@ -201,3 +201,17 @@ def test_an_output_that_is_not_there_is_named(edge_home: Path) -> None:
     tiny.install_one(edge_home, "judge", "landmarker", judge, tiny.landmarker())
     with pytest.raises(ModelError, match="no output 'face'"):
         open_landmarker("judge")
+
+
+@pytest.mark.parametrize(("threshold", "count"), [("0.5", 1), ("0.95", 0)])
+def test_its_card_says_which_score_counts(edge_home: Path, threshold: str, count: int) -> None:
+    _judged(edge_home, 0.6)
+    judge = tiny.LANDMARKER.replace("looks = 2", f'face = "face"\nthreshold = {threshold}')
+    tiny.install_one(edge_home, "judge", "landmarker", judge, tiny.landmarker(face=(0.6,)))
+    frame = tiny.white_cells((160, 160), [(8, 9)])
+    detector = open_detector("pair", threads=1)
+    assert detector.threshold == float(threshold)
+    (found,) = detector.detect(frame, min_score=0.3)
+    assert 0.5 < found.score < 0.95
+    assert len(detector.detect(frame)) == count
+    assert open_detector("tiny_detector", threads=1).threshold == 0.5
