@@ -1,7 +1,7 @@
 """Shipped weights as the beginning of a training: what is in the repository is not learnt again.
 
-An exported model has its batch normalisations folded into the convolutions before them. Here they
-are taken out again, so that the network is the shipped one to rounding, and yet learns as it did.
+An exported model has its batch normalisations folded into the layers beside them. Here they are
+taken out again, so that the network is the shipped one to rounding, and yet learns as it did.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+Norm = nn.BatchNorm1d | nn.BatchNorm2d
+
 
 def take_over(
     net: nn.Module,
@@ -26,8 +28,11 @@ def take_over(
 ) -> None:
     """Give a network the weights of its exported model.
 
+    A normalisation of vectors was folded into the linear layer beside it: here it comes to doing
+    nothing. One that has no weights centres the vectors anew, on what it sees.
+
     Args:
-        net: convolutions and the normalisations behind them stand in one `nn.Sequential`.
+        net: a convolution and the normalisation behind it are neighbours in one module.
         model: ONNX file whose initialisers are named after the network's weights.
         crops: some batches as the network is fed with in training, which say how large the numbers
             are that each normalisation sees.
@@ -43,7 +48,7 @@ def take_over(
         for tensor in onnx.load(model).graph.initializer
     }
     normalised = _normalised(net)
-    folded: list[tuple[nn.BatchNorm2d, Tensor]] = []
+    folded: list[tuple[Norm, Tensor]] = []
     with torch.no_grad():
         for name, module in net.named_modules():
             if not isinstance(module, nn.Conv2d | nn.Linear):
@@ -58,6 +63,7 @@ def take_over(
                 folded.append((norm, bias))
             elif module.bias is not None:
                 _copy(found, f"{prefix}{name}.bias", module.bias)
+        folded += [(m, torch.zeros(m.num_features)) for m in _of_vectors(net)]
         seen = _seen(net, [norm for norm, _ in folded], crops)
         for (norm, bias), (mean, variance) in zip(folded, seen, strict=True):
             _undo(norm, bias, mean, variance)
@@ -73,33 +79,37 @@ def _normalised(net: nn.Module) -> dict[int, nn.BatchNorm2d]:
     """The normalisation behind each convolution that has one."""
     out: dict[int, nn.BatchNorm2d] = {}
     for block in net.modules():
-        if isinstance(block, nn.Sequential):
-            for first, second in pairwise(block):
-                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                    out[id(first)] = second
+        for first, second in pairwise(block.children()):
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                out[id(first)] = second
     return out
 
 
-def _undo(norm: nn.BatchNorm2d, bias: Tensor, mean: Tensor, variance: Tensor) -> None:
-    """Let a normalisation by this mean and variance come to adding a bias."""
+def _of_vectors(net: nn.Module) -> list[nn.BatchNorm1d]:
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm1d)]
+
+
+def _undo(norm: Norm, bias: Tensor, mean: Tensor, variance: Tensor) -> None:
+    """Let a normalisation by this mean and variance come to adding a bias, if it has weights."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
-    norm.weight.copy_(torch.sqrt(variance + norm.eps))
-    norm.bias.copy_(bias + mean)
+    if norm.affine:
+        norm.weight.copy_(torch.sqrt(variance + norm.eps))
+        norm.bias.copy_(bias + mean)
 
 
 def _seen(
-    net: nn.Module, norms: list[nn.BatchNorm2d], crops: Iterable[Tensor]
+    net: nn.Module, norms: list[Norm], crops: Iterable[Tensor]
 ) -> list[tuple[Tensor, Tensor]]:
     """Mean and variance of what reaches each normalisation."""
     sums: list[list[Tensor]] = [[] for _ in norms]
 
     def noting(kept: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-            x = given[0].float()
-            kept.append(torch.stack((x.mean((0, 2, 3)), x.square().mean((0, 2, 3)))))
+            x = given[0].float().transpose(0, 1).flatten(1)
+            kept.append(torch.stack((x.mean(1), x.square().mean(1))))
 
         return note
 

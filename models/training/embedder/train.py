@@ -3,7 +3,7 @@
 Run `scripts/train embedder.train --minutes 18`. It runs on a GPU where there is one, and learns
 from what `pairs` has rendered of the stores `train` and `people`, also from what is rendered
 meanwhile. Ctrl-C stops it after a step; the same command goes on. `--start-from` takes up what an
-earlier run of fewer people has learnt.
+earlier run of fewer people has learnt, and `--shipped` the weights that are in the repository.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.crops import Floats
 from models.training.embedder.data import aligned, as_input, embedded, worn
 from models.training.embedder.evaluate import verification
 from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder
 from models.training.loop import run
 from models.training.on_device import Pictures, best_device
-from models.training.pairs import Store
+from models.training.pairs import Indices, Store
 from models.training.precision import quick_autocast
 from models.training.runs import (
+    WEIGHTS,
     Average,
     Clock,
     data_folder,
@@ -35,9 +37,12 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
+from models.training.shipped import take_over
 from models.training.traits import trait_table
 
 _AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
+_TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
+_RIDGE = 0.03  # of an embedding's squared numbers, which are 1 each on average
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
 
 
@@ -87,6 +92,23 @@ class Traits(nn.Module):
         read = self.read(embedding * LENGTH**0.5)
         return functional.smooth_l1_loss(read, self.table[label])
 
+    @torch.no_grad()
+    def begin(self, label: Indices, embedding: Tensor) -> None:
+        """Begin as the linear reader that errs least, in squares, on some embeddings.
+
+        Args:
+            label: int64 (N,) whose they are.
+            embedding: float32 (N, 512) of unit length.
+        """
+        x = (embedding * LENGTH**0.5).double()
+        wanted = self.table[torch.from_numpy(label)].double()
+        means = x.mean(0), wanted.mean(0)
+        x, wanted = x - means[0], wanted - means[1]
+        ridge = _RIDGE * len(x) * torch.eye(LENGTH, dtype=x.dtype, device=x.device)
+        weight = torch.linalg.solve(x.T @ x + ridge, x.T @ wanted).T
+        self.read.weight.copy_(weight)
+        self.read.bias.copy_(means[1] - weight @ means[0])
+
 
 class Run:
     """The state of one training run."""
@@ -112,25 +134,50 @@ class Run:
         self.path = data_folder() / CHECKPOINT
         if options.start_from is not None:
             self._start_from(options.start_from)
+        elif options.shipped and not (self.path.exists() and not options.fresh):
+            self._begin_with_shipped()
         used = 0.0 if options.fresh else self._resume()
         self.clock = Clock(options.minutes, options.steps, used)
         self.rng = np.random.default_rng((options.seed, 81, self.step))
 
     def _start_from(self, path: Path) -> None:
-        """Take over a network, and let every person's centre begin at one of their pictures."""
+        """Take over a network and its reader of traits, and meet the people with it."""
         state = load_checkpoint(path)
         if state is None:
             raise SystemExit(f"there is no {path}")
         self.net.load_state_dict(state["average"])
         self.traits.load_state_dict(state["traits"])
+        self._meet()
+
+    def _begin_with_shipped(self) -> None:
+        """Take over the shipped network, meet the people with it, and read their traits.
+
+        An exported file has no reader of traits: the best linear one of what is met is worked out.
+        """
+        rng = np.random.default_rng((self.options.seed, 82))
+        pictures = self.stores[0]
+        batches = (
+            as_input(worn(aligned(pictures, rng.choice(pictures.ready, 256), rng), rng))
+            for _ in range(_TO_MEASURE)
+        )
+        take_over(self.net, WEIGHTS / "ref_embedder.onnx", batches)
+        faces, vectors = self._meet()
+        self.traits.begin(faces, torch.from_numpy(vectors).to(self.device))
+
+    def _meet(self) -> tuple[Indices, Floats]:
+        """Let every person's centre begin at one of their pictures; whose, and which centres."""
         self.average = Average(self.net, 0.998)
         self.net.eval()
+        whose, vectors = [], []
         for pictures in self.stores:
             faces = pictures.store.plan.faces[pictures.ready]
             known, first = np.unique(faces, return_index=True)
-            found = embedded(self.net, pictures, pictures.ready[first], 0)
-            with torch.no_grad():
-                self.classes.centres[known] = torch.from_numpy(found).to(self.device)
+            whose.append(known)
+            vectors.append(embedded(self.net, pictures, pictures.ready[first], 0))
+        faces, found = np.concatenate(whose), np.concatenate(vectors)
+        with torch.no_grad():
+            self.classes.centres[faces] = torch.from_numpy(found).to(self.device)
+        return faces, found
 
     def _resume(self) -> float:
         state = load_checkpoint(self.path)
@@ -225,6 +272,10 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=200, help="steps between two reports")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start-from", type=Path, help="checkpoint of a run of fewer people")
+    parser.add_argument(
+        "--shipped", action="store_true",
+        help="begin with the shipped weights where there is no checkpoint",
+    )  # fmt: skip
     parser.add_argument("--fresh", action="store_true", help="do not resume")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

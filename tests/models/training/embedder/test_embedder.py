@@ -2,14 +2,21 @@
 
 # ruff: noqa: E402 - what is imported below needs libraries that only training has
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from onnx import helper, numpy_helper
 
 from models.training.embedder.data import as_input, to_input, worn
 from models.training.embedder.evaluate import auc, nearest_share, scores
 from models.training.embedder.net import Embedder, folded
+from models.training.embedder.train import Traits
+from models.training.shipped import take_over
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +46,38 @@ def test_folding_changes_nothing(net: Embedder) -> None:
     crops = torch.rand(2, 3, 112, 112) * 2 - 1
     with torch.no_grad():
         np.testing.assert_allclose(still(crops), net(crops), atol=1e-5)
+
+
+def test_shipped_weights_are_taken_up(net: Embedder, tmp_path: Path) -> None:
+    weights = [
+        numpy_helper.from_array(tensor.numpy(), name)
+        for name, tensor in folded(net).state_dict().items()
+    ]
+    onnx.save(helper.make_model(helper.make_graph([], "w", [], [], weights)), tmp_path / "m.onnx")
+    crops = torch.rand(32, 3, 112, 112) * 2 - 1
+    again = Embedder().eval()
+    take_over(again, tmp_path / "m.onnx", [crops])
+    with torch.no_grad():
+        for mine, theirs in zip(again.features(crops), net.features(crops), strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-3)
+        vector = again.project(
+            again.settle(again.places(torch.relu(again.spread(mine))).flatten(1))
+        )
+        # The last normalisation has no weights: it centres anew what it saw.
+        np.testing.assert_allclose(again.centre.running_mean, vector.mean(0), atol=1e-3)
+        again.centre.running_mean.zero_()
+        again.centre.running_var.fill_(1.0)
+        np.testing.assert_allclose(again(crops), net(crops), atol=1e-3)
+
+
+def test_traits_begin_with_the_best_linear_reader() -> None:
+    traits, people = Traits(400), np.arange(400)
+    table = traits.table
+    spread = torch.linalg.qr(torch.randn(512, table.shape[1]))[0]
+    vectors = torch.nn.functional.normalize(table @ spread.T + 0.5, dim=1)
+    before = traits(vectors, torch.from_numpy(people)).item()
+    traits.begin(people, vectors)
+    assert traits(vectors, torch.from_numpy(people)).item() < 0.5 * before
 
 
 def test_auc_of_known_orders() -> None:
