@@ -3,7 +3,7 @@
 It runs on a GPU where there is one, and else on the CPU, and learns from what `pairs` has
 rendered, also from what is rendered meanwhile. Ctrl-C stops it after a step; the same command goes
 on. It needs the closely looking network of `swapper.looks`; the recogniser is the one trained here,
-or else the shipped one.
+or else the shipped one. `--shipped` begins with the shipped weights.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from models.training.on_device import best_device
 from models.training.pairs import CROPS
 from models.training.precision import quick_autocast
 from models.training.runs import (
+    WEIGHTS,
     Average,
     Clock,
     data_folder,
@@ -32,9 +33,10 @@ from models.training.runs import (
     seeded,
     take_up_state,
 )
+from models.training.shipped import take_over
 from models.training.swapper.batches import Batch, Batches
 from models.training.swapper.evaluate import measure, sheet
-from models.training.swapper.files import checkpoint
+from models.training.swapper.files import checkpoint, model_name
 from models.training.swapper.judged import of_network
 from models.training.swapper.lessons import ease
 from models.training.swapper.looks import frozen_looks
@@ -49,6 +51,19 @@ _STYLE_PACE = 0.1
 step would change it by a tenth, and what is learnt of one face undoes what was of another."""
 
 
+def begin_with_shipped(net: Swapper) -> None:
+    """Take over the weights in the repository, in place.
+
+    Raises:
+        KeyError, ValueError: the shipped swapper is another network.
+    """
+    take_over(net, WEIGHTS / f"{model_name(net.size)}.onnx", [])
+    with torch.no_grad():
+        net.mapping.first.weight.div_(net.mapping.scale)  # export folds it in,
+        for parameter in net.head.parameters():  # and sorts the channels for devices
+            parameter.copy_(parameter.unflatten(0, (4, -1)).transpose(0, 1).flatten(0, 1))
+
+
 class Run:
     """The state of one training run."""
 
@@ -61,16 +76,19 @@ class Run:
         self.batches = Batches(size, self.device)
         self.net = Swapper(size)
         self._begin_with_traits()
+        self.path = checkpoint(size)
+        resumes = self.path.exists() and not options.fresh
         if options.start_from is not None:
             self._start_from(options.start_from)
+        elif options.shipped and not resumes:
+            begin_with_shipped(self.net)
         self.net = self.net.to(self.device, memory_format=torch.channels_last)
         self.average = Average(self.net, 0.999)
         self.optimiser = torch.optim.AdamW(
             self._groups(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01
         )
-        self.path = checkpoint(size)
         self.step, used = 0, 0.0
-        if not options.fresh:
+        if resumes:
             self.step, used = take_up_state(self.path, self.net, self.average, self.optimiser)
         self.clock = Clock(options.minutes, options.steps, used)
         self.rng = np.random.default_rng((options.seed, 61, self.step))
@@ -109,8 +127,9 @@ class Run:
         return self.batches.draw(stills, sequences, self.rng, self.ease())
 
     def ease(self) -> float:
-        """How easy this step is, 1 to 0; what starts from the other size has had its lessons."""
-        return 0.0 if self.options.start_from else ease(self.step, self.options.lessons)
+        """How easy this step is, 1 to 0; what starts from other weights has had its lessons."""
+        begun = self.options.start_from or self.options.shipped
+        return 0.0 if begun else ease(self.step, self.options.lessons)
 
     def advance(self) -> dict[str, float]:
         """Draw a batch and learn from it."""
@@ -174,6 +193,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=60, help="held-out pairs in a report")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--start-from", type=Path, help="checkpoint of the other size")
+    parser.add_argument("--shipped", action="store_true", help="begin with the shipped weights")
     parser.add_argument("--fresh", action="store_true", help="do not resume")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")

@@ -152,3 +152,19 @@ def test_the_larger_one_starts_from_what_the_smaller_one_learnt() -> None:
     state = large.state_dict()
     for name in taken:
         assert torch.equal(state[name], small.state_dict()[name])
+
+
+def test_a_training_can_begin_with_what_is_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.training.swapper import train
+
+    shipped, net = perturbed(128), Swapper(128).eval()
+    given = inputs(128)
+    with torch.no_grad():
+        wanted = shipped(*given)
+        write(shipped, tmp_path / "ref_swapper.onnx")
+        monkeypatch.setattr(train, "WEIGHTS", tmp_path)
+        train.begin_with_shipped(net)
+        for mine, theirs in zip(net(*given), wanted, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-5)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -144,23 +145,51 @@ def test_landmarks_of_one_crop_are_not_apart() -> None:
     assert apart(points, points + np.array([3.0, 4.0]), 50.0) == pytest.approx(0.1)
 
 
-def test_flicker_is_the_change_of_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def frames(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, ...]:
+    """A patterned face that moves by two pixels a frame; the truth is the same, but darker."""
     module = "models.training.swapper.flicker.source"
     monkeypatch.setattr(module, lambda: np.zeros(512, np.float32))
-    seen = np.full((8, 8), 255, np.uint8)
-    frames = []
-    for level in (10, 20, 40):  # the truth brightens, and the target does not
-        truth = np.full((8, 8, 3), level, np.uint8)
-        frames.append((np.full((8, 8, 3), 10, np.uint8), truth, seen))
-    shown = iter((15, 25, 49))
+    noise = np.random.default_rng(3).uniform(0, 255, (10, 12, 3)).astype(np.float32)
+    wide = np.clip(cv2.resize(noise, (80, 64), interpolation=cv2.INTER_CUBIC), 20, 235)
+    wide = wide.astype(np.uint8)
+    seen = np.zeros((64, 64), np.uint8)
+    seen[16:48, 16:48] = 255
+    cut = [np.ascontiguousarray(wide[:, 2 * k : 2 * k + 64]) for k in range(6)]
+    return tuple((crop, crop - 20, seen) for crop in cut)
+
+
+def showing(pictures: list[Any]) -> Any:
+    """A swapper that shows these, one after the other."""
+    shown = iter(pictures)
 
     def swap(target: Any, source: Any) -> tuple[Any, Any]:
-        return np.full((3, 8, 8), next(shown) / 255.0, np.float32), np.ones((1, 8, 8), np.float32)
+        picture = next(shown)[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255.0
+        return picture, np.ones((1, *picture.shape[1:]), np.float32)
 
-    found = flicker(swap, tuple(frames))
-    assert found["flicker"] == pytest.approx(2.0)  # steps of 0 and of 4
-    assert found["flicker_unswapped"] == pytest.approx(15.0)
-    assert found["motion"] == pytest.approx(15.0)
+    return swap
+
+
+def test_what_moves_with_the_target_is_no_flicker(frames: tuple[Any, ...]) -> None:
+    found = flicker(showing([truth for _, truth, _ in frames]), frames)
+    assert found["motion"] > 5.0
+    for name in ("flicker", "flicker_unswapped", "flicker_of_truth"):
+        assert found[name] < 1.0
+    assert found["error_change"] == pytest.approx(0.0, abs=1e-4)
+    assert found["error_change_unswapped"] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_what_pulses_is_flicker(frames: tuple[Any, ...]) -> None:
+    pulsing = [truth + (8 if k % 2 else 0) for k, (_, truth, _) in enumerate(frames)]
+    found = flicker(showing(pulsing), frames)
+    assert found["flicker"] == pytest.approx(8.0, abs=1.0)
+    assert found["error_change"] == pytest.approx(8.0, abs=1e-3)
+
+
+def test_a_wrong_face_that_stands_still_in_a_moving_head_flickers(frames: tuple[Any, ...]) -> None:
+    still = [frames[0][1] for _ in frames]
+    found = flicker(showing(still), frames)
+    assert found["flicker"] > 5.0
 
 
 def sources() -> tuple[Sources, Any]:
