@@ -124,13 +124,11 @@ def judge(found: Found, boxes: Floats, points: Floats) -> list[Judged]:
     return judged
 
 
-def on_portraits(
-    runner: Looker, made_of: Sources, count: int, picking: bool
-) -> tuple[list[Judged], int]:
+def on_portraits(runner: Looker, made_of: Sources, count: int) -> tuple[list[Judged], int]:
     """Judge portraits; return the judgements and how many identities they show."""
     judged, identities = [], set()
     for number in range(count):
-        picture, boxes, points, identity = portrait(made_of, number, picking)
+        picture, boxes, points, identity = portrait(made_of, number)
         judged += judge(runner.detect(picture, LOWEST), boxes, points)
         identities.add(identity)
     return judged, len(identities)
@@ -206,7 +204,7 @@ def pick(runner: Looker, made_of: Sources) -> float:
 
 def measure(runner: Looker, made_of: Sources, threshold: float) -> dict[str, Any]:
     """Fill the table's numbers."""
-    judged, identities = on_portraits(runner, made_of, PORTRAITS, picking=False)
+    judged, identities = on_portraits(runner, made_of, PORTRAITS)
     hard = on_canvases(runner, made_of, 300)
     photos, things_ = made_of.bank.photos[1::2], objects(made_of, 1)
     drawn = backdrops(200, 1_600_000)

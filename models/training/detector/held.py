@@ -18,8 +18,8 @@ HEADS = {224: 512, 448: 256}
 DRAWN = 500
 """Procedural backgrounds beside the photographs; they serve training alone."""
 
-PICKING = 100
-"""So many held-out heads serve to pick the threshold; the table is made with the others."""
+LEFT_OUT = 100
+"""Of the held-out heads: on them thresholds were picked once; the table is made with the others."""
 
 GROUNDS = 3
 """Pictures of each object: one false face in 300 pictures of things is to be told from two."""
@@ -47,23 +47,22 @@ def prepare(console: Console, workers: int = 2) -> None:
         pool.fill(pool.HELD_OUT, count, side, workers, console)
 
 
-def portrait(made_of: Sources, number: int, picking: bool) -> tuple[Picture, Floats, Floats, int]:
+def portrait(made_of: Sources, number: int) -> tuple[Picture, Floats, Floats, int]:
     """Place a held-out head on a held-out photograph; sizes from 20 to 300 pixels.
 
     Args:
         made_of: the held-out half.
         number: which portrait.
-        picking: whether it serves to pick the threshold, and not for the table.
 
     Returns:
         Picture uint8 (512, 512, 3) BGR, box (1, 4), points (1, 5, 2), number of the identity.
     """
-    rng = np.random.default_rng((23, number, picking))
+    rng = np.random.default_rng((23, number, 0))
     wanted = float(np.exp(rng.uniform(np.log(20), np.log(300))))
     photos = made_of.bank.photos
     canvas = Canvas(np.array(things.crop(photos[rng.integers(len(photos))], 512, rng)))
     pool = made_of.large if wanted > 130 else made_of.heads
-    identity = number % PICKING if picking else PICKING + number % (len(pool) - PICKING)
+    identity = LEFT_OUT + number % (len(pool) - LEFT_OUT)
     head = warped(pool[identity], wanted, rng, 12.0)
     centre = head.box[:2] + head.box[2:] / 2
     left, top = (rng.uniform(wanted * 0.6, 512 - wanted * 0.6, 2) - centre).astype(int)

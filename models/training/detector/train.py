@@ -41,12 +41,11 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
-from models.training.shipped import take_over
+from models.training.shipped import TO_MEASURE, take_over
 from models.training.stopping import Stop
 
 PEAK_RATE = 3e-3
 REPORT = 50
-_TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
 
 
 def checkpoint_path() -> Path:
@@ -61,7 +60,7 @@ def as_input(pictures: Tensor) -> Tensor:
 
 def begin_with_shipped(net: nn.Module, seed: int) -> None:
     """Take over the weights of `ref_detector`, alike in every trainer."""
-    batches = (as_input(pictures) for pictures, _ in islice(Canvases(seed), _TO_MEASURE))
+    batches = (as_input(pictures) for pictures, _ in islice(Canvases(seed), TO_MEASURE))
     take_over(net, WEIGHTS / "ref_detector.onnx", batches, "net.")
 
 

@@ -37,11 +37,10 @@ from models.training.runs import (
     save_checkpoint,
     seeded,
 )
-from models.training.shipped import take_over
+from models.training.shipped import TO_MEASURE, take_over
 from models.training.traits import trait_table
 
 _AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
-_TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
 _RIDGE = 0.03  # of an embedding's squared numbers, which are 1 each on average
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
 
@@ -158,7 +157,7 @@ class Run:
         pictures = self.stores[0]
         batches = (
             as_input(worn(aligned(pictures, rng.choice(pictures.ready, 256), rng), rng))
-            for _ in range(_TO_MEASURE)
+            for _ in range(TO_MEASURE)
         )
         take_over(self.net, WEIGHTS / "ref_embedder.onnx", batches)
         faces, vectors = self._meet()

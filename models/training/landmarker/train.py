@@ -29,9 +29,8 @@ from models.training.runs import (
     seeded,
     take_up_state,
 )
-from models.training.shipped import take_over
+from models.training.shipped import TO_MEASURE, take_over
 
-_TO_MEASURE = 8  # batches that say how large the shipped network's numbers are
 CHECKPOINT = "landmarker.pt"
 _DOUBT = 0.1  # weight of telling a face from what is none beside placing its points
 
@@ -74,7 +73,7 @@ class Run:
         self.crops = stream(options.seed + self.step, options.batch, options.workers)
 
     def _begin_with_shipped(self) -> None:
-        batches = islice(Crops(self.options.seed, self.options.batch), _TO_MEASURE)
+        batches = islice(Crops(self.options.seed, self.options.batch), TO_MEASURE)
         crops = (as_input(pictures) for pictures, _, _ in batches)
         take_over(self.net, WEIGHTS / "ref_landmarker.onnx", crops, added=("face",))
 
