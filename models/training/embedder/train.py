@@ -182,6 +182,12 @@ class Run:
         state = load_checkpoint(self.path)
         if state is None:
             return 0.0
+        known, there = len(state["classes"]["centres"]), len(self.classes.centres)
+        if known != there:
+            raise SystemExit(
+                f"{self.path} knows {known} people, and {there} are rendered: move it elsewhere, and "
+                "name it with --start-from"
+            )
         self.net.load_state_dict(state["net"])
         self.classes.load_state_dict(state["classes"])
         self.traits.load_state_dict(state["traits"])

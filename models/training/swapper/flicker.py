@@ -109,18 +109,27 @@ def _left(before: Pixels, now: Pixels, places: Floats) -> Floats:
 
 
 def flicker(swap: Swap, frames: tuple[Frame, ...]) -> dict[str, float]:
-    """How much the output changes from frame to frame beside the target's own motion.
+    """How much a swapper's output changes from frame to frame: see `changes`."""
+    outputs = [from_unit(swap(to_unit(target).numpy(), source())[0]) for target, _, _ in frames]
+    return changes(outputs, frames)
+
+
+def changes(outputs: list[Pixels], frames: tuple[Frame, ...]) -> dict[str, float]:
+    """How much outputs change from frame to frame beside the target's own motion.
 
     The warping error (Lai et al. 2018) with the target's motion: a mean over the face, in steps of
     8 bits. Grain, blinks and sharp edges leave something of every picture; so the target as it is
     and the exact truth are measured alike.
+
+    Args:
+        outputs: uint8 (S, S, 3) BGR, one for each frame.
+        frames: target, truth and where either face is seen.
 
     Returns:
         `flicker`; `flicker_unswapped`, the same of the target; `flicker_of_truth`; `error_change`,
         the change of the difference from the truth, which counts as well what is wrong and moves
         with the head; `error_change_unswapped`; and `motion`, the mean change of the truth.
     """
-    outputs = [from_unit(swap(to_unit(target).numpy(), source())[0]) for target, _, _ in frames]
     rows = []
     for place in range(1, len(frames)):
         (old_target, old_truth, old_seen), (target, truth, seen) = frames[place - 1 : place + 1]
