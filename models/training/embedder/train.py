@@ -185,8 +185,8 @@ class Run:
         known, there = len(state["classes"]["centres"]), len(self.classes.centres)
         if known != there:
             raise SystemExit(
-                f"{self.path} knows {known} people, and {there} are rendered: move it elsewhere, and "
-                "name it with --start-from"
+                f"{self.path} knows {known} people, and {there} are rendered: move it elsewhere, "
+                "and name it with --start-from"
             )
         self.net.load_state_dict(state["net"])
         self.classes.load_state_dict(state["classes"])
