@@ -3,15 +3,14 @@
 One family for crops of 128 and 256 pixels: the larger one is the smaller one with a level more on
 the outside. Made for small devices, for 8 bits and for baking:
 
-* dense 3x3 convolutions, ReLU, nearest upsampling, zero padding, static shapes. ReLU is part of the
-  layer before it in 8 bits, and what comes out of it needs no bit for a sign;
+* dense 3x3 convolutions, LeakyReLU, nearest upsampling, zero padding, static shapes;
 * the identity enters as one gain and one shift per channel behind a convolution, so a fixed
   identity folds into the weights and biases of that convolution and costs nothing;
 * what makes gains and shifts of an embedding are 1x1 convolutions of one pixel, which are 8-bit
-  like all others: a matrix product would stay float on NNAPI, four bytes a weight. They are two
-  fifths of the weights and none of the work, and baking takes them out;
-* the network says what to add to the target, so that its grain, its light and its sharpness stay
-  unless there is a reason to change them, and rounding errors are errors of the change alone;
+  like all others: a matrix product would stay float on NNAPI, four bytes a weight. They are nearly
+  half of the weights and none of the work, and baking takes them out;
+* the network paints a face and says where it belongs: where it does not, the target's pixels stay
+  to the bit;
 * the picture is worked on at half size and put back by one depth-to-space step, which spares the
   memory traffic of full-size feature maps.
 """
@@ -45,14 +44,20 @@ class Shape:
 
 
 FAMILY = {
-    128: Shape((32, 64, 128), (2, 3, 3), 0.8),
-    256: Shape((24, 32, 64, 128), (2, 2, 3, 3), 1.5),
+    128: Shape((32, 64, 96), (1, 1, 3), 0.8),
+    256: Shape((24, 32, 64, 96), (1, 1, 1, 3), 1.5),
 }
+_SLOPE = 0.1
 _QUIET = 0.02
 """How much gains and shifts differ from face to face at first: more is noise to be unlearnt."""
 
 STYLE = 288
-"""Numbers that steer the decoder: as many as leave room below `MOST_PARAMETERS`."""
+"""Numbers that steer the decoder: so many that baking takes out two fifths of the weights."""
+
+
+def leaky(x: Tensor) -> Tensor:
+    """What stands behind convolutions: nothing is lost for good below 0."""
+    return functional.leaky_relu(x, _SLOPE)
 
 
 def plain(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -101,7 +106,7 @@ class Styled(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """ReLU, two styled convolutions, and the way around them; what comes out has a sign."""
+    """Two styled convolutions and the way around them."""
 
     def __init__(self, width: int, style: int) -> None:
         super().__init__()
@@ -110,9 +115,7 @@ class StyledBlock(nn.Module):
         self.second = Styled(width, width, style, start=0.3)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        x = functional.relu(x)
-        y = functional.relu(self.first(x, style))
-        return x + self.second(y, style)
+        return leaky(x + self.second(leaky(self.first(x, style)), style))
 
 
 class Swapper(nn.Module):
@@ -151,10 +154,9 @@ class Swapper(nn.Module):
         self.up = nn.ModuleDict(
             {high: plain(widths[low], widths[high]) for high, low in pairwise(self.sides)}
         )
-        # It begins with no change at all, and sees both signs: else a change that does harm is
-        # undone by switching the last features off, and behind a ReLU they never come back.
+        self.last = Styled(widths[finest], widths[finest], style)
         self.head = plain(widths[finest], 16)
-        nn.init.zeros_(self.head.weight)
+        nn.init.normal_(self.head.weight, std=0.01)
 
     def style_parameters(self) -> list[nn.Parameter]:
         """The weights that an embedding becomes gains and shifts by; baking takes them out."""
@@ -162,23 +164,23 @@ class Swapper(nn.Module):
         parts = [self.mapping, *(part for m in styled for part in (m.gain, m.shift))]
         return [weight for part in parts for weight in part.parameters()]
 
-    def change(self, target: Tensor, source: Tensor) -> Tensor:
-        """What to add to R, G, B, and the mask before its sigmoid: (N, 3 + 1, S, S)."""
-        relu = functional.relu
+    def painted(self, target: Tensor, source: Tensor) -> Tensor:
+        """R, G, B of a face everywhere, and the mask, before the sigmoid: (N, 3 + 1, S, S)."""
         style = self.mapping(source)
-        x = self.stem(target)
+        x = leaky(self.stem(target))
         kept: dict[str, Tensor] = {}
         for side in self.sides:
             if side in self.down:
-                x = self.down[side](x)
+                x = leaky(self.down[side](x))
             if side in self.keep:
-                x = kept[side] = relu(self.keep[side](relu(x)))
+                x = kept[side] = leaky(self.keep[side](x))
         for side in reversed(self.sides):
             if side in self.up:
-                above = self.up[side](relu(x))
-                x = kept[side] + functional.interpolate(above, scale_factor=2.0, mode="nearest")
+                above = functional.interpolate(self.up[side](x), scale_factor=2.0, mode="nearest")
+                x = kept[side] + above
             for block in self.blocks[side]:
                 x = block(x, style)
+        x = leaky(self.last(x, style))
         out: Tensor = functional.pixel_shuffle(self.head(x), 2)
         return out
 
@@ -192,14 +194,14 @@ class Swapper(nn.Module):
         Returns:
             float32 (N, 3, S, S) RGB in [0, 1], and float32 (N, 1, S, S) in [0, 1].
         """
-        picture, mask = changed(target, self.change(target, source))
-        return picture.clamp(0.0, 1.0), mask
+        return composited(target, self.painted(target, source))
 
 
-def changed(target: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-    """The picture that a change makes of a target, not yet held to [0, 1], and the mask."""
-    mask = torch.sigmoid(change[:, 3:])
-    return target + change[:, :3] * mask, mask
+def composited(target: Tensor, painted: Tensor) -> tuple[Tensor, Tensor]:
+    """The picture that `Swapper.painted` makes of a target, and the mask, both in [0, 1]."""
+    both = torch.sigmoid(painted)
+    mask = both[:, 3:]
+    return target + (both[:, :3] - target) * mask, mask
 
 
 def start_from(net: Swapper, other: dict[str, Tensor]) -> list[str]:

@@ -23,7 +23,6 @@ from models.training.on_device import best_device
 from models.training.pairs import CROPS
 from models.training.precision import quick_autocast
 from models.training.runs import (
-    WEIGHTS,
     Average,
     Clock,
     data_folder,
@@ -33,15 +32,15 @@ from models.training.runs import (
     seeded,
     take_up_state,
 )
-from models.training.shipped import take_over
 from models.training.swapper.batches import Batch, Batches
 from models.training.swapper.evaluate import measure, sheet
-from models.training.swapper.files import checkpoint, model_name
+from models.training.swapper.files import checkpoint
 from models.training.swapper.judged import of_network
 from models.training.swapper.lessons import ease
 from models.training.swapper.looks import frozen_looks
 from models.training.swapper.losses import SwapLoss
-from models.training.swapper.net import Swapper, begin_with_traits, changed, start_from
+from models.training.swapper.net import Swapper, begin_with_traits, composited, start_from
+from models.training.swapper.shipped import begin_with_shipped, reword
 from models.training.swapper.sources import frozen_embedder
 
 _SHARE_ON_CPU = 0.5  # of a batch that the recogniser looks at
@@ -49,19 +48,6 @@ _SHARE_ON_CPU = 0.5  # of a batch that the recogniser looks at
 _STYLE_PACE = 0.1
 """Of the learning rate: a gain sums up hundreds of numbers of like size, so that at full pace each
 step would change it by a tenth, and what is learnt of one face undoes what was of another."""
-
-
-def begin_with_shipped(net: Swapper) -> None:
-    """Take over the weights in the repository, in place.
-
-    Raises:
-        KeyError, ValueError: the shipped swapper is another network.
-    """
-    take_over(net, WEIGHTS / f"{model_name(net.size)}.onnx", [])
-    with torch.no_grad():
-        net.mapping.first.weight.div_(net.mapping.scale)  # export folds it in,
-        for parameter in net.head.parameters():  # and sorts the channels for devices
-            parameter.copy_(parameter.unflatten(0, (4, -1)).transpose(0, 1).flatten(0, 1))
 
 
 class Run:
@@ -82,6 +68,8 @@ class Run:
             self._start_from(options.start_from)
         elif options.shipped and not resumes:
             begin_with_shipped(self.net)
+            if options.knows is not None:
+                reword(self.net, self.batches.still, options.knows)
         self.net = self.net.to(self.device, memory_format=torch.channels_last)
         self.average = Average(self.net, 0.999)
         self.optimiser = torch.optim.AdamW(
@@ -146,10 +134,10 @@ class Run:
             group["lr"] = rate * group["pace"]
         target = batch.target.contiguous(memory_format=torch.channels_last)
         with quick_autocast(self.device):
-            change = self.net.change(target, batch.source)
-        change = change.float()
-        output, _ = changed(batch.target, change)
-        total, terms = self.loss(output, change[:, 3:], batch, self.ease())
+            painted = self.net.painted(target, batch.source)
+        painted = painted.float()
+        output, _ = composited(batch.target, painted)
+        total, terms = self.loss(output, painted[:, 3:], batch, self.ease())
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -194,6 +182,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--start-from", type=Path, help="checkpoint of the other size")
     parser.add_argument("--shipped", action="store_true", help="begin with the shipped weights")
+    parser.add_argument(
+        "--knows", type=Path, metavar="ONNX",
+        help="the recogniser that the shipped swapper knows, where another was trained since",
+    )  # fmt: skip
     parser.add_argument("--fresh", action="store_true", help="do not resume")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")

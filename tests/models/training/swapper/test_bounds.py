@@ -1,7 +1,5 @@
 """Swappers that know the truth but for its finest: the finer they know it, the better they are."""
 
-
-
 from __future__ import annotations
 
 import numpy as np
