@@ -30,6 +30,7 @@ from models.training.detector.assign import grid
 from models.training.detector.data import Batch, Canvases, stream
 from models.training.detector.losses import losses
 from models.training.detector.net import Detector, flat
+from models.training.memory import keep_memory
 from models.training.precision import quick_autocast
 from models.training.runs import (
     WEIGHTS,
@@ -136,6 +137,7 @@ def train(rank: int, options: argparse.Namespace, meeting: str) -> None:
         options: the command line.
         meeting: file through which several trainers find each other.
     """
+    keep_memory()
     torch.set_num_threads(1)
     if options.trainers > 1:
         dist.init_process_group(

@@ -49,6 +49,7 @@ from models.training.distil.publish import publish
 from models.training.distil.teacher import Shown, Teacher, open_teacher, soft_of
 from models.training.distil.train import CHECKPOINT, Plan, Run
 from models.training.folders import data_folder
+from models.training.memory import keep_memory
 from models.training.swapper.data import from_unit
 from quantize.baking import identity_in_force
 
@@ -296,6 +297,7 @@ def told(net: Student, found: Nearness, speed: Speed, minutes: float) -> None:
 
 def distil(options: argparse.Namespace) -> int:
     """Make a student; returns the exit status."""
+    keep_memory()
     torch.set_num_threads(options.threads)
     job = opened(options)
     with job.lock:

@@ -24,6 +24,7 @@ from models.training.embedder.data import aligned, as_input, embedded, worn
 from models.training.embedder.evaluate import verification
 from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder
 from models.training.loop import run
+from models.training.memory import keep_memory
 from models.training.on_device import Pictures, best_device
 from models.training.pairs import Indices, Store
 from models.training.precision import quick_autocast
@@ -283,6 +284,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--fresh", action="store_true", help="do not resume")
     options = parser.parse_args()
+    keep_memory()
     torch.set_num_threads(options.threads)
     run(Run(options), options.every)
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from models.training.landmarker.data import Crops, stream
 from models.training.landmarker.net import Landmarker
 from models.training.loop import run
+from models.training.memory import keep_memory
 from models.training.precision import quick_autocast
 from models.training.runs import (
     WEIGHTS,
@@ -133,6 +134,7 @@ def main() -> None:
     )  # fmt: skip
     options = parser.parse_args()
     learner = Run(options)
+    keep_memory()
     torch.set_num_threads(options.threads)  # crops that are made in this process want one
     run(learner, options.every)
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from models.training.crops import TEMPLATES, Floats
 from models.training.loop import run
+from models.training.memory import keep_memory
 from models.training.on_device import Pictures, best_device, errors_of, similarities
 from models.training.pairs import CROPS, Indices, Store, scene_of
 from models.training.precision import quick_autocast
@@ -193,6 +194,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    keep_memory()
     torch.set_num_threads(options.threads)
     run(Run(options), options.every)
 

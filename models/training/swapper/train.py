@@ -19,6 +19,7 @@ from torch import nn
 
 from models.training.embedder.net import CHECKPOINT
 from models.training.loop import run
+from models.training.memory import keep_memory
 from models.training.on_device import best_device
 from models.training.pairs import CROPS
 from models.training.precision import quick_autocast
@@ -190,6 +191,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     options = parser.parse_args()
+    keep_memory()
     torch.set_num_threads(options.threads)
     run(Run(options), options.every)
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.memory import keep_memory
 from models.training.pairs import Store
 from models.training.precision import quick_autocast
 from models.training.runs import (
@@ -124,6 +125,7 @@ class Run:
 
 def train(options: argparse.Namespace) -> None:
     """Train until the time is used up; a checkpoint each `every` steps."""
+    keep_memory()
     torch.set_num_threads(options.threads)
     run = Run(options)
     for batch in run.pairs.batches(options.batch, options.seed + run.step):
