@@ -26,7 +26,13 @@ from edge.probe import Probe, probe_packages
 
 State = Literal["ok", "note", "problem"]
 
-REFERENCE_MODELS = ("ref_detector", "ref_landmarker", "ref_embedder", "ref_swapper")
+REFERENCE_MODELS = (
+    "ref_detector",
+    "ref_detector_int8",
+    "ref_landmarker",
+    "ref_embedder",
+    "ref_swapper",
+)
 """Models that every installation carries: without one of them the defaults do not work."""
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "tflite_runtime", "MNN", "ncnn", "openvino")

@@ -141,13 +141,21 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def portrait(number: int) -> tuple[Pixels, Floats, Floats]:
-    """One held-out person in a frame, their face of 24 to 200 pixels anywhere in it.
+    """One held-out person in a frame: see `portrait_of`."""
+    return portrait_of(FIRST + number, number)
+
+
+def portrait_of(seed: int, number: int) -> tuple[Pixels, Floats, Floats]:
+    """One person in a frame, their face of 24 to 200 pixels anywhere in it.
+
+    Args:
+        seed: of the person and of the scene.
+        number: which portrait: the face's size and place hang on it.
 
     Returns:
         Picture uint8 (320, 320, 3) BGR, box float32 (1, 4), landmarks float32 (1, 5, 2).
     """
     cv2.setNumThreads(1)
-    seed = FIRST + number
     rng = np.random.default_rng((41, number))
     height = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
     room = min(0.75 * height, FRAME / 2)
@@ -159,9 +167,9 @@ def portrait(number: int) -> tuple[Pixels, Floats, Floats]:
     return picture, drawn.box[None], drawn.landmarks[None]
 
 
-def detector_rows(people: int, workers: int) -> list[Row]:
+def detector_rows(people: int, workers: int, file: str = "ref_detector.onnx") -> list[Row]:
     """Recall and landmark error of detector and landmarker, as the runtime runs them."""
-    looker = Looker(WEIGHTS / "ref_detector.onnx")
+    looker = Looker(WEIGHTS / file)
     spec = load_card(CARDS / "ref_detector.toml").detector
     assert spec is not None
     judged: list[Judged] = []

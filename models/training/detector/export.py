@@ -28,11 +28,12 @@ from models.training.detector.train import checkpoint_path
 from models.training.runs import CARDS, WEIGHTS, load_checkpoint
 
 OUTPUTS = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
+TITLE = "Reference face detector"
 CARD = """\
-name = "ref_detector"
+name = "{name}"
 kind = "detector"
-title = "Reference face detector"
-file = "ref_detector.onnx"
+title = "{title}"
+file = "{name}.onnx"
 sha256 = "{sha256}"
 size = {size}
 
@@ -104,12 +105,18 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
     return model
 
 
-def write_card(weights: Path, threshold: float) -> None:
-    """Write the card that fits ``weights``."""
+def write_card(weights: Path, threshold: float, title: str = TITLE) -> None:
+    """Write the card that fits ``weights``, under their name."""
     data = weights.read_bytes()
-    text = CARD.format(sha256=hashlib.sha256(data).hexdigest(), size=len(data), threshold=threshold)
+    text = CARD.format(
+        name=weights.stem,
+        title=title,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        threshold=threshold,
+    )
     CARDS.mkdir(parents=True, exist_ok=True)
-    (CARDS / "ref_detector.toml").write_text(text, encoding="utf-8")
+    (CARDS / f"{weights.stem}.toml").write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -23,6 +23,9 @@ from models.training.pairs import Indices, Store
 from models.training.photometric import sample_photometric
 from models.training.runs import LOGS, WEIGHTS
 
+STRANGERS = 0.01
+"""Of the pairs of strangers: so many may count as one person, by the threshold of the card."""
+
 Places = npt.NDArray[np.bool_]
 Embed = Callable[[Floats], Floats]
 
@@ -101,11 +104,29 @@ def crowd_crops() -> Floats:
     return np.stack(crops)
 
 
+def crowd_vectors(embed: Embed) -> Floats:
+    """Embeddings of the crowd, float32 (2 N, 512): each person's two views in a row."""
+    crops = crowd_crops()
+    return np.concatenate([embed(crops[i : i + 64]) for i in range(0, len(crops), 64)])
+
+
 def among_others(embed: Embed) -> dict[str, float]:
     """How often two views of a person are nearer to each other than to any of 500 others."""
-    crops = crowd_crops()
-    vectors = np.concatenate([embed(crops[i : i + 64]) for i in range(0, len(crops), 64)])
+    vectors = crowd_vectors(embed)
     return {"nearest_of_500": nearest_share(vectors[::2], vectors[1::2])}
+
+
+def strangers_limit(vectors: Floats, share: float = STRANGERS) -> float:
+    """The cosine that a share of all pairs of strangers reaches.
+
+    Args:
+        vectors: float32 (2 N, 512), two views of each person, one behind the other.
+        share: of the pairs.
+    """
+    cosines = vectors @ vectors.T
+    whose = np.arange(len(vectors)) // 2
+    strangers = cosines[whose[:, None] < whose[None]]
+    return float(np.quantile(strangers, 1.0 - share))
 
 
 def judged(embed: Embed, identities: int) -> dict[str, float]:

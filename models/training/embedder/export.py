@@ -1,10 +1,15 @@
-"""Write ref_embedder.onnx and its card: `python -m models.training.embedder.export`."""
+"""Write ref_embedder.onnx and its card: `scripts/train embedder.export`, after `pairs crowd`.
+
+From which cosine on two faces count as one person is found on people of their own, whom neither
+training nor the table of figures knows.
+"""
 
 from __future__ import annotations
 
 import torch
 from rich.console import Console
 
+from models.training.embedder.evaluate import crowd_vectors, exported, strangers_limit
 from models.training.embedder.net import SIZE
 from models.training.export import export, write_card
 from models.training.runs import WEIGHTS
@@ -36,6 +41,7 @@ std = [1.0, 1.0, 1.0]
 name = "embedding"
 length = 512
 normalised = true
+match_threshold = MATCH_THRESHOLD  # one in a hundred pairs of strangers reaches it
 
 [crop]
 template = "arcface_112_v2"
@@ -47,8 +53,11 @@ def main() -> None:
     path = WEIGHTS / "ref_embedder.onnx"
     net = frozen_embedder().to(memory_format=torch.contiguous_format)
     export(net, (torch.zeros(1, 3, SIZE, SIZE),), ["input"], ["embedding"], path)
-    write_card("ref_embedder", CARD, path)
-    Console().print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+    limit = strangers_limit(crowd_vectors(exported(path)))
+    write_card("ref_embedder", CARD.replace("MATCH_THRESHOLD", f"{limit:.2f}"), path)
+    Console().print(
+        f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, one person from a cosine of {limit:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ onnx = pytest.importorskip("onnx")
 from onnx import helper, numpy_helper
 
 from models.training.embedder.data import as_input, to_input, worn
-from models.training.embedder.evaluate import auc, nearest_share, scores
+from models.training.embedder.evaluate import auc, nearest_share, scores, strangers_limit
 from models.training.embedder.net import Embedder, folded
 from models.training.embedder.train import Traits
 from models.training.shipped import take_over
@@ -91,6 +91,15 @@ def test_nearest_of_known_neighbours() -> None:
     second = first[[0, 1, 3, 2]]  # two are taken for each other
     assert nearest_share(first, first) == 1.0
     assert nearest_share(first, second) == 0.5
+
+
+def test_the_limit_is_what_a_share_of_strangers_reaches() -> None:
+    turns = np.random.default_rng(5).uniform(0, np.pi, 300)
+    vectors = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
+    vectors[1::2] = vectors[::2]  # a person's own pairs are no strangers
+    limit = strangers_limit(vectors, 0.25)
+    cosines = (vectors[::2] @ vectors[::2].T)[np.triu_indices(150, 1)]
+    assert float((cosines >= limit).mean()) == pytest.approx(0.25, abs=0.01)
 
 
 def test_both_ways_to_the_input_agree() -> None:
