@@ -33,7 +33,7 @@ REFERENCE_MODELS = (
     "ref_embedder",
     "ref_swapper",
 )
-"""Models that every installation carries: without one of them the defaults do not work."""
+"""Models that every installation carries."""
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "tflite_runtime", "MNN", "ncnn", "openvino")
 

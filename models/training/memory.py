@@ -1,8 +1,9 @@
 """Let a trainer keep the memory that it frees.
 
 A step asks for hundreds of large pieces and frees them. The C library gives such pieces back to the
-system at once, which hands them out again page by page, cleared: in a virtual machine that took up
-to a third of a trainer's time.
+system at once, which hands them out again page by page, cleared. On a virtual machine of two cores
+forward and backward of the recogniser took 0.39 s for 128 crops, and 0.34 s since what is freed is
+kept.
 """
 
 from __future__ import annotations

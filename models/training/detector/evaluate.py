@@ -277,7 +277,8 @@ def judged_model(model: Path, threshold: float | None, picking: bool) -> bool:
     if model.parent == WEIGHTS:
         LOGS.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result, indent=2) + "\n"
-        (LOGS / "detector_metrics.json").write_text(text, encoding="utf-8")
+        name = model.stem.removeprefix("ref_")
+        (LOGS / f"{name}_metrics.json").write_text(text, encoding="utf-8")
     return all(good for _, good in asked.values())
 
 

@@ -133,8 +133,8 @@ def main() -> None:
         help="begin with the shipped weights where there is no checkpoint",
     )  # fmt: skip
     options = parser.parse_args()
-    learner = Run(options)
     keep_memory()
+    learner = Run(options)
     torch.set_num_threads(options.threads)  # crops that are made in this process want one
     run(learner, options.every)
 
