@@ -260,7 +260,7 @@ def test_a_file_that_falls_short_is_searched_for_again(
     def worse(*args: Any, **more: Any) -> measuring.Judged:
         found = judge(*args, **more)
         if len(goals) == 1:
-            return replace(found, scores=replace(found.scores, psnr_worst=18.0))
+            return replace(found, scores=replace(found.scores, psnr_worst=19.5))
         return found
 
     monkeypatch.setattr(way, "make", noted)
@@ -268,7 +268,7 @@ def test_a_file_that_falls_short_is_searched_for_again(
     facts = bench.convert(precision="int8", budget="psnr:20").facts
     assert facts["budget"]["asked"] == "psnr:20"
     assert str(goals[0]) == "psnr:20"
-    # The search had reached more than was asked for, and the file 2 dB less: both count.
+    # The search had reached more than was asked for, and the file half a dB less: both count.
     assert len(goals) == 2
     assert goals[1] is not None
     assert goals[1].value > 22.1
@@ -289,7 +289,7 @@ def test_channels_are_balanced_once_however_often_a_model_is_made(
     def worse(*args: Any, **more: Any) -> measuring.Judged:
         found = judge(*args, **more)
         judged.append(found.scores.psnr_worst)
-        worst = 18.0 if len(judged) == 1 else found.scores.psnr_worst
+        worst = 19.5 if len(judged) == 1 else found.scores.psnr_worst
         return replace(found, scores=replace(found.scores, psnr_worst=worst))
 
     monkeypatch.setattr(equalising, "equalise", balanced)

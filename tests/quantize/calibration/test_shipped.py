@@ -49,11 +49,14 @@ def test_a_truth_is_the_target_but_for_the_face() -> None:
 
 def test_a_truth_shows_the_source() -> None:
     embedder = open_embedder(threads=1)
-    for swap in held_out_swaps()[:3]:
+    nearer = []
+    for swap in held_out_swaps()[:6]:
         source = embedder.embed(swap.sources[0].frame(), swap.sources[0].face)
         shown = embedder.embed(swap.truth.frame(), swap.target.face)
         before = embedder.embed(swap.target.frame(), swap.target.face)
-        assert source @ shown > source @ before + 0.2
+        nearer.append(float(source @ shown - source @ before))
+    assert min(nearer) > 0.1
+    assert np.mean(nearer) > 0.3
 
 
 def test_landmarks_lie_in_the_picture() -> None:
