@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnx
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 TO_MEASURE = 8
 """Batches that say how large the numbers of a shipped network are."""
 
-Norm = nn.BatchNorm1d | nn.BatchNorm2d
+Norm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d
 
 
 def take_over(

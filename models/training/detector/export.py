@@ -36,6 +36,7 @@ title = "{title}"
 file = "{name}.onnx"
 sha256 = "{sha256}"
 size = {size}
+precision = "{precision}"
 
 [licence]
 name = "Apache-2.0"
@@ -105,7 +106,9 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
     return model
 
 
-def write_card(weights: Path, threshold: float, title: str = TITLE) -> None:
+def write_card(
+    weights: Path, threshold: float, title: str = TITLE, precision: str = "fp32"
+) -> None:
     """Write the card that fits ``weights``, under their name."""
     data = weights.read_bytes()
     text = CARD.format(
@@ -113,6 +116,7 @@ def write_card(weights: Path, threshold: float, title: str = TITLE) -> None:
         title=title,
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
+        precision=precision,
         threshold=threshold,
     )
     CARDS.mkdir(parents=True, exist_ok=True)

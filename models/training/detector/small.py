@@ -113,7 +113,7 @@ def main() -> None:
     onnx.save(small.model, str(path))
     spec = load_card(CARDS / "ref_detector.toml").detector
     assert spec is not None
-    write_card(path, spec.score_threshold, TITLE)
+    write_card(path, spec.score_threshold, TITLE, "int8")
     sizes = [file.stat().st_size / 1e6 for file in (weights, path)]
     times = milliseconds([weights, path])
     console.print(

@@ -29,8 +29,8 @@ Maker = Callable[[Pixels, Pixels, float], Pixels]
 
 def low(picture: Pixels | Floats, blur: float) -> Floats:
     """What is coarser than a Gaussian blur, float32."""
-    out: Floats = cv2.GaussianBlur(np.asarray(picture, np.float32), (0, 0), blur)
-    return out
+    out = cv2.GaussianBlur(np.asarray(picture, np.float32), (0, 0), blur)
+    return np.asarray(out, np.float32)
 
 
 def fine_of_target(target: Pixels, truth: Pixels, blur: float) -> Pixels:

@@ -102,8 +102,9 @@ def undone(before: Pixels, now: Pixels) -> Floats:
 def _left(before: Pixels, now: Pixels, places: Floats) -> Floats:
     """The change between two pictures that is left when motion is undone, float32 (S, S, 3)."""
     moved = cv2.remap(
-        before.astype(np.float32), places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+        before.astype(np.float32), places[..., 0], places[..., 1], cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
     out: Floats = now - moved
     return out
 
