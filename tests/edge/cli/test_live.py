@@ -30,7 +30,7 @@ def ready(edge_home: Path, tmp_path: Path) -> Stage:
 def words(ready: Stage, out: Path, *more: str) -> list[str]:
     return [
         *("live", "--identity", str(ready.identity_file), "--source", "synthetic"),
-        *("--size", "320x180", "--record", str(out), *LEAVE, *ARGUMENTS, *more),
+        *("--size", "640x360", "--record", str(out), *LEAVE, *ARGUMENTS, *more),
     ]
 
 
@@ -71,7 +71,7 @@ def test_a_recording_that_verifies_as_a_folder(
 
 def test_a_bundle(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    call = ["live", "--bundle", str(made.folder), "--source", "synthetic", "--size", "320x180"]
+    call = ["live", "--bundle", str(made.folder), "--source", "synthetic", "--size", "640x360"]
     assert main([*call, "--record", str(out), "--seconds", "0.5", *LEAVE]) == 0
     capsys.readouterr()
     assert main(["verify", str(next(out.iterdir()))]) == 0
