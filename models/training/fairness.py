@@ -37,6 +37,7 @@ from models.training.faces.identity import sample_identity, sex_of
 from models.training.faces.render import render_onto
 from models.training.faces.scene import sample_scene
 from models.training.folders import CARDS, LOGS, WEIGHTS
+from models.training.fresh import FRESH
 from models.training.pairs import HELD_OUT, Store
 from models.training.swapper import evaluate as swapper
 
@@ -173,7 +174,7 @@ def detector_rows(people: int, workers: int, file: str = "ref_detector.onnx") ->
     spec = load_card(CARDS / "ref_detector.toml").detector
     assert spec is not None
     judged: list[Judged] = []
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, mp_context=FRESH) as pool:
         shots = pool.map(portrait, range(people), chunksize=20)
         for picture, boxes, points in track(shots, "detector", total=people):
             judged += judge(looker.detect(picture, spec.score_threshold), boxes, points)

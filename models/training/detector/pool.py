@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from multiprocessing import Pool as Workers
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+
+from models.training.fresh import FRESH
 
 # Seeds from here up are held out: no training picture ever shows these identities or scenes.
 HELD_OUT = 1_000_000
@@ -124,7 +125,7 @@ def fill(first: int, count: int, side: int, workers: int, console: Console) -> N
     folder().mkdir(parents=True, exist_ok=True)
     starts = range(first, first + count, SHARD)
     done = 0
-    with Workers(workers) as pool:
+    with FRESH.Pool(workers) as pool:
         for made in pool.imap_unordered(write_shard, [(start, side) for start in starts]):
             done += made
             if made:
