@@ -22,6 +22,7 @@ from models.training.fresh import FRESH
 # Seeds from here up are held out: no training picture ever shows these identities or scenes.
 HELD_OUT = 1_000_000
 SHARD = 128
+Workers = FRESH.Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def fill(first: int, count: int, side: int, workers: int, console: Console) -> N
     folder().mkdir(parents=True, exist_ok=True)
     starts = range(first, first + count, SHARD)
     done = 0
-    with FRESH.Pool(workers) as pool:
+    with Workers(workers) as pool:
         for made in pool.imap_unordered(write_shard, [(start, side) for start in starts]):
             done += made
             if made:
