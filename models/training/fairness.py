@@ -44,7 +44,8 @@ from models.training.swapper import evaluate as swapper
 FIRST = HELD_OUT + 400_000
 """Seed of the first person that the detector is measured on; no other set has them."""
 
-MODELS = ("ref_detector", "ref_embedder", "ref_swapper")
+DETECTORS = ("ref_detector", "ref_detector_int8")
+MODELS = (*DETECTORS, "ref_embedder", "ref_swapper")
 """The detector is measured with its landmarker."""
 
 FRAME = 320
@@ -168,16 +169,14 @@ def portrait_of(seed: int, number: int) -> tuple[Pixels, Floats, Floats]:
     return picture, drawn.box[None], drawn.landmarks[None]
 
 
-def detector_rows(people: int, workers: int, file: str = "ref_detector.onnx") -> list[Row]:
+def detector_rows(name: str, people: int, workers: int) -> list[Row]:
     """Recall and landmark error of detector and landmarker, as the runtime runs them."""
-    looker = Looker(WEIGHTS / file)
-    spec = load_card(CARDS / "ref_detector.toml").detector
-    assert spec is not None
+    looker = Looker(WEIGHTS / f"{name}.onnx")
     judged: list[Judged] = []
     with ProcessPoolExecutor(workers, mp_context=FRESH) as pool:
         shots = pool.map(portrait, range(people), chunksize=20)
         for picture, boxes, points in track(shots, "detector", total=people):
-            judged += judge(looker.detect(picture, spec.score_threshold), boxes, points)
+            judged += judge(looker.detect(picture, looker.detector.threshold), boxes, points)
 
     def figures(places: list[int]) -> dict[str, Figure]:
         some = [judged[place] for place in places]
@@ -308,8 +307,8 @@ def as_json(rows: list[Row]) -> list[dict[str, object]]:
 
 def rows_of(model: str, options: argparse.Namespace) -> list[Row]:
     """Measure one of `MODELS`; what it needs of the held-out pictures is rendered first."""
-    if model == "ref_detector":
-        return detector_rows(options.people, options.workers)
+    if model in DETECTORS:
+        return detector_rows(model, options.people, options.workers)
     for store in ("photos", "swaps"):
         pairs.fill(store, options.workers)
     return (embedder_rows if model == "ref_embedder" else swapper_rows)(options.count)
