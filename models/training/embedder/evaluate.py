@@ -104,10 +104,13 @@ def crowd_crops() -> Floats:
     return np.stack(crops)
 
 
+def _in_parts(embed: Embed, crops: Floats) -> Floats:
+    return np.concatenate([embed(crops[i : i + 64]) for i in range(0, len(crops), 64)])
+
+
 def crowd_vectors(embed: Embed) -> Floats:
     """Embeddings of the crowd, float32 (2 N, 512): each person's two views in a row."""
-    crops = crowd_crops()
-    return np.concatenate([embed(crops[i : i + 64]) for i in range(0, len(crops), 64)])
+    return _in_parts(embed, crowd_crops())
 
 
 def among_others(embed: Embed) -> dict[str, float]:
@@ -137,7 +140,7 @@ def judged(embed: Embed, identities: int) -> dict[str, float]:
     out: dict[str, float] = {}
     for worn in (False, True):
         crops, labels, clear = held_out_crops(identities, worn)
-        vectors = np.concatenate([embed(crops[i : i + 64]) for i in range(0, len(crops), 64)])
+        vectors = _in_parts(embed, crops)
         every = np.ones_like(clear)
         sets = [("worn_", every)] if worn else [("", clear), ("occluded_", every)]
         for name, some in sets:

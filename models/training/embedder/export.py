@@ -1,7 +1,7 @@
 """Write ref_embedder.onnx and its card: `scripts/train embedder.export`, after `pairs crowd`.
 
 From which cosine on two faces count as one person is found on people of their own, whom neither
-training nor the table of figures knows.
+training knows nor the table of who is missed and mistaken (`fairness`).
 """
 
 from __future__ import annotations

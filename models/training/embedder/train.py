@@ -23,6 +23,7 @@ from models.training.crops import Floats
 from models.training.embedder.data import aligned, as_input, embedded, worn
 from models.training.embedder.evaluate import verification
 from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder
+from models.training.linear import fitted
 from models.training.loop import run
 from models.training.memory import keep_memory
 from models.training.on_device import Pictures, best_device
@@ -42,7 +43,6 @@ from models.training.shipped import TO_MEASURE, take_over
 from models.training.traits import trait_table
 
 _AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
-_RIDGE = 0.03  # of an embedding's squared numbers, which are 1 each on average
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
 
 
@@ -100,14 +100,10 @@ class Traits(nn.Module):
             label: int64 (N,) whose they are.
             embedding: float32 (N, 512) of unit length.
         """
-        x = (embedding * LENGTH**0.5).double()
-        wanted = self.table[torch.from_numpy(label)].double()
-        means = x.mean(0), wanted.mean(0)
-        x, wanted = x - means[0], wanted - means[1]
-        ridge = _RIDGE * len(x) * torch.eye(LENGTH, dtype=x.dtype, device=x.device)
-        weight = torch.linalg.solve(x.T @ x + ridge, x.T @ wanted).T
+        wanted = self.table[torch.from_numpy(label)]
+        weight, bias = fitted(embedding * LENGTH**0.5, wanted)
         self.read.weight.copy_(weight)
-        self.read.bias.copy_(means[1] - weight @ means[0])
+        self.read.bias.copy_(bias)
 
 
 class Run:
@@ -132,11 +128,12 @@ class Run:
         )
         self.step = 0
         self.path = data_folder() / CHECKPOINT
+        resumes = self.path.exists() and not options.fresh
         if options.start_from is not None:
             self._start_from(options.start_from)
-        elif options.shipped and not (self.path.exists() and not options.fresh):
+        elif options.shipped and not resumes:
             self._begin_with_shipped()
-        used = 0.0 if options.fresh else self._resume()
+        used = self._resume() if resumes else 0.0
         self.clock = Clock(options.minutes, options.steps, used)
         self.rng = np.random.default_rng((options.seed, 81, self.step))
 

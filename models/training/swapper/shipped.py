@@ -16,6 +16,7 @@ from torch import Tensor
 from models.training.crops import Floats
 from models.training.embedder.data import aligned, as_input
 from models.training.embedder.evaluate import exported
+from models.training.linear import fitted
 from models.training.on_device import Pictures
 from models.training.runs import WEIGHTS
 from models.training.shipped import take_over
@@ -24,7 +25,6 @@ from models.training.swapper.net import LENGTH, Swapper
 from models.training.swapper.sources import frozen_embedder
 
 _FACES = 6000
-_RIDGE = 0.03  # of an embedding's squared numbers, which are 1 each on average
 _PART = 64
 
 
@@ -59,24 +59,9 @@ def reword(net: Swapper, pictures: Pictures, recogniser: Path) -> None:
         crops = as_input(aligned(pictures, some[start : start + _PART], rng)).cpu()
         theirs.append(old(crops.contiguous().numpy()))
         ours.append(new(crops))
-    weight, bias = translation(torch.cat(ours), torch.from_numpy(np.concatenate(theirs)))
+    weight, bias = fitted(torch.cat(ours), torch.from_numpy(np.concatenate(theirs)))
     first = net.mapping.first
     assert first.bias is not None
     heard = first.weight.reshape(-1, LENGTH).double()
     first.bias.add_((net.mapping.scale * heard @ bias).float())
     first.weight.copy_((heard @ weight).float()[..., None, None])
-
-
-def translation(new: Tensor, old: Tensor) -> tuple[Tensor, Tensor]:
-    """What makes an old embedding of a new one: float64 (512, 512) and (512,).
-
-    Args:
-        new: float32 (N, 512) of unit length.
-        old: the same of the same faces.
-    """
-    x, y = new.double(), old.double()
-    means = x.mean(0), y.mean(0)
-    x, y = x - means[0], y - means[1]
-    ridge = _RIDGE * len(x) / LENGTH * torch.eye(LENGTH, dtype=x.dtype)
-    weight = torch.linalg.solve(x.T @ x + ridge, x.T @ y).T
-    return weight, means[1] - weight @ means[0]
