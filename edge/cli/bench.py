@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for option, default, kind, metavar, text in (
         ("--rounds", 30, int, "N", "rounds that count (default 30)"),
         ("--model", "ref_swapper", str, "NAME", "swap model (default ref_swapper)"),
-        ("--detector", "ref_detector", str, "NAME", "face detector (default ref_detector)"),
+        ("--detector", "", str, "NAME", "face detector (default: the one that edge swap takes)"),
         ("--backend", "ort", str, "NAME", "ort (default), litert, mnn, ncnn, openvino, tflite"),
         ("--faces", 1, int, "N", "people in the frame, 1 to 3 (default 1)"),
         ("--threads", 0, int, "N", "threads per engine (0: its choice)"),

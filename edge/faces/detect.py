@@ -21,6 +21,7 @@ from edge.contracts import Card
 from edge.errors import BackendError, CardError, ModelError, UsageError
 from edge.faces.candidates import Candidates, joined, sane, suppress
 from edge.faces.decoders import decode, misfit, output_keys
+from edge.faces.default import default_detector
 from edge.faces.follow import best_match
 from edge.faces.landmarks import Landmarker, open_landmarker
 from edge.faces.tiles import MOST_PIXELS, Tile, tiles
@@ -348,7 +349,7 @@ def _faces(found: Candidates) -> list[Face]:
 
 
 def open_detector(
-    name: str = "ref_detector",
+    name: str = "",
     *,
     backend: str = "ort",
     providers: Sequence[str] = (CPU_PROVIDER,),
@@ -363,7 +364,7 @@ def open_detector(
     where there is a file of it for that engine.
 
     Args:
-        name: Card name.
+        name: Card name; empty: the shipped one that is quickest here (`edge.faces.default`).
         backend: Engine.
         providers: Execution providers in order of preference.
         threads: Threads for one run.
@@ -372,7 +373,7 @@ def open_detector(
         shelf: Where both come from.
     """
     card, session = open_card(
-        name,
+        name or default_detector(backend, providers),
         "detector",
         backend=backend,
         providers=providers,
