@@ -27,7 +27,6 @@ from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, open_detector
 from edge.faces.embed import open_embedder
 from edge.machine import Machine, is_emulated, this_machine
 from edge.media.image import encode_picture, read_picture
-from edge.paste import put_back
 from edge.power import PowerState, power_changed, read_power
 from edge.provenance.label import Label, plan_label
 from edge.provenance.watermark.embed import watermark_for
@@ -309,7 +308,7 @@ def _stages(
     crop = model.align(frame, face)
     picture, mask = model._swap_crop(crop, source)
     work = frame.copy()
-    region = put_back(work, crop, picture, mask)
+    region = model.put_back(work, crop, picture, mask)
     place = plan_label(frame.shape[1], frame.shape[0], [region], "en")
     label = Label(place)
     swapped = swapper.swap(frame)
@@ -324,7 +323,7 @@ def _stages(
             "align": lambda: model.align(frame, face),
             "embed": lambda: embedder.embed(frame, face),
             "swap model": lambda: model._swap_crop(crop, source),
-            "paste": lambda: put_back(work, crop, picture, mask),
+            "paste": lambda: model.put_back(work, crop, picture, mask),
             "label": lambda: label.draw(work),
             "watermark": lambda: watermark_for(swapped.record, *frame_size).draw(work),
             "encode JPEG": lambda: encode_picture(work, None, "image/jpeg"),

@@ -71,7 +71,10 @@ def read_picture(table: Table) -> PictureSpec:
         channels=table.choice("channels", CHANNELS),
         mask=table.text("mask", default=""),
         composited=table.switch("composited", default=False),
+        exact_mask=table.switch("exact_mask", default=False),
     )
+    if spec.exact_mask and not (spec.composited and spec.mask):
+        raise table.error("'exact_mask' is said of a picture that is composited with a mask")
     table.end()
     return spec
 

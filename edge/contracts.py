@@ -167,6 +167,8 @@ class PictureSpec:
         mask: Name of the output with the blend mask in [0, 1], or empty where there is none.
         composited: The picture holds the target already where the mask says so. It is then used
             wherever the mask shows at all: blended a second time, the target would shine through.
+        exact_mask: It holds exactly so much of the target as the mask says, so that the face can be
+            taken out of it and composited with the frame's own, finer pixels.
     """
 
     name: str
@@ -174,6 +176,7 @@ class PictureSpec:
     channels: str
     mask: str
     composited: bool = False
+    exact_mask: bool = False
 
 
 SourceKind = Literal["embedding", "picture", "baked"]

@@ -18,7 +18,7 @@ from edge.errors import UsageError
 from edge.faces.align import Rows, enlarges, rows_of, way_back
 from edge.records import Crop, Region
 from edge.rounding import product, warp
-from edge.softmask import SoftMask, clear_border, softened
+from edge.softmask import SoftMask, clear_border, faded, softened
 
 _NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
@@ -198,3 +198,33 @@ def put_back(
     soft = softened(mask)
     picture = match_colour(as_grey_as(crop.picture, picture), soft.seam, crop.picture)
     return paste(frame, picture, soft, crop.matrix)
+
+
+def lay_over(
+    frame: NDArray[np.uint8],
+    crop: Crop,
+    picture: NDArray[np.uint8],
+    mask: NDArray[np.float32],
+) -> Region:
+    """Composite a face with the frame's own pixels: `put_back` for a model whose mask is exact.
+
+    The model saw, and put into its picture, the target in the few pixels of its crop. That share is
+    taken out again, and the frame's pixels stand there instead: skin keeps its pores. The model
+    has learnt the colours of its edges, so none are matched.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR, contiguous and writable; changed inside the region only.
+        crop: The crop that the model was given.
+        picture: uint8 (S, S, 3) BGR, from the model.
+        mask: float32 (S, S) in [0, 1], from the model: how much of each pixel is no target.
+
+    Returns:
+        The region that was touched.
+
+    Raises:
+        UsageError: The frame cannot be written to in place.
+    """
+    kept = cv2.bitwise_not(cv2.convertScaleAbs(mask, alpha=255))
+    target = product(crop.picture, cast(NDArray[np.uint8], cv2.merge((kept, kept, kept))), 255)
+    face = cast(NDArray[np.uint8], cv2.subtract(as_grey_as(crop.picture, picture), target))
+    return paste(frame, face, faded(mask), crop.matrix)

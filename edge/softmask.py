@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.colour import Seam, seam_of
+from edge.rounding import product
 
 _FADE = 1 / 14  # of the crop's side: how far from the border the mask reaches full strength
 _LEAST_FADE = 3.0  # pixels
@@ -101,6 +102,23 @@ def softened(mask: NDArray[np.float32]) -> SoftMask:
         mask: float32 (S, S) in [0, 1].
     """
     return _whole(mask.shape[0]) if _is_full(mask) else of_alpha(feather(mask))
+
+
+def faded(share: NDArray[np.float32]) -> SoftMask:
+    """Return what pasting takes from an exact mask, which is softened at the crop's border alone.
+
+    Colours are multiplied with what the border leaves of them, and the frame keeps what the mask
+    leaves as well.
+
+    Args:
+        share: float32 (S, S) in [0, 1].
+    """
+    whole = _whole(share.shape[0])
+    fade = cast(NDArray[np.uint8], cv2.extractChannel(whole.factors, 0))
+    part = product(fade, cast(NDArray[np.uint8], cv2.convertScaleAbs(share, alpha=255)), 255)
+    bounds = cast("tuple[int, int, int, int]", tuple(cv2.boundingRect(part)))
+    factors = cast(NDArray[np.uint8], cv2.merge((fade, fade, fade, cv2.bitwise_not(part))))
+    return SoftMask(factors, bounds, _solid(part, bounds), whole.seam)
 
 
 @lru_cache(maxsize=2)

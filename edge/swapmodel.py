@@ -23,6 +23,7 @@ from edge.errors import BackendError, CardError, IdentityError, ModelError
 from edge.faces.align import align_to
 from edge.latent import latent_of
 from edge.loading import check_fit, named, open_card, use_of
+from edge.paste import lay_over, put_back
 from edge.records import Crop, Face, ModelUse
 from edge.shelf import INSTALLED, Shelf
 from edge.tensors import to_picture, to_tensor
@@ -52,6 +53,7 @@ class SwapModel:
         template: Template that its crops are aligned to.
         size: Side of its crops in pixels, boost included.
         batch: How many crops one run takes at most.
+        put_back: What pastes its pictures into the frame.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class SwapModel:
         self._source_input = named(card, source.name, session.inputs)
         self._picture_output = named(card, picture.name, session.outputs)
         self._mask_output = named(card, picture.mask, session.outputs)
+        self.put_back = lay_over if picture.exact_mask else put_back
         self._last: tuple[bytes, Floats] | None = None
         inputs = [name for name in (self._target_input, self._source_input) if name]
         outputs = [name for name in (self._picture_output, self._mask_output) if name]
@@ -181,7 +184,8 @@ class SwapModel:
             return [_all_of_it(self._crop.size)] * count
         mask = outputs[self._mask_output]
         self._check(mask, self._mask_output, (count, 1))
-        shown = mask[:, 0] / _SHOWS if self._picture.composited else mask[:, 0]
+        fades = self._picture.composited and not self._picture.exact_mask
+        shown = mask[:, 0] / _SHOWS if fades else mask[:, 0]
         return list(cast(Floats, np.clip(shown, 0, 1)))
 
     def _source_tensor(self, source: Source) -> Floats | None:

@@ -189,7 +189,8 @@ def cpp() -> str:
             f"    {{{_text(card.name)}, {_text(spec.name)}, {_text(source)}, {_text(out.name)}, "
             f"{_text(out.mask)}, {card.crop.size}, {str(spec.channels == 'RGB').lower()}, "
             f"{spec.scale!r}f, {{{mean}}}, {{{std}}}, {out.range[0]!r}f, {out.range[1]!r}f, "
-            f"{str(out.channels == 'RGB').lower()}, {str(out.composited).lower()}}},"
+            f"{str(out.channels == 'RGB').lower()}, {str(out.composited).lower()}, "
+            f"{str(out.exact_mask).lower()}}},"
         )
     table = "\n".join(rows)
     return f"""// {_NOTE}

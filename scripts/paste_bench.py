@@ -35,7 +35,6 @@ from edge.bench import WARM_UP, Timing, _timing
 from edge.cards import find_card
 from edge.faces.templates import TEMPLATE_POINTS
 from edge.machine import this_machine
-from edge.paste import put_back
 from edge.provenance.label import Label, plan_label
 from edge.records import Face
 from edge.swapmodel import SwapModel
@@ -43,6 +42,9 @@ from edge.swapmodel import SwapModel
 WIDTH, HEIGHT = 1920, 1080
 SIDES = (400, 150)
 """Sides of the face in pixels: of the square that arcface_112_v2 is aligned to."""
+
+EXACT = ", exact mask"
+"""Added to the name of those that composite with the frame's own pixels (`edge.paste.lay_over`)."""
 
 FIRST = ", first"
 """What is added to the name of the run that comes after another one's."""
@@ -68,23 +70,25 @@ Frame = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A session that gives the same picture whatever it is fed; see `edge.backends.base.Session`.
+    """A session that gives the same arrays whatever it is fed; see `edge.backends.base.Session`.
 
     Attributes:
-        picture: float32 (1, 3, 128, 128) RGB in [0, 1].
+        given: float32 (1, 3, 128, 128) RGB in [0, 1], and of a model with a mask that too,
+            (1, 1, 128, 128).
+        outputs: Their names.
     """
 
-    picture: NDArray[np.float32]
-    inputs: tuple[str, ...] = ("target", "source")
+    given: tuple[NDArray[np.float32], ...]
     outputs: tuple[str, ...] = ("output",)
+    inputs: tuple[str, ...] = ("target", "source")
     engine: str = "none"
     engine_version: str = "0"
     provider: str = "CPUExecutionProvider"
     free_batch: bool = False
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Give the picture."""
-        return [self.picture]
+        """Give them."""
+        return list(self.given)
 
 
 class Peer:
@@ -136,7 +140,20 @@ def around_the_model(model: SwapModel, frame: Frame, faces: Sequence[Face]) -> N
     crops = [model.align(frame, face) for face in faces]
     source = np.eye(1, 512, dtype=np.float32)[0]
     for crop, (picture, mask) in zip(crops, model._swap_crops(crops, source), strict=True):
-        put_back(frame, crop, picture, mask)
+        model.put_back(frame, crop, picture, mask)
+
+
+def of_exact_mask(picture: NDArray[np.float32]) -> SwapModel:
+    """A model that lets the target show through half of an oval; its picture is no such mixture.
+
+    Args:
+        picture: float32 (1, 3, 128, 128) RGB in [0, 1].
+    """
+    grid = (np.arange(128) + 0.5) / 64 - 1
+    oval = (grid[None] / 0.76) ** 2 + (grid[:, None] / 0.88) ** 2
+    mask = (0.5 * np.clip(8 * (1 - oval), 0, 1)).astype(np.float32)[None, None]
+    session = Fixed((picture, mask), ("output", "mask"))
+    return SwapModel(find_card("ref_swapper", "swapper"), session)
 
 
 def largest_allocation(work: Callable[[], object]) -> int:
@@ -153,10 +170,10 @@ def largest_allocation(work: Callable[[], object]) -> int:
 def stages_of(rounds: int) -> tuple[dict[str, Timing], dict[str, int]]:
     """Measure everything in turns; return times and the most memory held, by name."""
     picture = (frame_of(2)[:128, :128, ::-1].transpose(2, 0, 1)[None] / 255).astype(np.float32)
-    session = Fixed(np.ascontiguousarray(picture))
+    picture = np.ascontiguousarray(picture)
     card = find_card("inswapper_128", "swapper")
-    model = SwapModel(card, session, emap=np.eye(512, dtype=np.float32))
-    peer = Peer(session.picture)
+    model = SwapModel(card, Fixed((picture,)), emap=np.eye(512, dtype=np.float32))
+    peer = Peer(picture)
     frame = frame_of(1)
     work = frame.copy()
     label = Label(plan_label(WIDTH, HEIGHT, [], "en"))
@@ -169,6 +186,9 @@ def stages_of(rounds: int) -> tuple[dict[str, Timing], dict[str, int]]:
     for side in reversed(SIDES):
         stages[f"edge-swap {side} px"] = partial(around_the_model, model, work, [face_of(side)])
     stages["edge-swap 400 px twice"] = partial(around_the_model, model, work, two)
+    for side in reversed(SIDES):
+        exact = partial(around_the_model, of_exact_mask(picture), work, [face_of(side)])
+        stages[f"edge-swap {side} px{EXACT}"] = exact
     stages["label"] = lambda: label.draw(work)
     timings = measured(stages, rounds)
     memory = {name: largest_allocation(stage) for name, stage in stages.items()}
@@ -195,7 +215,9 @@ def verdicts(timings: Mapping[str, Timing]) -> list[tuple[str, str, bool]]:
     for side in SIDES:
         ours = timings[f"edge-swap {side} px"]
         theirs = timings[f"insightface {side} px"]
-        rows.append((f"{side} px face <= {BARS[side]} ms", _told(ours), ours.p50 <= BARS[side]))
+        for name, each in (("", ours), (EXACT, timings[f"edge-swap {side} px{EXACT}"])):
+            bar = f"{side} px face{name} <= {BARS[side]} ms"
+            rows.append((bar, _told(each), each.p50 <= BARS[side]))
         times, by_best = theirs.p50 / ours.p50, theirs.quickest / ours.quickest
         text = f"{times:.0f}x (quickest: {by_best:.0f}x)"
         rows.append((f">= {PEER_BAR:.0f}x InsightFace, {side} px", text, times >= PEER_BAR))

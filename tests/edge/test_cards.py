@@ -125,6 +125,7 @@ BROKEN = {
     "crop size": ("recogniser", "size = 112", "size = 128", "does not fit the input's"),
     "switch": ("recogniser", "normalised = true", 'normalised = "yes"', "true or false"),
     "range": ("swapper", "range = [0.0, 1.0]", "range = [1.0, 0.0]", "black below white"),
+    "exact mask alone": ("swapper", "range =", "exact_mask = true\nrange =", "composited"),
     "source kind": ("swapper", 'kind = "embedding"', 'kind = "photo"', "must be one of"),
     "crop missing": ("swapper", "[crop]", "[corp]", "'crop' is missing"),
     "no toml": ("swapper", "[crop]", "[crop", "not valid TOML"),

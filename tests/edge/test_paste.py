@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge import paste as module
 from edge.errors import UsageError
 from edge.faces.align import inverse, rows_of, scale_of, way_back
-from edge.paste import paste, put_back
+from edge.paste import lay_over, paste, put_back
 from edge.records import Crop, Region
 from edge.softmask import feather, of_alpha
 
@@ -47,11 +47,23 @@ def _reference(
     matrix: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Paste in float64: sample colour times alpha, and alpha, bilinearly; 0 outside the crop."""
-    height, width = frame.shape[:2]
+    share = _without_border(alpha)
+    layer = np.concatenate([picture * share[..., None], share[..., None]], axis=2)
+    return _laid(frame, layer, matrix)
+
+
+def _without_border(alpha: NDArray[np.float32]) -> NDArray[np.float64]:
     share = alpha.astype(np.float64)
     share[[0, -1], :] = 0
     share[:, [0, -1]] = 0
-    layer = np.concatenate([picture * share[..., None], share[..., None]], axis=2)
+    return share
+
+
+def _laid(
+    frame: NDArray[np.uint8], layer: NDArray[np.float64], matrix: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Lay a layer of three colours, multiplied beforehand, and alpha on a frame, in float64."""
+    height, width = frame.shape[:2]
     padded = np.pad(layer, ((1, 2), (1, 2), (0, 0)))
     ys, xs = np.mgrid[:height, :width]
     u = np.clip(matrix[0, 0] * xs + matrix[0, 1] * ys + matrix[0, 2], -1, SIZE)
@@ -213,3 +225,64 @@ def test_put_back_of_the_target_itself_is_nearly_nothing() -> None:
     assert region.width > 0
     assert np.abs(frame.astype(int) - before).max() <= 6
     assert scale_of(inverse(matrix)) == pytest.approx(1.5)
+
+
+def _crop_of(frame: NDArray[np.uint8], matrix: NDArray[np.float64]) -> Crop:
+    picture = cv2.warpAffine(frame, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+    return Crop(picture=picture.astype(np.uint8), matrix=matrix)
+
+
+def _mixed(crop: Crop, face: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """What a model with an exact mask gives."""
+    exact = crop.picture + (face.astype(np.float64) - crop.picture) * mask[..., None]
+    return np.rint(exact).astype(np.uint8)
+
+
+def _sloping() -> NDArray[np.float32]:
+    """An exact mask as models paint them: from nothing over half to all."""
+    across = np.clip(np.linspace(-0.5, 1.6, SIZE), 0, 1).astype(np.float32)
+    return ellipse() * across[None]
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.6, 3.1])
+@pytest.mark.parametrize("degrees", [0.0, -77.0])
+@pytest.mark.parametrize("place", [(120.0, 90.0), (3.5, 170.2)])
+def test_an_exact_mask_composites_at_the_size_of_the_frame(
+    scale: float, degrees: float, place: tuple[float, float]
+) -> None:
+    frame, face, mask = smooth(180, 240, 1), smooth(SIZE, SIZE, 2), _sloping()
+    matrix = _matrix(scale, degrees, *place)
+    crop = _crop_of(frame, matrix)
+    fade = _without_border(feather(np.ones_like(mask)))  # the crop's border alone
+    part = (fade * mask)[..., None]
+    expected = _laid(frame, np.concatenate([face * part, part], axis=2), matrix)
+    before = frame.copy()
+    region = lay_over(frame, crop, _mixed(crop, face, mask), mask)
+    assert np.abs(frame - expected).max() <= _LIMIT + 1  # 8 bits round once more on the way
+    _assert_untouched_outside(before, frame, region)
+
+
+def test_skin_keeps_its_pores_where_an_exact_mask_lets_it_show() -> None:
+    rng = np.random.default_rng(14)
+    pores = rng.integers(-20, 21, (240, 240, 1))
+    frame = np.clip(smooth(240, 240, 13).astype(int) // 2 + 64 + pores, 0, 255).astype(np.uint8)
+    matrix = _matrix(3.0, 0, 120, 120)
+    crop, face = _crop_of(frame, matrix), smooth(SIZE, SIZE, 15)
+    fine: list[float] = []
+    for share in (0.0, 0.3, 1.0):
+        mask = np.full((SIZE, SIZE), share, np.float32)
+        done = frame.copy()
+        lay_over(done, crop, _mixed(crop, face, mask), mask)
+        middle = done[80:160, 80:160].astype(np.float32)
+        fine.append(float((middle - cv2.GaussianBlur(middle, (0, 0), 2)).std()))
+    assert fine[1] == pytest.approx(0.7 * fine[0], rel=0.1)
+    assert fine[2] < 0.3 * fine[0]
+
+
+def test_a_closed_exact_mask_leaves_every_pixel_as_it_was() -> None:
+    frame = smooth(200, 200, 16)
+    before = frame.copy()
+    crop = _crop_of(frame, _matrix(1.5, 12, 100, 100))
+    region = lay_over(frame, crop, crop.picture, np.zeros((SIZE, SIZE), np.float32))
+    assert (region.width, region.height) == (0, 0)
+    assert (frame == before).all()

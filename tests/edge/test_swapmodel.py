@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge.backends.base import Session
 from edge.cards import find_card
 from edge.errors import BackendError, CardError, IdentityError, ModelError, UsageError
+from edge.paste import lay_over, put_back
 from edge.records import Crop
 from edge.swapmodel import SwapModel, open_swap_model
 from tests import tiny
@@ -157,6 +158,19 @@ def test_a_composited_picture_is_used_wherever_its_mask_shows(
     session: Session = _Fake(output, np.full((1, 1, 128, 128), 0.125, np.float32))
     _, mask = SwapModel(find_card("mixed"), session)._swap_crop(_crop(), _embedding())
     np.testing.assert_allclose(mask, expected)
+
+
+def test_an_exact_mask_is_handed_on_as_it_is(edge_home: Path) -> None:
+    line = 'mask = "mask"\ncomposited = true\nexact_mask = true\n'
+    body = tiny.SWAPPER.replace('mask = "mask"\n', line)
+    tiny.install_one(edge_home, "exact", "swapper", body, tiny.swapper())
+    tiny.install(edge_home)
+    output = np.zeros((1, 3, 128, 128), np.float32)
+    session: Session = _Fake(output, np.full((1, 1, 128, 128), 0.125, np.float32))
+    model = SwapModel(find_card("exact"), session)
+    np.testing.assert_allclose(model._swap_crop(_crop(), _embedding())[1], 0.125)
+    assert model.put_back is lay_over
+    assert SwapModel(find_card("tiny_swapper"), session).put_back is put_back
 
 
 class _Stubborn(_Fake):

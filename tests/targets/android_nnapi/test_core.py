@@ -23,6 +23,7 @@ from edge.faces.align import cut, similarity
 from edge.faces.detect import Detector, open_detector
 from edge.faces.landmarks import joint
 from edge.golden import sketch, sketch_psnr
+from edge.paste import lay_over
 from edge.provenance.glyphs import stamp
 from edge.provenance.implicit import read_implicit
 from edge.provenance.label import Label, plan_label
@@ -283,6 +284,28 @@ def test_compares_golden_vectors_as_python_does(java: list[str], tmp_path: Path)
     assert said[2][2] == "false"
     assert abs(float(said[2][1]) - wanted) < 1e-6
     assert said[2][3:] == [said[2][1], "99.0"]  # the float model gave the same as this one
+
+
+def test_lays_a_face_over_as_python_does(java: list[str], tmp_path: Path) -> None:
+    frame, size = np.ascontiguousarray(_frame()[:300, :400]), 96
+    way = np.array([[0.4, -0.1, -20.0], [0.1, 0.4, -30.0]])
+    crop = cut(frame, way, size)
+    random = np.random.default_rng(6)
+    noise = random.integers(0, 256, (12, 12, 4)).astype(np.uint8)
+    face = cv2.resize(noise, (size, size), interpolation=cv2.INTER_LINEAR)
+    mask = np.ascontiguousarray(face[..., 3] / np.float32(255))
+    picture = crop.picture + (face[..., :3].astype(np.float32) - crop.picture) * mask[..., None]
+    picture = np.rint(picture).astype(np.uint8)
+    given = {"frame": frame, "crop": crop.picture, "picture": picture, "mask": mask}
+    for name, values in given.items():
+        values.tofile(tmp_path / name)
+    numbers = [400, 300, size, way[0, 0], way[1, 0], way[0, 2], way[1, 2]]
+    _start(java, "Laying", str(tmp_path), *map(str, numbers))
+    laid = np.fromfile(tmp_path / "laid", np.uint8).reshape(frame.shape)
+    ours = frame.copy()
+    lay_over(ours, crop, picture, mask)
+    assert np.abs(laid.astype(int) - ours).max() <= 4
+    assert np.abs(ours.astype(int) - frame).max() > 30
 
 
 @pytest.mark.parametrize("invalid", ["", "the phone slowed itself down"])

@@ -186,8 +186,9 @@ Swapped SwapModel::run(const std::uint8_t* crop, const std::vector<float>& sourc
     }
     if (c.mask[0]) {
         const float* shares = s.values(mask, 1);
+        const float whole = c.composited && !c.exact_mask ? mask_shows : 1.0f;
         for (size_t at = 0; at < area; ++at)
-            done.mask[at] = std::clamp(c.composited ? shares[at] / mask_shows : shares[at], 0.0f, 1.0f);
+            done.mask[at] = std::clamp(shares[at] / whole, 0.0f, 1.0f);
     }
     return done;
 }

@@ -27,6 +27,7 @@ struct Contract {
     float white;
     bool output_rgb;
     bool composited;
+    bool exact_mask;
 };
 
 enum class Provider { cpu, xnnpack, nnapi };
@@ -40,7 +41,9 @@ struct Options {
 
 struct Swapped {
     std::vector<std::uint8_t> picture;  // size * size * 3, BGR
-    std::vector<float> mask;            // size * size, 0 to 1: how much of the picture to use
+    // size * size, 0 to 1: how much of the picture to use; where the contract has an exact mask, how
+    // much of the picture is no target.
+    std::vector<float> mask;
 };
 
 // One open model. Not for several threads at once. Throws std::runtime_error with one line.

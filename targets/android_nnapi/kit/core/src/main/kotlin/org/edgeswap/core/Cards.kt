@@ -8,7 +8,8 @@ class Card(
     val name: String, val kind: String, val file: String, val sha256: String, val precision: String,
     val licence: String, val commercial: String, val input: TensorSpec?, val template: DoubleArray?,
     val size: Int, val fit: String, val output: String, val mask: String, val outputRgb: Boolean,
-    val black: Double, val white: Double, val composited: Boolean, val baked: Boolean,
+    val black: Double, val white: Double, val composited: Boolean,
+    val exactMask: Boolean, val baked: Boolean,
     val identity: String, val strides: List<Int>, val threshold: Double, val nms: Double,
     val decoder: String, val landmarker: String, val looks: Int, val face: String, val judged: Double,
 ) {
@@ -36,6 +37,7 @@ class Card(
                 outputRgb = output?.has("channels") != true || output.text("channels") == "RGB",
                 black = range[0], white = range[1],
                 composited = output?.has("composited") == true && output.flag("composited"),
+                exactMask = output?.has("exact_mask") == true && output.flag("exact_mask"),
                 baked = source?.text("kind") == "baked",
                 identity = if (source?.has("identity") == true) source.text("identity") else "",
                 strides = detector?.list("strides")?.map { (it as Long).toInt() }.orEmpty(),

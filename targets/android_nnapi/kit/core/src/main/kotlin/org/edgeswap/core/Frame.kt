@@ -133,12 +133,17 @@ internal object Crops {
             (if (values != null && card.composited) value / Spec.MASK_SHOWS.toFloat() else value).coerceIn(0f, 1f)
         }
         val soft = blurred(shown, size, maxOf(0.5, size * Spec.FEATHER))
+        return FloatArray(size * size) { (soft[it] * fade(it, size)).toFloat() }
+    }
+
+    /** What the crop's border leaves of a pixel: 0 on the outermost ones, rising smoothly to 1. */
+    private fun fade(at: Int, size: Int): Double {
         val reach = maxOf(Spec.LEAST_FADE, size * Spec.FADE)
-        fun fade(at: Int): Double {
-            val ramp = (minOf(at, size - 1 - at) / reach).coerceIn(0.0, 1.0)
+        fun along(place: Int): Double {
+            val ramp = (minOf(place, size - 1 - place) / reach).coerceIn(0.0, 1.0)
             return ramp * ramp * (3 - 2 * ramp)
         }
-        return FloatArray(size * size) { (soft[it] * fade(it % size) * fade(it / size)).toFloat() }
+        return along(at % size) * along(at / size)
     }
 
     private fun blurred(values: FloatArray, size: Int, sigma: Double): FloatArray {
@@ -163,8 +168,28 @@ internal object Crops {
     }
 
     /** Blends a crop into the frame, in place; returns the region that may have changed. */
-    fun paste(frame: Frame, picture: Frame, mask: FloatArray, way: Similarity): Region {
+    fun paste(frame: Frame, picture: Frame, mask: FloatArray, way: Similarity): Region =
+        over(frame, mask, picture.width, way) { px, py, channel, share -> picture.between(px, py, channel) * share }
+
+    /**
+     * Composites a face with the frame's own pixels, in place: for a model whose mask is exact.
+     *
+     * The target in the model's few pixels is taken out of its picture again, and the frame's stand there instead.
+     */
+    fun layOver(frame: Frame, crop: Frame, picture: Frame, mask: FloatArray, way: Similarity): Region {
         val size = picture.width
+        val part = FloatArray(size * size) { (mask[it].coerceIn(0f, 1f) * fade(it, size)).toFloat() }
+        val faces = List(3) { channel ->
+            FloatArray(size * size) { at ->
+                fun level(of: Frame) = of.data[3 * at + channel].toInt() and 255
+                (maxOf(0f, level(picture) - level(crop) * (1 - mask[at].coerceIn(0f, 1f))) * fade(at, size)).toFloat()
+            }
+        }
+        return over(frame, part, size, way) { px, py, channel, _ -> share(faces[channel], size, px, py) }
+    }
+
+    /** Lays something over the frame where shares of it are kept back; returns the region that may have changed. */
+    private fun over(frame: Frame, mask: FloatArray, size: Int, way: Similarity, laid: (Double, Double, Int, Double) -> Double): Region {
         val back = way.inverse()
         val ends = listOf(0.0 to 0.0, size - 1.0 to 0.0, 0.0 to size - 1.0, size - 1.0 to size - 1.0)
         val xs = ends.map { back.x(it.first, it.second) }
@@ -179,7 +204,7 @@ internal object Crops {
             if (px < 0 || py < 0 || px > size - 1 || py > size - 1) continue
             val share = share(mask, size, px, py)
             if (share > 0) for (channel in 0..2) {
-                frame.put(x, y, channel, frame.at(x, y, channel) * (1 - share) + picture.between(px, py, channel) * share)
+                frame.put(x, y, channel, frame.at(x, y, channel) * (1 - share) + laid(px, py, channel, share))
             }
         }
         return Region(left, top, right - left, bottom - top)

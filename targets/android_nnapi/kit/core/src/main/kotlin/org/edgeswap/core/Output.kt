@@ -40,7 +40,7 @@ class Swapping(private val bundle: Bundle, private val detection: Detection, pri
             val outputs = swapper.run(Crops.tensor(crop, card.input!!), longArrayOf(1, 3, side, side))
             val picture = Crops.picture(outputs[card.output] ?: outputs.values.first(), card)
             val mask = if (card.mask.isEmpty()) null else outputs[card.mask] ?: throw FormException("model ${card.name}: gives no mask '${card.mask}'")
-            Crops.paste(work, picture, Crops.mask(mask, card), way)
+            if (card.exactMask) Crops.layOver(work, crop, picture, mask!!, way) else Crops.paste(work, picture, Crops.mask(mask, card), way)
         }
         val place = Label.plan(work.width, work.height, regions, language)
         val record = SwapRecord(permit, place, models, bundle.contents.id, faces.size, targetSha256, targetType, agent, version, now)

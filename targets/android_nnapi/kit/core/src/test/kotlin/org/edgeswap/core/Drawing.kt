@@ -1,6 +1,8 @@
 package org.edgeswap.core
 
 import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
 import java.time.Instant
 
 /** What the core draws and writes, into a folder, for a comparison with Python. */
@@ -42,5 +44,21 @@ object Drawing {
         gate("invalid", signed, labelled, Verdict(false, good.createdLabels, record.outputId))
         gate("another", signed, labelled, Verdict(true, good.createdLabels, "urn:uuid:0"))
         gate("gathered", signed, labelled, Verdict(true, emptySet(), record.outputId))
+    }
+}
+
+/** `Laying FOLDER WIDTH HEIGHT SIZE A B X Y`: FOLDER/frame, crop and picture are raw BGR, mask float32. */
+object Laying {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        val folder = File(args[0])
+        val size = args[3].toInt()
+        val frame = Frame(args[1].toInt(), args[2].toInt(), File(folder, "frame").readBytes())
+        val (crop, picture) = listOf("crop", "picture").map { Frame(size, size, File(folder, it).readBytes()) }
+        val values = ByteBuffer.wrap(File(folder, "mask").readBytes()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
+        val mask = FloatArray(size * size).also { values.get(it) }
+        val (a, b, x, y) = args.drop(4).map { it.toDouble() }
+        Crops.layOver(frame, crop, picture, mask, Similarity(a, b, x, y))
+        File(folder, "laid").writeBytes(frame.data)
     }
 }
