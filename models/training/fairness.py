@@ -40,12 +40,14 @@ from models.training.folders import CARDS, LOGS, WEIGHTS
 from models.training.fresh import FRESH
 from models.training.pairs import HELD_OUT, Store
 from models.training.swapper import evaluate as swapper
+from models.training.swapper.files import model_name
 
 FIRST = HELD_OUT + 400_000
 """Seed of the first person that the detector is measured on; no other set has them."""
 
 DETECTORS = ("ref_detector", "ref_detector_int8")
-MODELS = (*DETECTORS, "ref_embedder", "ref_swapper")
+SWAPPERS = {model_name(size): size for size in pairs.CROPS}
+MODELS = (*DETECTORS, "ref_embedder", *SWAPPERS)
 """The detector is measured with its landmarker."""
 
 FRAME = 320
@@ -245,13 +247,13 @@ def embedder_rows(people: int) -> list[Row]:
     return by_group(seeds, lambda places: verification([theirs[i] for i in places], limit))
 
 
-def swapper_rows(count: int) -> list[Row]:
+def swapper_rows(size: int, count: int) -> list[Row]:
     """What swaps are worth by the target's groups: their skin, head and light stay in the picture.
 
     A dark face holds smaller differences, so that a PSNR alone would flatter it: beside it stands
     what doing nothing to the target comes to.
     """
-    rows = swapper.rows_of(swapper.exported(), count)
+    rows = swapper.rows_of(swapper.exported(size), count, size)
     seeds = [int(seed) for seed in Store("swaps").plan.heads[::2][:count]]
 
     def figures(places: list[int]) -> dict[str, Figure]:
@@ -311,7 +313,10 @@ def rows_of(model: str, options: argparse.Namespace) -> list[Row]:
         return detector_rows(model, options.people, options.workers)
     for store in ("photos", "swaps"):
         pairs.fill(store, options.workers)
-    return (embedder_rows if model == "ref_embedder" else swapper_rows)(options.count)
+    if model == "ref_embedder":
+        return embedder_rows(options.count)
+    pairs.fill("swaps", options.workers, crop=SWAPPERS[model])
+    return swapper_rows(SWAPPERS[model], options.count)
 
 
 def write(path: Path, found: dict[str, list[Row]]) -> None:

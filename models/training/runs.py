@@ -73,8 +73,9 @@ def keep_state(
     *,
     step: int,
     used: float,
+    **more: Any,
 ) -> None:
-    """Write the checkpoint of a run that is a network, its average and an optimiser."""
+    """Write the checkpoint of a run that is a network, its average and an optimiser, and more."""
     save_checkpoint(
         path,
         net=net.state_dict(),
@@ -82,6 +83,7 @@ def keep_state(
         optimiser=optimiser.state_dict(),
         step=step,
         used=used,
+        **more,
     )
 
 

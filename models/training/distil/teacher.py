@@ -32,6 +32,10 @@ from quantize.errors import ContractError
 from quantize.model_card import find_model_card
 from quantize.modelfile import ModelFile, load_model
 
+_SHOWS = 0.25
+"""Share of an exact mask from which the student paints all: it learns the composited picture, the
+target's skin that shows through the teacher's face along with it."""
+
 _CHANGED = 6  # of 255: below, a teacher without a mask has left a pixel as it was
 _KERNEL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 
@@ -81,6 +85,7 @@ class Teacher:
         self.session = session
         self._target = named(card, card.input.name, session.inputs)
         self._source = source
+        self._all_from = _SHOWS if card.picture.exact_mask else 1.0
 
     def feeds(self, crop: Pixels) -> Mapping[str, NDArray[Any]]:
         """What the model is fed for a crop, uint8 (S, S, 3) BGR."""
@@ -95,7 +100,8 @@ class Teacher:
         tensor = outputs[named(self.card, self._picture.name, self.session.outputs)]
         picture = to_picture(tensor, self._picture)
         name = named(self.card, self._picture.mask, self.session.outputs)
-        mask = soft_of(outputs[name][0, 0]) if name else changed(crop, picture)
+        share = outputs[name][0, 0] / self._all_from if name else None
+        mask = changed(crop, picture) if share is None else soft_of(share)
         if self._picture.composited:
             return Shown(picture, mask)
         return Shown(blended(crop, picture, mask), mask)

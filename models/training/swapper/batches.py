@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.training.crops import TEMPLATES, Floats
 from models.training.on_device import Pictures, errors_of, eye_distances, similarities
-from models.training.pairs import Indices, Store
+from models.training.pairs import CROPS, Indices, Store
 from models.training.swapper.data import TEMPLATE, where_changed
 from models.training.swapper.hard import Odds
 from models.training.swapper.sources import Sources, make_bank
@@ -57,6 +57,9 @@ class Batches:
         self.size, self.device = size, device
         self.still = Pictures(Store("train", crop=size), device)
         self.motion = Pictures(Store("motion", crop=size), device)
+        # The recogniser's crops are smaller than the smallest store's: photos of sources come from
+        # there, where most is rendered. The plans are the same.
+        self._photos = self.still if size == CROPS[0] else Pictures(Store("train"), device)
         self._odds = {p.store.name: Odds(p.store.plan, p.store.name) for p in self._stores()}
         self.refresh()
 
@@ -65,9 +68,9 @@ class Batches:
 
     def refresh(self) -> None:
         """Take in what has been rendered since."""
-        for pictures in self._stores():
+        for pictures in {*self._stores(), self._photos}:
             pictures.refresh()
-        self.sources: Sources = make_bank(self.still)
+        self.sources: Sources = make_bank(self._photos)
         plan = self.motion.store.plan
         groups = self.motion.ready[:: plan.group]
         known = self.sources.counts[plan.faces[self.motion.ready]] > 0

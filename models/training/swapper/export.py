@@ -40,6 +40,7 @@ range = [0.0, 1.0]
 channels = "RGB"
 mask = "mask"
 composited = true
+exact_mask = true
 
 [source]
 kind = "embedding"

@@ -52,6 +52,7 @@ class Weights:
 
     square: float = 20.0
     colour: float = 4.0
+    paint: float = 1.0
     edges: float = 3.0
     structure: float = 0.5
     looks: float = 0.5
@@ -141,14 +142,16 @@ class SwapLoss(nn.Module):
     """The terms of the loss, against the exact ground truth.
 
     1. square: squared error at four scales; a blurred attempt at the right face already lowers it.
-       colour: absolute error of pixels.
+       colour: absolute error of pixels. paint: that of what is painted, before the target is mixed
+       in: a brow is not taken away by yellow at half strength, which shows at a frame's own size.
     2. edges: on differences of neighbours, which keeps lids, lips and brows crisp; structure: what
        structural similarity lacks of 1.
     3. looks: features of a network that reads traits, gaze and expression, at three scales.
     4. features, alike: the recogniser's feature maps and embedding of output and truth.
     5. identity: the output is to be as near to the source as the ground truth is, not nearer; a
        plain cosine pull past that point only breeds patterns that please the recogniser.
-    6. mask: cross-entropy against where target and truth differ.
+    6. mask: the cross-entropy where target and truth do not differ: there it is to be closed. How
+       much of the target's own skin shows through a face is left to all other terms.
     7. flicker: what changes from frame to frame and does not in the truth.
 
     Args:
@@ -186,13 +189,13 @@ class SwapLoss(nn.Module):
             return self.looks.features(seen)[:3]
 
     def forward(
-        self, output: Tensor, mask_logits: Tensor, batch: Batch, ease: float = 0.0
+        self, output: Tensor, painted: Tensor, batch: Batch, ease: float = 0.0
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss and its unweighted terms.
 
         Args:
             output: float32 (B, 3, S, S), not held to [0, 1]: what goes past is an error too.
-            mask_logits: float32 (B, 1, S, S).
+            painted: float32 (B, 3 + 1, S, S), the face and the mask, both before the sigmoid.
             batch: what the output was made of.
             ease: 0 to 1, how much less those terms count that hold back a beginner; at 1 the looks
                 of networks are not even taken.
@@ -208,7 +211,9 @@ class SwapLoss(nn.Module):
         terms["structure"] = _mean_in(1.0 - structure(output, truth), batch.face * self.focus)
         if ease < 1.0:
             terms |= self._perceived(output.clamp(0.0, 1.0), batch)
-        terms["mask"] = functional.binary_cross_entropy_with_logits(mask_logits, region)
+        paint = torch.sigmoid(painted[:, :3])
+        terms["paint"] = _mean_in((paint - truth).abs(), batch.face)
+        terms["mask"] = (functional.softplus(painted[:, 3:]) * (1.0 - region)).mean()
         if batch.neighbours:
             terms["flicker"] = self._flicker(error, batch)
         counts = {k: getattr(self.weights, k) for k in terms}

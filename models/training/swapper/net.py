@@ -164,6 +164,15 @@ class Swapper(nn.Module):
         parts = [self.mapping, *(part for m in styled for part in (m.gain, m.shift))]
         return [weight for part in parts for weight in part.parameters()]
 
+    def outer_parameters(self) -> list[nn.Parameter]:
+        """The weights of the outermost level, which a smaller member of the family has not."""
+        finest, below = self.sides[0], self.sides[1]
+        parts = [
+            *[self.stem, self.keep[finest], self.down[below]],
+            *[self.up[finest], self.blocks[finest], self.last, self.head],
+        ]
+        return [weight for part in parts for weight in part.parameters()]
+
     def painted(self, target: Tensor, source: Tensor) -> Tensor:
         """R, G, B of a face everywhere, and the mask, before the sigmoid: (N, 3 + 1, S, S)."""
         style = self.mapping(source)

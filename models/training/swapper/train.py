@@ -34,6 +34,7 @@ from models.training.runs import (
     take_up_state,
 )
 from models.training.swapper.batches import Batch, Batches
+from models.training.swapper.critic import Judging, pull_of
 from models.training.swapper.evaluate import measure, sheet
 from models.training.swapper.files import checkpoint
 from models.training.swapper.judged import of_network
@@ -49,6 +50,10 @@ _SHARE_ON_CPU = 0.5  # of a batch that the recogniser looks at
 _STYLE_PACE = 0.1
 """Of the learning rate: a gain sums up hundreds of numbers of like size, so that at full pace each
 step would change it by a tenth, and what is learnt of one face undoes what was of another."""
+
+_INTRODUCTION = 300
+"""Steps in which the level that the smaller swapper has not learns alone. What was taken over
+means nothing to it at first, and would be unlearnt."""
 
 
 class Run:
@@ -76,18 +81,33 @@ class Run:
         self.optimiser = torch.optim.AdamW(
             self._groups(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01
         )
+        self.critic = Judging(self.device) if options.critic else None
         self.step, used = 0, 0.0
         if resumes:
             self.step, used = take_up_state(self.path, self.net, self.average, self.optimiser)
+            self._take_up_critic()
         self.clock = Clock(options.minutes, options.steps, used)
         self.rng = np.random.default_rng((options.seed, 61, self.step))
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Weights that learn at full pace, and those of the style at a part of it."""
+        """Weights that learn at full pace, and those of the style at a part of it.
+
+        The level that the smaller member of the family lacks is a group of its own.
+        """
         style = self.net.style_parameters()
         its = {id(p) for p in style}
+        outer = self.net.outer_parameters() if self.net.size != CROPS[0] else []
+        new = [p for p in outer if id(p) not in its]
+        its |= {id(p) for p in new}
         rest = [p for p in self.net.parameters() if id(p) not in its]
-        return [{"params": rest, "pace": 1.0}, {"params": style, "pace": _STYLE_PACE}]
+        known = [{"params": rest, "pace": 1.0}, {"params": style, "pace": _STYLE_PACE}]
+        return [*known, {"params": new, "pace": 1.0, "outer": True}] if new else known
+
+    def _pace(self, group: dict[str, Any]) -> float:
+        """A group's part of the learning rate at this step."""
+        grown = self.options.start_from and self.net.size != CROPS[0]
+        waits = grown and self.step < _INTRODUCTION
+        return 0.0 if waits and not group.get("outer") else float(group["pace"])
 
     def _begin_with_traits(self) -> None:
         """A recogniser that was trained here has a reader of traits; the shipped one has none."""
@@ -102,11 +122,18 @@ class Run:
             raise SystemExit(f"there is no {path}")
         start_from(self.net, state["average"])
 
+    def _take_up_critic(self) -> None:
+        """Go on with the critic of earlier runs; a run without one, or before one, has none."""
+        state = load_checkpoint(self.path)
+        if self.critic is not None and state is not None and "critic" in state:
+            self.critic.take_up(state["critic"])
+
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
+        more = {"critic": self.critic.state()} if self.critic is not None else {}
         keep_state(
             self.path, self.net, self.average, self.optimiser,
-            step=self.step, used=self.clock.spent(),
+            step=self.step, used=self.clock.spent(), **more,
         )  # fmt: skip
 
     def draw(self) -> Batch:
@@ -132,15 +159,21 @@ class Run:
         """One step; returns the terms of the loss, or nothing where that was not asked for."""
         rate = self.clock.rate(self.step, self.options.rate)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["pace"]
+            group["lr"] = rate * self._pace(group)
         target = batch.target.contiguous(memory_format=torch.channels_last)
         with quick_autocast(self.device):
             painted = self.net.painted(target, batch.source)
         painted = painted.float()
-        output, _ = composited(batch.target, painted)
-        total, terms = self.loss(output, painted[:, 3:], batch, self.ease())
+        made = composited(batch.target, painted)[0], painted
+        seen, paint = (x.detach().requires_grad_() for x in made)
+        total, terms = self.loss(seen, paint, batch, self.ease())
+        at_output, at_paint = torch.autograd.grad(total, (seen, paint))
+        if self.critic is not None:
+            complaint = self.critic.complaint(seen, batch)
+            at_output = at_output + pull_of(complaint, seen, at_output, self.options.critic)
+            terms["critic"] = torch.tensor(self.critic.learn(seen, batch))
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(made, (at_output, at_paint))
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         if torch.isfinite(norm):
             self.optimiser.step()
@@ -177,6 +210,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--neighbours", type=float, default=0.25, help="part of a batch")
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--critic", type=float, default=0.0, metavar="SHARE",
+        help="how strong a critic's pull is, as a part of that of all losses; 0 for none",
+    )  # fmt: skip
     parser.add_argument("--lessons", type=int, default=3000, help="steps that begin easy")
     parser.add_argument("--every", type=int, default=1000, help="steps between two reports")
     parser.add_argument("--pairs", type=int, default=60, help="held-out pairs in a report")

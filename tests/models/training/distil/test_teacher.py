@@ -48,6 +48,17 @@ def test_what_is_composited_is_taken_as_it_is(nobody: Stage, edge_home: Path) ->
     assert not np.array_equal(shown.picture[0, 0], crop()[0, 0])
 
 
+def test_what_shows_through_an_exact_mask_is_taught_too(nobody: Stage, edge_home: Path) -> None:
+    install(edge_home)
+    text = CARD.replace('mask = "mask"', 'mask = "mask"\ncomposited = true\nexact_mask = true')
+    tiny.install_one(edge_home, "exact", "swapper", text, tiny.swapper(SIZE))
+    exact = open_teacher("exact", nobody.identity_file)(crop())
+    plain = teacher_of(nobody, edge_home)(crop())
+    faint, clear = plain.mask < 60, plain.mask > 64  # of 255: a quarter
+    assert (exact.mask[clear] == 255).all()
+    assert exact.mask[faint].max(initial=0) < 255
+
+
 def test_a_teacher_without_a_mask_gets_one(nobody: Stage, edge_home: Path) -> None:
     text = CARD.replace('mask = "mask"\n', "")
     tiny.install_one(edge_home, "bare", "swapper", text, tiny.swapper(SIZE))

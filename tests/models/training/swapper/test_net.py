@@ -156,3 +156,11 @@ def test_the_larger_one_starts_from_what_the_smaller_one_learnt() -> None:
     state = large.state_dict()
     for name in taken:
         assert torch.equal(state[name], small.state_dict()[name])
+
+
+def test_what_is_not_taken_over_is_the_outer_level() -> None:
+    large = Swapper(256)
+    taken = set(start_from(large, Swapper(128).state_dict()))
+    outer = {id(weight) for weight in large.outer_parameters()}
+    for name, weight in large.named_parameters():
+        assert (name in taken) != (id(weight) in outer), name

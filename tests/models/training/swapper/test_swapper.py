@@ -21,7 +21,7 @@ from models.training.embedder.net import Embedder, folded
 from models.training.faces.identity import FACE_INDEX
 from models.training.swapper.batches import Batch
 from models.training.swapper.data import changed_region, from_unit, to_unit
-from models.training.swapper.evaluate import apart, landmarks_in, psnr, ssim
+from models.training.swapper.evaluate import apart, detail, landmarks_in, psnr, ssim
 from models.training.swapper.flicker import flicker
 from models.training.swapper.hard import KINDS, Odds, kinds_of
 from models.training.swapper.looks import Looks
@@ -45,19 +45,20 @@ def loss() -> SwapLoss:
 def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     truth = torch.rand(3, 3, 128, 128)
     batch = batch_of(truth)
-    best, terms = loss(truth, torch.full((3, 1, 128, 128), 20.0), batch)
-    worse, _ = loss((truth + 0.3).clamp(0, 1), torch.full((3, 1, 128, 128), 20.0), batch)
+    painted = torch.cat([torch.logit(truth), torch.full((3, 1, 128, 128), 20.0)], dim=1)
+    best, terms = loss(truth, painted, batch)
+    worse, _ = loss((truth + 0.3).clamp(0, 1), painted, batch)
     assert float(best) < 0.01
     assert float(worse) > float(best) + 0.1
     assert set(terms) == {
-        "square", "colour", "edges", "structure", "looks", "features", "alike", "identity", "mask",
-        "flicker",
+        "square", "colour", "edges", "structure", "looks", "features", "alike", "identity", "paint",
+        "mask", "flicker",
     }  # fmt: skip
 
 
 def test_only_what_changes_between_frames_is_flicker(loss: SwapLoss) -> None:
     truth = torch.rand(3, 3, 128, 128)
-    logits = torch.zeros(3, 1, 128, 128)
+    logits = torch.zeros(3, 4, 128, 128)
     steady, jumping = truth.clone(), truth.clone()
     steady[1:] += 0.1  # wrong alike in both frames
     jumping[2:] += 0.1
@@ -70,7 +71,7 @@ def test_only_what_changes_between_frames_is_flicker(loss: SwapLoss) -> None:
 def test_losses_reach_the_output(loss: SwapLoss) -> None:
     truth = torch.rand(3, 3, 128, 128)
     output = (truth * 0.5).requires_grad_()
-    total, _ = loss(output, torch.zeros(3, 1, 128, 128), batch_of(truth))
+    total, _ = loss(output, torch.zeros(3, 4, 128, 128), batch_of(truth))
     total.backward()
     assert torch.isfinite(output.grad).all()
     assert (output.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
@@ -82,7 +83,7 @@ def test_a_blurred_attempt_beats_none_in_the_first_lesson_alone(loss: SwapLoss) 
     truth = 0.5 + 0.1 * torch.randn(1, 3, 8, 8, generator=rng)
     truth = functional.interpolate(truth, scale_factor=16.0)
     still = replace(still, truth=truth + 0.05 * torch.randn(truth.shape, generator=rng))
-    logits = torch.zeros(1, 1, 128, 128)
+    logits = torch.zeros(1, 4, 128, 128)
     _, of_none = loss(still.target, logits, still)
     blurred = functional.avg_pool2d(truth, 9, 1, 4)
     _, of_attempt = loss(blurred, logits, still)
@@ -135,6 +136,17 @@ def test_psnr_and_ssim_of_known_errors() -> None:
     noisy = np.random.default_rng(3).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     assert ssim(noisy, noisy, where) == pytest.approx(1.0)
     assert ssim(noisy, 255 - noisy, where) < 0.0
+
+
+def test_detail_is_what_a_blur_takes_away() -> None:
+    noise = np.random.default_rng(9).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    half = np.zeros((128, 128), bool)
+    half[:, :64] = True
+    soft = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    assert detail(soft, half) < 0.25 * detail(noise, half)
+    mixed = np.where(half[..., None], soft, noise)
+    assert detail(mixed, ~half) > 3 * detail(mixed, half)
+    assert detail(np.full_like(noise, 90), half) == 0.0
 
 
 def test_landmarks_of_one_crop_are_not_apart() -> None:
