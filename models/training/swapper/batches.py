@@ -33,6 +33,7 @@ class Batch:
         region: float32 (B, 1, S, S), where a swap may paint.
         source: float32 (B, 512), whose face is shown.
         centre: float32 (B, 512), the mean embedding of that face.
+        own: float32 (B, 512), the mean embedding of the target's own face.
         neighbours: pairs of neighbouring frames in it.
     """
 
@@ -42,6 +43,7 @@ class Batch:
     region: Tensor
     source: Tensor
     centre: Tensor
+    own: Tensor
     neighbours: int
 
 
@@ -98,6 +100,7 @@ class Batches:
         landmarks = landmarks + (1.0 - ease) * errors_of(landmarks, _SPREAD, rng)
         parts = [self._cut(self.still, first, second, landmarks)]
         faces = [self.still.store.plan.faces[second]]
+        owners = [self.still.store.plan.faces[first]]
         scenes = [second // self.still.store.plan.group]
         if sequences:
             first, second = self._neighbours(sequences, rng)
@@ -108,6 +111,7 @@ class Batches:
             own = own + np.concatenate([error, moved])
             parts.append(self._cut(self.motion, first, second, own))
             faces.append(self.motion.store.plan.faces[second])
+            owners.append(self.motion.store.plan.faces[first])
             scenes.append(np.full(2 * sequences, -1))
         target, truth, face, region = (torch.cat(some) for some in zip(*parts, strict=True))
         target, truth = self._worn(target, truth, sequences, rng, ease)
@@ -119,6 +123,7 @@ class Batches:
             target, truth, face, region,
             torch.from_numpy(source).to(self.device),
             torch.from_numpy(self.sources.centres[whose]).to(self.device),
+            torch.from_numpy(self.sources.centres[np.concatenate(owners)]).to(self.device),
             sequences,
         )  # fmt: skip
 

@@ -71,7 +71,7 @@ class Judging:
         weight = functional.adaptive_avg_pool2d(face, value.shape[-2:])
         return (value * weight).sum() / (weight.sum() + 1e-6)
 
-    def learn(self, output: Tensor, batch: Batch) -> float:
+    def learn(self, output: Tensor, batch: Batch) -> Tensor:
         """One step of the critic; returns its loss, 0.69 where it cannot tell.
 
         Args:
@@ -84,7 +84,7 @@ class Judging:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        return float(loss.item())
+        return loss.detach()
 
     def complaint(self, output: Tensor, batch: Batch) -> Tensor:
         """What the swapper is to lessen: how surely the critic takes the truth for the truth."""

@@ -57,11 +57,14 @@ class Weights:
     structure: float = 0.5
     looks: float = 0.5
     features: float = 0.5
-    alike: float = 1.0
-    identity: float = 1.0
+    alike: float = 1.5
+    identity: float = 2.0
+    nearer: float = 2.0
     mask: float = 0.3
-    flicker: float = 4.0
+    flicker: float = 8.0
 
+
+_NEARER = 0.1  # cosine by which an output is to be nearer to the source than to the target's own
 
 _EARLY = ("square", "mask")
 """Terms that a first, blurred attempt at the right face already lowers; the others take the
@@ -149,7 +152,8 @@ class SwapLoss(nn.Module):
     3. looks: features of a network that reads traits, gaze and expression, at three scales.
     4. features, alike: the recogniser's feature maps and embedding of output and truth.
     5. identity: the output is to be as near to the source as the ground truth is, not nearer; a
-       plain cosine pull past that point only breeds patterns that please the recogniser.
+       plain cosine pull past that point only breeds patterns that please the recogniser. nearer: it
+       is to be nearer to the source than to the target's own face, which few outputs are not.
     6. mask: the cross-entropy where target and truth do not differ: there it is to be closed. How
        much of the target's own skin shows through a face is left to all other terms.
     7. flicker: what changes from frame to frame and does not in the truth.
@@ -223,6 +227,7 @@ class SwapLoss(nn.Module):
     def _perceived(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         some = max(1, round(self.share * (len(output) - 2 * batch.neighbours)))
         output, truth, centre = output[:some], batch.truth[:some], batch.centre[:some]
+        own = batch.own[:some]
         maps, embedding = self._seen(output)
         looks = self._looked_at(output)
         with torch.no_grad():
@@ -235,6 +240,7 @@ class SwapLoss(nn.Module):
             "features": _unlike(maps[:3], true_maps[:3]),
             "alike": 1.0 - (embedding * true_embedding).sum(dim=1).mean(),
             "identity": functional.relu(goal - near).mean(),
+            "nearer": functional.relu((embedding * own).sum(dim=1) + _NEARER - near).mean(),
         }
 
     @staticmethod

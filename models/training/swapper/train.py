@@ -171,7 +171,7 @@ class Run:
         if self.critic is not None:
             complaint = self.critic.complaint(seen, batch)
             at_output = at_output + pull_of(complaint, seen, at_output, self.options.critic)
-            terms["critic"] = torch.tensor(self.critic.learn(seen, batch))
+            terms["critic"] = self.critic.learn(seen, batch)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(made, (at_output, at_paint))
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)

@@ -24,7 +24,7 @@ def batch(seed: int, count: int = 4, side: int = 64) -> Batch:
     face = torch.zeros(count, 1, side, side)
     face[:, :, : side // 2] = 1.0
     centre = torch.zeros(count, 512)
-    return Batch(truth, truth, face, face, centre, centre, 0)
+    return Batch(truth, truth, face, face, centre, centre, centre, 0)
 
 
 def blurred(picture: Any) -> Any:
@@ -38,7 +38,7 @@ def test_an_opinion_is_given_for_each_patch() -> None:
 def test_what_is_blurred_is_found_also_where_it_was_not_learnt() -> None:
     torch.manual_seed(1)
     judging = Judging(CPU, rate=2e-3)
-    losses = [judging.learn(blurred(batch(k).truth), batch(k)) for k in range(60)]
+    losses = [float(judging.learn(blurred(batch(k).truth), batch(k))) for k in range(60)]
     assert losses[0] == pytest.approx(0.69, abs=0.1)
     assert losses[-1] < 0.3
     unseen = batch(99)
@@ -74,5 +74,5 @@ def test_a_critic_goes_on_where_it_stopped() -> None:
     some = batch(3)
     first.learn(blurred(some.truth), some)
     second.take_up(first.state())
-    losses = [j.learn(blurred(some.truth), some) for j in (first, second)]
+    losses = [float(j.learn(blurred(some.truth), some)) for j in (first, second)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)

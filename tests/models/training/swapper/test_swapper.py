@@ -33,7 +33,7 @@ from models.training.traits import trait_table
 def batch_of(truth: Any, neighbours: int = 1) -> Batch:
     ones = torch.ones(len(truth), 1, *truth.shape[-2:])
     centre = functional.normalize(torch.randn(len(truth), 512), dim=1)
-    return Batch(truth, truth, ones, ones, centre, centre, neighbours)
+    return Batch(truth, truth, ones, ones, centre, centre, -centre, neighbours)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,20 @@ def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     assert float(best) < 0.01
     assert float(worse) > float(best) + 0.1
     assert set(terms) == {
-        "square", "colour", "edges", "structure", "looks", "features", "alike", "identity", "paint",
-        "mask", "flicker",
+        "square", "colour", "edges", "structure", "looks", "features", "alike", "identity",
+        "nearer", "paint", "mask", "flicker",
     }  # fmt: skip
+
+
+def test_an_output_is_to_be_nearer_to_the_source_than_to_the_target(loss: SwapLoss) -> None:
+    truth = torch.rand(2, 3, 128, 128)
+    with torch.no_grad():
+        seen = loss._seen(truth)[1]
+    batch, painted = batch_of(truth, 0), torch.zeros(2, 4, 128, 128)
+    near, far = replace(batch, centre=seen, own=-seen), replace(batch, centre=-seen, own=seen)
+    found = [float(loss(truth, painted, each)[1]["nearer"]) for each in (near, far)]
+    assert found[0] == 0.0
+    assert found[1] == pytest.approx(2.1, abs=0.05)
 
 
 def test_only_what_changes_between_frames_is_flicker(loss: SwapLoss) -> None:
