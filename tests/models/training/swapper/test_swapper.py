@@ -44,7 +44,9 @@ def loss() -> SwapLoss:
 
 def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     truth = torch.rand(3, 3, 128, 128)
-    batch = batch_of(truth)
+    with torch.no_grad():
+        seen = loss._seen(truth)[1]
+    batch = replace(batch_of(truth), centre=seen, own=-seen)
     painted = torch.cat([torch.logit(truth), torch.full((3, 1, 128, 128), 20.0)], dim=1)
     best, terms = loss(truth, painted, batch)
     worse, _ = loss((truth + 0.3).clamp(0, 1), painted, batch)
