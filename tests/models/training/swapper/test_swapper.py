@@ -155,7 +155,7 @@ def test_detail_is_what_a_blur_takes_away() -> None:
     noise = np.random.default_rng(9).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     half = np.zeros((128, 128), bool)
     half[:, :64] = True
-    soft = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    soft = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2.0), np.uint8)
     assert detail(soft, half) < 0.25 * detail(noise, half)
     mixed = np.where(half[..., None], soft, noise)
     assert detail(mixed, ~half) > 3 * detail(mixed, half)
