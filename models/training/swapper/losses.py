@@ -66,7 +66,7 @@ class Weights:
 
 _NEARER = 0.1  # cosine by which an output is to be nearer to the source than to the target's own
 
-_EARLY = ("square", "mask")
+_EARLY = ("square", "paint", "mask")
 """Terms that a first, blurred attempt at the right face already lowers; the others take the
 untouched target for the better guess until a swap is nearly right."""
 
