@@ -319,6 +319,11 @@ def rows_of(model: str, options: argparse.Namespace) -> list[Row]:
     return swapper_rows(SWAPPERS[model], options.count)
 
 
+def present() -> tuple[str, ...]:
+    """Those of `MODELS` whose weights are there: the swapper of 256 pixels may not be."""
+    return tuple(name for name in MODELS if (WEIGHTS / f"{name}.onnx").exists())
+
+
 def write(path: Path, found: dict[str, list[Row]]) -> None:
     """Put the figures of some models into the log, beside those of others."""
     log = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -333,7 +338,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", choices=MODELS, help="measure this model alone")
     options = parser.parse_args()
-    models = MODELS if options.only is None else (options.only,)
+    models = present() if options.only is None else (options.only,)
     found = {name: rows_of(name, options) for name in models}
     console = Console(width=160)
     for name, rows in found.items():

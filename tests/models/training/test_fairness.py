@@ -132,3 +132,10 @@ def test_one_model_measured_anew_leaves_the_others(tmp_path: Path) -> None:
     fairness.write(path, {"ref_embedder": second})
     log = json.loads(path.read_text())
     assert [log[name][0]["count"] for name in ("ref_embedder", "ref_swapper")] == [4, 3]
+
+
+def test_what_is_not_shipped_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(fairness.present()) >= {"ref_detector", "ref_embedder", "ref_swapper"}
+    monkeypatch.setattr(fairness, "WEIGHTS", tmp_path)
+    (tmp_path / "ref_swapper.onnx").touch()
+    assert fairness.present() == ("ref_swapper",)
