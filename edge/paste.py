@@ -18,7 +18,7 @@ from edge.errors import UsageError
 from edge.faces.align import Rows, enlarges, rows_of, way_back
 from edge.records import Crop, Region
 from edge.rounding import product, warp
-from edge.softmask import SoftMask, clear_border, faded, softened
+from edge.softmask import SoftMask, clear_border, faded, levels, softened
 
 _NOTHING = (0, 0, 0, 255)  # no colour added, all of the frame kept
 
@@ -224,7 +224,8 @@ def lay_over(
     Raises:
         UsageError: The frame cannot be written to in place.
     """
-    kept = cv2.bitwise_not(cv2.convertScaleAbs(mask, alpha=255))
+    share = levels(mask)
+    kept = cv2.bitwise_not(share)
     target = product(crop.picture, cast(NDArray[np.uint8], cv2.merge((kept, kept, kept))), 255)
     face = cast(NDArray[np.uint8], cv2.subtract(as_grey_as(crop.picture, picture), target))
-    return paste(frame, face, faded(mask), crop.matrix)
+    return paste(frame, face, faded(share), crop.matrix)

@@ -84,15 +84,21 @@ def of_alpha(alpha: NDArray[np.float32]) -> SoftMask:
     Args:
         alpha: float32 (S, S) in [0, 1]; its outermost pixels count as 0.
     """
-    share = cast(NDArray[np.uint8], cv2.convertScaleAbs(alpha, alpha=255))
+    share = levels(alpha)
     clear_border(share, 0)
+    return _soft(share, share, seam_of(share))
+
+
+def levels(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return shares in [0, 1] as levels in 0..255, of the same shape."""
+    return cast(NDArray[np.uint8], cv2.convertScaleAbs(alpha, alpha=255))
+
+
+def _soft(colours: NDArray[np.uint8], share: NDArray[np.uint8], seam: Seam) -> SoftMask:
+    """Put together what colours are multiplied with and how much of the frame a mask hides."""
     bounds = cast("tuple[int, int, int, int]", tuple(cv2.boundingRect(share)))
-    return SoftMask(
-        factors=cast(NDArray[np.uint8], cv2.merge((share, share, share, cv2.bitwise_not(share)))),
-        bounds=bounds,
-        solid=_solid(share, bounds),
-        seam=seam_of(share),
-    )
+    factors = cv2.merge((colours, colours, colours, cv2.bitwise_not(share)))
+    return SoftMask(cast(NDArray[np.uint8], factors), bounds, _solid(share, bounds), seam)
 
 
 def softened(mask: NDArray[np.float32]) -> SoftMask:
@@ -104,21 +110,18 @@ def softened(mask: NDArray[np.float32]) -> SoftMask:
     return _whole(mask.shape[0]) if _is_full(mask) else of_alpha(feather(mask))
 
 
-def faded(share: NDArray[np.float32]) -> SoftMask:
+def faded(share: NDArray[np.uint8]) -> SoftMask:
     """Return what pasting takes from an exact mask, which is softened at the crop's border alone.
 
     Colours are multiplied with what the border leaves of them, and the frame keeps what the mask
     leaves as well.
 
     Args:
-        share: float32 (S, S) in [0, 1].
+        share: uint8 (S, S), 255 for all.
     """
     whole = _whole(share.shape[0])
     fade = cast(NDArray[np.uint8], cv2.extractChannel(whole.factors, 0))
-    part = product(fade, cast(NDArray[np.uint8], cv2.convertScaleAbs(share, alpha=255)), 255)
-    bounds = cast("tuple[int, int, int, int]", tuple(cv2.boundingRect(part)))
-    factors = cast(NDArray[np.uint8], cv2.merge((fade, fade, fade, cv2.bitwise_not(part))))
-    return SoftMask(factors, bounds, _solid(part, bounds), whole.seam)
+    return _soft(fade, product(fade, share, 255), whole.seam)
 
 
 @lru_cache(maxsize=2)

@@ -34,7 +34,7 @@ Source = NDArray[Any] | None
 
 Swapped = tuple[NDArray[np.uint8], Floats]
 
-_SHOWS = 0.25
+SHOWS = 0.25
 """Mask from which a picture that is composited already is used as it is; below, it fades out."""
 
 _MOST_AT_ONCE = 8
@@ -185,7 +185,7 @@ class SwapModel:
         mask = outputs[self._mask_output]
         self._check(mask, self._mask_output, (count, 1))
         fades = self._picture.composited and not self._picture.exact_mask
-        shown = mask[:, 0] / _SHOWS if fades else mask[:, 0]
+        shown = mask[:, 0] / SHOWS if fades else mask[:, 0]
         return list(cast(Floats, np.clip(shown, 0, 1)))
 
     def _source_tensor(self, source: Source) -> Floats | None:

@@ -113,7 +113,7 @@ def kotlin() -> str:
         ("FADE", repr(softmask._FADE)),
         ("LEAST_FADE", repr(softmask._LEAST_FADE)),
         ("FEATHER", repr(softmask._FEATHER)),
-        ("MASK_SHOWS", repr(swapmodel._SHOWS)),
+        ("MASK_SHOWS", repr(swapmodel.SHOWS)),
         ("LABEL_TEXTS", _map((k, _text(v)) for k, v in glyphs.TEXTS.items())),
         ("INK_PERCENT", str(round(label.INK_SHARE * 100))),
         ("MIN_INK", str(label.MIN_INK)),
@@ -200,7 +200,7 @@ def cpp() -> str:
 namespace edge {{
 
 // Mask from which a composited picture is used as it is; below, it fades out.
-inline constexpr float mask_shows = {swapmodel._SHOWS!r}f;
+inline constexpr float mask_shows = {swapmodel.SHOWS!r}f;
 
 inline const Contract contracts[] = {{
 {table}

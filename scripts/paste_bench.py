@@ -186,9 +186,10 @@ def stages_of(rounds: int) -> tuple[dict[str, Timing], dict[str, int]]:
     for side in reversed(SIDES):
         stages[f"edge-swap {side} px"] = partial(around_the_model, model, work, [face_of(side)])
     stages["edge-swap 400 px twice"] = partial(around_the_model, model, work, two)
+    exact = of_exact_mask(picture)
     for side in reversed(SIDES):
-        exact = partial(around_the_model, of_exact_mask(picture), work, [face_of(side)])
-        stages[f"edge-swap {side} px{EXACT}"] = exact
+        name = f"edge-swap {side} px{EXACT}"
+        stages[name] = partial(around_the_model, exact, work, [face_of(side)])
     stages["label"] = lambda: label.draw(work)
     timings = measured(stages, rounds)
     memory = {name: largest_allocation(stage) for name, stage in stages.items()}

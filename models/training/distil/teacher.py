@@ -24,6 +24,7 @@ from edge.errors import UsageError
 from edge.loading import named
 from edge.registry import locate
 from edge.selftest import try_model
+from edge.swapmodel import SHOWS
 from edge.tensors import to_picture, to_tensor
 from models.training.crops import Pixels
 from quantize.baking import BakedIdentity, identity_to_bake
@@ -31,10 +32,6 @@ from quantize.contract import ModelContract, contract_of
 from quantize.errors import ContractError
 from quantize.model_card import find_model_card
 from quantize.modelfile import ModelFile, load_model
-
-_SHOWS = 0.25
-"""Share of an exact mask from which the student paints all: it learns the composited picture, the
-target's skin that shows through the teacher's face along with it."""
 
 _CHANGED = 6  # of 255: below, a teacher without a mask has left a pixel as it was
 _KERNEL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
@@ -85,7 +82,9 @@ class Teacher:
         self.session = session
         self._target = named(card, card.input.name, session.inputs)
         self._source = source
-        self._all_from = _SHOWS if card.picture.exact_mask else 1.0
+        # From there on the student paints all: it learns the composited picture, and the target's
+        # skin that shows through the teacher's face along with it.
+        self._all_from = SHOWS if card.picture.exact_mask else 1.0
 
     def feeds(self, crop: Pixels) -> Mapping[str, NDArray[Any]]:
         """What the model is fed for a crop, uint8 (S, S, 3) BGR."""
