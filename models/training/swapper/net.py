@@ -18,7 +18,7 @@ the outside. Made for small devices, for 8 bits and for baking:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor, nn
@@ -214,13 +214,50 @@ def composited(target: Tensor, painted: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def start_from(net: Swapper, other: dict[str, Tensor]) -> list[str]:
-    """Take over the weights of another member of the family that fit; return their names."""
+    """Take over the weights of another member of the family that fit; return their names.
+
+    A larger one's outer level begins by passing on what the smaller one's stem saw, so that what
+    was learnt behind it means the same as before.
+    """
     own = net.state_dict()
     fit = {k: v for k, v in other.items() if k in own and own[k].shape == v.shape}
     if net.size != 128:
         fit = {k: v for k, v in fit.items() if not k.startswith(("stem", "head"))}
     net.load_state_dict({**own, **fit})
+    if net.size != 128:
+        _see_alike(net, other["stem.weight"], other["stem.bias"])
     return sorted(fit)
+
+
+@torch.no_grad()
+def _see_alike(net: Swapper, weight: Tensor, bias: Tensor) -> None:
+    """Make a stem and the step below it out of the smaller member's stem, on halved pictures.
+
+    Twelve channels of the new stem hold the halved picture: each colour as it is, a row and a
+    column further, and both, since the step below is a pixel narrower than the stem that it stands
+    for. Of what is further only the nearer of two rows is in sight. Nobody listens to the other
+    channels at first.
+
+    Args:
+        net: changed in place.
+        weight: float32 (W, 3, 4, 4) of the smaller member's stem.
+        bias: float32 (W,).
+    """
+    assert net.stem.bias is not None
+    down = net.down[net.sides[1]]
+    down.weight.zero_()
+    down.bias.copy_(bias)
+    here, further = slice(1, 3), slice(3, 4)
+    for colour in range(3):
+        for number, (rows, columns) in enumerate(product((here, further), repeat=2)):
+            channel = 4 * colour + number
+            net.stem.weight[channel] = 0.0
+            window = net.stem.weight[channel, colour, rows, columns]
+            window.fill_(1.0 / window.numel())
+            net.stem.bias[channel] = 0.0
+            into = [slice(0, 3) if part is here else slice(2, 3) for part in (rows, columns)]
+            out_of = [slice(0, 3) if part is here else further for part in (rows, columns)]
+            down.weight[:, channel, into[0], into[1]] = weight[:, colour, out_of[0], out_of[1]]
 
 
 @torch.no_grad()

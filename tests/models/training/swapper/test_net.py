@@ -20,6 +20,7 @@ from models.training.swapper.net import (
     Shape,
     Swapper,
     begin_with_traits,
+    leaky,
     start_from,
 )
 
@@ -156,6 +157,18 @@ def test_the_larger_one_starts_from_what_the_smaller_one_learnt() -> None:
     state = large.state_dict()
     for name in taken:
         assert torch.equal(state[name], small.state_dict()[name])
+
+
+def test_the_larger_ones_outer_level_passes_on_what_the_smaller_ones_stem_saw() -> None:
+    small, large = perturbed(128), Swapper(256)
+    start_from(large, small.state_dict())
+    picture = torch.nn.functional.interpolate(
+        torch.rand(1, 3, 8, 8), 256, mode="bicubic", align_corners=False
+    ).clamp(0.0, 1.0)
+    with torch.no_grad():
+        wanted = small.stem(torch.nn.functional.avg_pool2d(picture, 2))
+        found = large.down["64"](leaky(large.stem(picture)))
+    assert float((found - wanted).abs().mean()) < 0.02 * float(wanted.std())
 
 
 def test_what_is_not_taken_over_is_the_outer_level() -> None:
