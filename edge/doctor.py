@@ -32,6 +32,7 @@ REFERENCE_MODELS = (
     "ref_landmarker",
     "ref_embedder",
     "ref_swapper",
+    "ref_swapper_256",
 )
 """Models that every installation carries."""
 

@@ -180,6 +180,7 @@ def put_back(
     crop: Crop,
     picture: NDArray[np.uint8],
     mask: NDArray[np.float32],
+    within: NDArray[np.float32] | None = None,
 ) -> Region:
     """Feather the mask, match the colours, and paste: what a swap does with a model's output.
 
@@ -188,6 +189,7 @@ def put_back(
         crop: The crop that the model was given.
         picture: uint8 (S, S, 3) BGR, from the model.
         mask: float32 (S, S) in [0, 1], from the model.
+        within: The same, where maskers see face; None for everywhere.
 
     Returns:
         The region that was touched.
@@ -195,7 +197,7 @@ def put_back(
     Raises:
         UsageError: The frame cannot be written to in place.
     """
-    soft = softened(mask)
+    soft = softened(mask if within is None else mask * within)
     picture = match_colour(as_grey_as(crop.picture, picture), soft.seam, crop.picture)
     return paste(frame, picture, soft, crop.matrix)
 
@@ -205,6 +207,7 @@ def lay_over(
     crop: Crop,
     picture: NDArray[np.uint8],
     mask: NDArray[np.float32],
+    within: NDArray[np.float32] | None = None,
 ) -> Region:
     """Composite a face with the frame's own pixels: `put_back` for a model whose mask is exact.
 
@@ -217,6 +220,7 @@ def lay_over(
         crop: The crop that the model was given.
         picture: uint8 (S, S, 3) BGR, from the model.
         mask: float32 (S, S) in [0, 1], from the model: how much of each pixel is no target.
+        within: The same, where maskers see face; None for everywhere.
 
     Returns:
         The region that was touched.
@@ -228,4 +232,4 @@ def lay_over(
     kept = cv2.bitwise_not(share)
     target = product(crop.picture, cast(NDArray[np.uint8], cv2.merge((kept, kept, kept))), 255)
     face = cast(NDArray[np.uint8], cv2.subtract(as_grey_as(crop.picture, picture), target))
-    return paste(frame, face, faded(share), crop.matrix)
+    return paste(frame, face, faded(share, within), crop.matrix)

@@ -51,7 +51,7 @@ def source_of(card: Card) -> str:
         )
     mirror = os.environ.get("EDGE_MODELS_URL", "").strip()
     if mirror:
-        if urlsplit(mirror).scheme not in ("http", "https") or not urlsplit(mirror).hostname:
+        if not _is_web(mirror):
             raise DownloadError(f"EDGE_MODELS_URL is no http or https address: {mirror}")
         return f"{mirror.rstrip('/')}/{quote(card.file)}"
     if not card.url:
@@ -60,6 +60,15 @@ def source_of(card: Card) -> str:
             "yourself, then edge models add FILE"
         )
     return card.url
+
+
+def _is_web(address: str) -> bool:
+    """Return whether an address is one of http or https, and names a host."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # "http://[x": a bracket, and no IPv6 address in it
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def pull(card: Card, *, progress: Progress = silent) -> Path:
@@ -172,7 +181,8 @@ def _fetch_some(card: Card, url: str, file: IO[bytes], have: int, progress: Prog
     """Take what one connection gives; return what ended it early, or nothing.
 
     Raises:
-        DownloadError: The server refuses, or offers a file of another size.
+        DownloadError: The server refuses, offers a file of another size, or redirects to what is
+            no address.
     """
     headers = {"User-Agent": f"edge-swap/{edge.__version__}", "Accept-Encoding": "identity"}
     if have:
@@ -186,6 +196,10 @@ def _fetch_some(card: Card, url: str, file: IO[bytes], have: int, progress: Prog
         raise _refused(card, url, file, have, error) from error
     except (OSError, http.client.HTTPException) as error:
         return _reason(error)
+    except ValueError as error:
+        raise DownloadError(
+            f"model {card.name}: {url} is no address that can be asked ({error}): check it"
+        ) from error
     with answer:
         at = _start(card, url, answer, have)
         if at != have:
@@ -280,7 +294,22 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme != "https":
+            fp.close()
             raise DownloadError(
                 f"{req.full_url} redirects to {newurl}, which is not https: refused"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any
+    ) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError as error:
+            fp.close()
+            where = headers.get("Location")
+            raise DownloadError(
+                f"{req.full_url} redirects to {where!r}, which is no address ({error}): refused"
+            ) from error
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302

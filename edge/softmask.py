@@ -110,17 +110,20 @@ def softened(mask: NDArray[np.float32]) -> SoftMask:
     return _whole(mask.shape[0]) if _is_full(mask) else of_alpha(feather(mask))
 
 
-def faded(share: NDArray[np.uint8]) -> SoftMask:
-    """Return what pasting takes from an exact mask, which is softened at the crop's border alone.
+def faded(share: NDArray[np.uint8], within: NDArray[np.float32] | None = None) -> SoftMask:
+    """Return what pasting takes from an exact mask, which is itself not softened.
 
-    Colours are multiplied with what the border leaves of them, and the frame keeps what the mask
-    leaves as well.
+    Colours are multiplied with what is left of them by the crop's border, and by where they may be
+    shown, and the frame keeps what the mask leaves as well.
 
     Args:
         share: uint8 (S, S), 255 for all.
+        within: float32 (S, S) in [0, 1], where maskers let it show; None for everywhere.
     """
     whole = _whole(share.shape[0])
     fade = cast(NDArray[np.uint8], cv2.extractChannel(whole.factors, 0))
+    if within is not None:
+        fade = levels(feather(within))
     return _soft(fade, product(fade, share, 255), whole.seam)
 
 

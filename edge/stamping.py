@@ -2,7 +2,7 @@
 
 What could not be stamped when it was made is queued: its entry in the ledger says so. Adding the
 stamp later changes bytes of the file that nothing signed, and so its SHA-256: the ledger then
-holds both.
+holds both. A recording's segment is never changed, for the next one has signed its hash.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import shutil
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edge.consent.canonical import parse_object
+from edge.consent.canonical import FormError, parse_object
 from edge.consent.canonical import utc_now as now
 from edge.consent.chain import file_sha256
 from edge.consent.checkpoints import KIND as CHECKPOINT
 from edge.consent.checkpoints import STAMP, write_checkpoint
 from edge.consent.entries import path_fields, path_of
 from edge.consent.storage import sync_folder
-from edge.errors import LedgerError, TimeStampError, UsageError
+from edge.errors import LedgerError, OutputError, TimeStampError, UsageError
 from edge.provenance import stamping
 from edge.provenance.timing import parse, utc_seconds
 from edge.publish import Publication
@@ -111,7 +111,8 @@ class Later:
         entry: Number of the output's entry.
         path: Its file, as the ledger or the user names it.
         outcome: stamped; already (it has a stamp, and an earlier one says more); detached (the
-            file is gone or has no room: the ledger keeps the token); or failed.
+            file is gone, has no room, cannot be written or is a recording's segment: the ledger
+            keeps the token); or failed.
         time: What the stamp states, RFC 3339.
         why: What the user should know.
     """
@@ -208,7 +209,10 @@ def stamp_checkpoint(ledger: Ledger, authority: Authority) -> Token | None:
 
 def _stamped_lately(ledger: Ledger) -> bool:
     """Return whether the newest checkpoint is stamped, not long ago, and nothing came after."""
-    lines = [parse_object(line) for line in ledger.tail_lines(CHECKPOINT)]
+    try:
+        lines = [parse_object(line) for line in ledger.tail_lines(CHECKPOINT)]
+    except FormError:
+        return False  # a damaged line: signing the ledger anew says what is wrong
     if len(lines) < 2 or any(line.get("kind") != STAMP for line in lines[1:]):
         return False
     newest = parse(str(lines[-1].get("stamped")))
@@ -229,23 +233,31 @@ def _stamp_entry(ledger: Ledger, entry: Entry, path: Path, authority: Authority)
         if there and stamping.token_in(path) is not None:
             return Later(entry.seq, path, "already")
         imprint = stamping.imprint_of(path).hex() if there else str(_noted(entry).get("imprint"))
-        token = _kept(ledger, entry.seq, imprint)
-        token = token or ask(authority.url, bytes.fromhex(imprint), authority.timeout)
+        kept = _kept(ledger, entry.seq, imprint)
+        token = kept or ask(authority.url, bytes.fromhex(imprint), authority.timeout)
     except (TimeStampError, ValueError) as error:
         return Later(entry.seq, path, "failed", why=str(error))
     moment = utc_seconds(token.time)
-    if there:
+    if not there:
+        why = "the file is gone, moved or changed"
+    elif _is_segment(entry):
+        why = "the recording's next segment names the hash that it has, so it stays as it is"
+    else:
         try:
             _put_into(ledger, entry.seq, path, token)
             return Later(entry.seq, path, "stamped", moment)
-        except TimeStampError as error:
-            why = str(error)
+        except (OutputError, TimeStampError) as error:
+            why = str(error).removeprefix(f"{path.resolve()}: ")
         except OSError as error:
             why = error.strerror or str(error)
-    else:
-        why = "the file is gone, moved or changed"
-    ledger.append(STAMPED, lambda: {"entry": entry.seq, **_token_fields(token)})
+    if kept is None:
+        ledger.append(STAMPED, lambda: {"entry": entry.seq, **_token_fields(token)})
     return Later(entry.seq, path, "detached", moment, why)
+
+
+def _is_segment(entry: Entry) -> bool:
+    """Return whether an output is of a recording, whose segments name each other's hashes."""
+    return "stream" in entry.fields
 
 
 def _kept(ledger: Ledger, seq: int, imprint: str) -> Token | None:
@@ -288,14 +300,21 @@ def _put_into(ledger: Ledger, seq: int, path: Path, token: Token) -> None:
 
 def _finish_last(ledger: Ledger) -> None:
     """Finish a stamp that an interruption left between the ledger and the file."""
-    lines = [line for line in ledger.entries() if line.kind == STAMPED and "was" in line.fields]
+    entries = ledger.entries()
+    lines = [line for line in entries if line.kind == STAMPED and "was" in line.fields]
     if not lines:
         return
     fields = lines[-1].fields
     path = path_of(fields)
     if file_sha256(path) != fields.get("was"):
         return
-    with Publication(path, overwrite=True) as publication:
+    if any(_is_segment(entry) for entry in entries if entry.seq == fields.get("entry")):
+        return
+    # Where it cannot be written the ledger has the token: what is queued need not wait for it.
+    with (
+        suppress(OSError, OutputError, TimeStampError),
+        Publication(path, overwrite=True) as publication,
+    ):
         made = publication.temporary()
         shutil.copyfile(path, made)
         stamping.put_token(made, b64decode(str(fields.get("token"))))

@@ -431,7 +431,7 @@ class Swapper:
             swapped = self._model._swap_crops(crops, self._source.value)
         return [
             self._model.put_back(
-                frame, crop, picture, joint_mask(self._maskers, crop.picture, mask)
+                frame, crop, picture, mask, joint_mask(self._maskers, crop.picture)
             )
             for crop, (picture, mask) in zip(crops, swapped, strict=True)
         ]

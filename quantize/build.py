@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_key
 from edge.errors import ConsentError, OutputError, UsageError
 from edge.interrupts import held_back
-from edge.publish import OLD, temporary_folder, writing_failed
+from edge.publish import OLD
 from edge.registry import locate, sha256_of
 from edge.selftest import try_model
 from edge.sources import check_baked
@@ -59,6 +59,7 @@ from quantize.convert import convert
 from quantize.errors import BuildError, ContractError, QuantizeError
 from quantize.export.ort_format import READ_SINCE, format_of
 from quantize.golden import GoldenRows, write_golden
+from quantize.outputs import folder_beside
 from quantize.recipes import recipe_file
 from quantize.settings import Precision, Progress, nearest_precision, silent
 from quantize.targets import BackendSpec, Format, TargetProfile, load_target
@@ -177,7 +178,7 @@ def build(
         "threads": threads,
     }
     _check_outputs(wanted)
-    with _staging(wanted.output) as staging:
+    with folder_beside(wanted.output) as staging:
         return _Build(wanted, staging, partial(_converted, wanted, given, progress)).run()
 
 
@@ -214,23 +215,6 @@ def _check_outputs(wanted: _Wanted) -> None:
         raise UsageError(f"{output}: the input {inside[0]} lies in it; choose another name with -o")
     if wanted.archive is not None and os.path.lexists(wanted.archive) and not wanted.overwrite:
         raise OutputError(f"{wanted.archive}: exists already; give --overwrite to replace it")
-
-
-@contextlib.contextmanager
-def _staging(output: Path) -> Iterator[Path]:
-    """Make a folder beside the output; whatever ends the block, it is gone then."""
-    place = output.absolute()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        made = temporary_folder(place.parent, place.name)
-    except OSError as error:
-        raise writing_failed(output, error) from error
-    try:
-        yield made
-    except OSError as error:
-        raise writing_failed(output, error) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _converted(
@@ -474,8 +458,11 @@ class _Build:
                 if who is not None:
                     register_derivative(who.commitment, wanted.output)
             except BaseException:
+                if not self.root.exists():
+                    # No note tells of it, so erasing the identity would miss it: back it goes, to
+                    # be removed with the staging folder, of which a note tells.
+                    os.replace(wanted.output, self.root)
                 if old.exists():
-                    shutil.rmtree(wanted.output, ignore_errors=True)
                     os.replace(old, wanted.output)
                 raise
         holder = FolderHolder(wanted.output)
@@ -483,7 +470,11 @@ class _Build:
         if wanted.archive is not None:
             pack(holder, papers.contents, wanted.archive, seal=seal.to_bytes(), mode=mode)
             if who is not None:
-                register_derivative(who.commitment, wanted.archive)
+                try:
+                    register_derivative(who.commitment, wanted.archive)
+                except BaseException:
+                    wanted.archive.unlink(missing_ok=True)  # no note tells of it either
+                    raise
         if who is not None:
             shutil.rmtree(self._staging, ignore_errors=True)
             forget_derivatives(who.commitment, self._staging)

@@ -210,8 +210,8 @@ def measure_candidate(
         providers=opened.providers,
         notes=(*row.notes, *opened.notes),
     )
-    source = setting.contract.source
-    baked = source is not None and (companion.baked or source not in opened.inputs)
+    asked = setting.contract.identity_input
+    baked = asked is not None and (companion.baked or asked not in opened.inputs)
     return _judged(row, opened, setting, reference, baked)
 
 

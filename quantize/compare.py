@@ -113,7 +113,7 @@ def compare(
     contract = contract_of(file.model, known, emap=_emap(file.model))
     theirs = samples is not None or calibration is not None
     notes = [_HIDDEN_FOLDER] if theirs else []
-    if contract.source is None:
+    if contract.identity_input is None:
         notes.append(_HIDDEN_BAKED)
     setting = Setting(
         contract=contract,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from edge.errors import OutputError, UsageError
 from edge.interrupts import held_back
-from edge.publish import temporary_folder, writing_failed
+from edge.publish import OLD, remove_stale_folders, temporary_folder, writing_failed
 
-__all__ = ["Names", "Staging", "check_outputs", "names_of"]
+__all__ = ["Names", "Staging", "check_outputs", "folder_beside", "names_of"]
 
 _PRIVATE = 0o600
 
@@ -56,6 +56,27 @@ def names_of(model: Path, target: str, precision: str, form: str) -> Names:
     return Names(name, f"{name}.json", f"{name}.emap.npy", operators)
 
 
+@contextlib.contextmanager
+def folder_beside(output: Path) -> Iterator[Path]:
+    """Make a folder beside an output; whatever ends the block, it is gone then.
+
+    Raises:
+        OutputError: nothing can be written there, or what the block writes cannot be.
+    """
+    place = output.absolute()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = temporary_folder(place.parent, place.name)
+    except OSError as error:
+        raise writing_failed(output, error) from error
+    try:
+        yield made
+    except OSError as error:
+        raise writing_failed(output, error) from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 def check_outputs(
     folder: Path, names: Names, inputs: Iterable[Path], *, overwrite: bool = False
 ) -> None:
@@ -71,6 +92,7 @@ def check_outputs(
         UsageError: an output is an input, under whatever name.
         OutputError: a file exists, or the folder cannot be written to.
     """
+    remove_stale_folders(folder)  # what a killed conversion was about to replace is there again
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is no folder; choose another one with -o")
     home = next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -143,6 +165,8 @@ class Staging:
     ) -> tuple[Path, ...]:
         """Move everything into the output folder; the model comes last, for it says "done".
 
+        Files of an earlier conversion are set aside first, and are there again should this fail.
+
         Args:
             last: name of the file that comes last.
             private: the files are for their owner alone.
@@ -152,15 +176,17 @@ class Staging:
             The files, the model last.
 
         Raises:
-            OutputError: a file cannot be moved; then none is left that was not there before.
+            OutputError: a file cannot be moved; then all is as it was before.
         """
         folder = self.folder
         names = sorted((p.name for p in folder.iterdir()), key=lambda name: name == last)
         new = not self._output.exists()
         placed: list[Path] = []
+        earlier = _Earlier(self._output)
         with held_back():
             try:
                 self._output.mkdir(exist_ok=True)
+                earlier.set_aside(names)
                 for name in names:
                     source, path = folder / name, self._output / name
                     if private:
@@ -169,11 +195,59 @@ class Staging:
                     placed.append(path)
                     made(path)
             except BaseException as error:
-                _take_back(placed, self._output if new else None)
+                _take_back(placed, earlier, self._output if new else None)
                 if isinstance(error, OSError):
                     raise writing_failed(self._output, error) from error
                 raise
+            earlier.drop()
         return tuple(placed)
+
+
+class _Earlier:
+    """Files that an output replaces: out of the way until all of the output is in its place."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self._folder: Path | None = None
+        self._moved: list[tuple[Path, Path]] = []  # from where, and to where
+
+    def set_aside(self, names: Sequence[str]) -> None:
+        """Move what has one of the names; the last of them, the model, goes first.
+
+        Raises:
+            OSError: one cannot be moved.
+        """
+        there = [self._output / name for name in names if os.path.lexists(self._output / name)]
+        if not there:
+            return
+        # In the output folder: from there `remove_stale_folders` puts it back after a kill.
+        self._folder = temporary_folder(self._output, names[-1])
+        (self._folder / OLD).mkdir()
+        for path in reversed(there):
+            aside = self._folder / OLD / path.name
+            os.replace(path, aside)
+            self._moved.append((path, aside))
+
+    def put_back(self) -> None:
+        """Give them their names again.
+
+        Raises:
+            OutputError: one cannot be moved; it and those after it stay where they are.
+        """
+        for path, aside in reversed(self._moved):
+            try:
+                os.replace(aside, path)
+            except OSError as error:
+                raise OutputError(
+                    f"{path}: what was there cannot be put back ({error.strerror or error}): it is "
+                    f"{aside} now, move it by hand"
+                ) from error
+        self.drop()
+
+    def drop(self) -> None:
+        """Remove what is still set aside."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _place(output: Path) -> Path:
@@ -185,9 +259,12 @@ def _place(output: Path) -> Path:
     return parent if beside and parent.stat().st_dev == output.stat().st_dev else output
 
 
-def _take_back(placed: Iterable[Path], folder: Path | None) -> None:
-    for path in placed:
-        path.unlink(missing_ok=True)
+def _take_back(placed: Iterable[Path], earlier: _Earlier, folder: Path | None) -> None:
+    try:
+        for path in placed:
+            path.unlink(missing_ok=True)
+    finally:
+        earlier.put_back()
     if folder is not None:
         with contextlib.suppress(OSError):
             folder.rmdir()

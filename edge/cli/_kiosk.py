@@ -67,10 +67,16 @@ def run_kiosk(
     say: Callable[[str], None],
     say_where: Callable[[ViewServer], None],
 ) -> int:
-    """Take visitors until it is stopped; return the exit status."""
+    """Take visitors until it is stopped; return the exit status.
+
+    Raises:
+        OutputError: Something of a visitor may still be on this device.
+        EdgeError: It cannot begin, or an erasure cannot be recorded.
+    """
+    from edge.errors import OutputError
     from edge.live.health import HealthWatch
     from edge.live.kiosk.kiosk import Kiosk
-    from edge.live.kiosk.visit import erase_leftovers, only_kiosk
+    from edge.live.kiosk.visit import erase_leftovers, only_kiosk, visits_dir
     from edge.live.view.server import ViewServer, take_port
 
     with ExitStack() as stack:
@@ -92,6 +98,11 @@ def run_kiosk(
         say_where(server)
         kiosk.run()
         visits = "1 visit" if kiosk.visits == 1 else f"{kiosk.visits} visits"
+        if not kiosk.clean:
+            raise OutputError(
+                f"ended: {visits}, but something of a visitor may be left in {visits_dir()}: start "
+                "the kiosk again, which erases it"
+            )
         say(f"ended: {visits}, nobody is left on this device")
     return 0
 

@@ -244,9 +244,16 @@ def _tree(ledger: Ledger, lines: Sequence[bytes], last: Checkpoint | None) -> tu
     for line in lines:
         peaks.add(leaf_hash(line))
         name = name or _NAME + leaf_hash(line).hex()[:32]
-    if not peaks.size:
+    if not lines:
         raise LedgerError(f"the ledger {ledger.path} is empty: there is nothing to sign")
-    if parse_object(lines[-1]).get("seq") != peaks.size:
+    try:
+        newest = parse_object(lines[-1]).get("seq")
+    except FormError as error:
+        raise LedgerError(
+            f"the last line of the ledger {ledger.path} is damaged ({error}): see 'edge ledger "
+            "verify'"
+        ) from error
+    if newest != peaks.size:
         raise LedgerError(f"the ledger {ledger.path} is broken: see 'edge ledger verify'")
     return peaks, name
 

@@ -21,7 +21,7 @@ from edge.consent.canonical import FormError, is_hex, parse_object, sha256_hex
 from edge.consent.identity import load_identity
 from edge.consent.ledger import Ledger
 from edge.consent.storage import make_private_dir, reason, wipe_file, write_private
-from edge.errors import ConsentError, IdentityError, OutputError
+from edge.errors import ConsentError, IdentityError, KeyStoreError, OutputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ def _notes(commitment: str) -> Iterator[tuple[Path, tuple[int, int], Path]]:
 def erase_identity(path: Path, ledger: Ledger) -> Erased:
     """Erase an identity file and everything made from it on this device.
 
-    A file that is an identity no more, for it was changed, is erased alone: what it says about
-    itself cannot be relied on.
+    A file that is an identity no more, for it was changed, or one whose key is not here, is erased
+    alone: what it says about itself cannot be relied on.
 
     Args:
         path: The identity file.
@@ -122,7 +122,7 @@ def erase_identity(path: Path, ledger: Ledger) -> Erased:
     try:
         commitment = load_identity(path).commitment
         trusted = True
-    except ConsentError:
+    except (ConsentError, KeyStoreError):
         commitment = _claimed_commitment(path)
         trusted = False
     # Once before, so that nothing is erased that cannot be recorded, and once with the result.
@@ -134,7 +134,8 @@ def erase_identity(path: Path, ledger: Ledger) -> Erased:
     if trusted:
         _erase_derivatives(commitment, removed, kept)
     else:
-        kept.append(f"what was made from {path}: the file was changed, so this is not known")
+        why = "the file was changed or does not open here, so this is not known"
+        kept.append(f"what was made from {path}: {why}")
     ledger.event(
         "erase", {**details, "stage": "done", "removed": str(len(removed)), "kept": str(len(kept))}
     )
@@ -177,12 +178,12 @@ def _is_noted(path: Path, number: tuple[int, int], commitment: str) -> bool:
         return True
     try:
         return load_identity(path).commitment == commitment
-    except ConsentError:
+    except (ConsentError, KeyStoreError):
         return False
 
 
 def _claimed_commitment(path: Path) -> str:
-    """Return the commitment that a damaged identity file claims, for the record.
+    """Return the commitment that a damaged or locked identity file claims, for the record.
 
     Raises:
         IdentityError: It is no identity at all: nothing else is ever erased.

@@ -10,13 +10,14 @@ must not be passed over.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge import resources
-from edge.consent.storage import read_record, writable_by_others
+from edge.consent.storage import read_record, reason, writable_by_others
 from edge.consent.trust import Assurance
 from edge.errors import PolicyError
 
@@ -54,16 +55,21 @@ def load_policy() -> Policy:
     """Read this device's policy; an absent one forbids nothing.
 
     Raises:
-        PolicyError: It is malformed, names an unknown key, or others may write to it.
+        PolicyError: It is malformed, names an unknown key, cannot be read, or others may write to
+            it.
     """
     path = policy_path()
-    if not path.exists():
+    try:
+        os.lstat(path)  # a link whose target is gone is no absent policy: reading it fails below
+    except (FileNotFoundError, NotADirectoryError):
         return Policy()
+    except OSError as error:
+        raise PolicyError(f"cannot read the policy {path}: {reason(error)}") from error
+    record = read_record(path, "policy", PolicyError)
     if writable_by_others(path):
         raise PolicyError(f"others may write to the policy {path}: run 'chmod 644' on it")
     try:
-        text = read_record(path, "policy", PolicyError).decode("utf-8")
-        data = tomllib.loads(text)
+        data = tomllib.loads(record.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, too many digits
         raise PolicyError(f"the policy {path} is not valid TOML: {error}") from error
     return _policy_from(data, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,13 @@ from edge.consent.canonical import FormError, parse_object, readable_json
 from edge.consent.fields import Fields, check_text
 from edge.consent.record import Consent
 from edge.consent.signing import KEY_DIGITS
-from edge.consent.storage import make_private_dir, read_record, writable_by_others, write_private
+from edge.consent.storage import (
+    make_private_dir,
+    read_record,
+    reason,
+    writable_by_others,
+    write_private,
+)
 from edge.consent.terms import Level
 from edge.errors import ConsentError
 
@@ -99,27 +106,32 @@ def load_trust() -> TrustStore:
     """Read this device's trust store; an absent one trusts nobody.
 
     Raises:
-        ConsentError: It is malformed, or others may write to it.
+        ConsentError: It is malformed, cannot be read, or others may write to it.
     """
     path = trust_path()
-    if not path.exists():
+    try:
+        os.lstat(path)  # a link whose target is gone is no absent store: reading it fails below
+    except (FileNotFoundError, NotADirectoryError):
         return TrustStore()
+    except OSError as error:
+        raise ConsentError(f"cannot read the trust store {path}: {reason(error)}") from error
+    data = read_record(path, "trust store", ConsentError)
     if writable_by_others(path):
         raise ConsentError(f"others may write to the trust store {path}: run 'chmod 600' on it")
     try:
-        fields = Fields(parse_object(read_record(path, "trust store", ConsentError)))
+        fields = Fields(parse_object(data))
         fields.choice("schema", (SCHEMA,))
-        listed = Fields(fields.mapping("issuers"), "issuers")
+        record = fields.mapping("issuers")
         fields.done()
-        issuers = {key: listed.text(key) for key in _keys_of(path)}
+        listed = Fields(record, "issuers")
+        issuers = {key: listed.text(key) for key in _keys_of(record)}
     except FormError as error:
         raise ConsentError(f"the trust store {path} is damaged: {error}") from error
     return TrustStore(issuers)
 
 
-def _keys_of(path: Path) -> list[str]:
-    record = parse_object(read_record(path, "trust store", ConsentError))
-    keys = sorted(Fields(record).mapping("issuers"))
+def _keys_of(issuers: Mapping[str, object]) -> list[str]:
+    keys = sorted(issuers)
     for key in keys:
         Fields({"key": key}, "issuers").hex("key", KEY_DIGITS)
     return keys

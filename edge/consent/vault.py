@@ -71,30 +71,44 @@ def nobody() -> None:
 
 
 def ask_terminal() -> Secret | None:
-    """Ask a person at the terminal for the passphrase; None where this is no terminal's program."""
+    """Ask a person at the terminal for the passphrase; None where this is no terminal's program.
+
+    Raises:
+        KeyStoreError: The person ended the prompt (Ctrl-D) and typed none.
+    """
     try:
         # A process in the background that reads from its terminal is stopped.
         if not sys.stdin.isatty() or os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
             return None
     except (OSError, ValueError, AttributeError):  # closed, or no terminal of ours
         return None
-    return Secret("passphrase", _same_letters(getpass.getpass("passphrase of the identity: ")))
+    return Secret("passphrase", _same_letters(_typed("passphrase of the identity: ")))
 
 
 def new_passphrase() -> Secret:
     """Ask a person at the terminal for a new passphrase, twice.
 
     Raises:
-        KeyStoreError: Nobody is there, the two differ, or it is too short.
+        KeyStoreError: Nobody is there, none is typed, the two differ, or it is too short.
     """
     if not sys.stdin.isatty():
         raise KeyStoreError(
             "nobody is here to ask for a passphrase: run this in a terminal, or use --key-file"
         )
-    first = getpass.getpass("new passphrase of the identity: ")
-    if getpass.getpass("again: ") != first:
+    first = _typed("new passphrase of the identity: ")
+    if _typed("again: ") != first:
         raise KeyStoreError("the two passphrases differ: nothing was encrypted")
     return passphrase(first)
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt)
+    except EOFError as error:
+        raise KeyStoreError(
+            "no passphrase of the identity was typed: give the command again, type it and press "
+            "Enter"
+        ) from error
 
 
 def _same_letters(text: str) -> bytes:
@@ -190,7 +204,7 @@ def opened(record: Mapping[str, object], where: str, ask: Ask = nobody) -> bytes
 
     Raises:
         IdentityError: It is malformed or was changed, the secret is another one or not here.
-        KeyStoreError: The key file cannot be used.
+        KeyStoreError: The key file cannot be used, or no passphrase was typed.
     """
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305

@@ -190,10 +190,16 @@ def _ways(entry: Entry, verdict: Verdict, sha256: str) -> tuple[Way, ...]:
 
 
 def facts_of(entry: Entry) -> Mapping[str, object]:
-    """Return what an entry says about an output: of a live stream its event's details."""
-    if entry.kind == "event" and entry.fields.get("event") == "live":
+    """Return what an entry says about an output.
+
+    Of a live stream, and of a frame that a caller of the API got, these are its event's details. A
+    frame's hashes are left out: they are of pixels in memory, and would be read as a file's.
+    """
+    if entry.kind == "event" and entry.fields.get("event") in {"live", "frame"}:
         details = entry.fields.get("details")
-        return details if isinstance(details, Mapping) else {}
+        if not isinstance(details, Mapping):
+            return {}
+        return {key: value for key, value in details.items() if not key.endswith("_sha256")}
     return entry.fields if entry.kind == "output" else {}
 
 

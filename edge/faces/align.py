@@ -188,14 +188,24 @@ def align_to(frame: NDArray[np.uint8], face: Face, spec: CropSpec, times: int = 
         times: How many times as large as the card says.
 
     Raises:
-        UsageError: The landmarks cannot be aligned.
+        UsageError: The landmarks are not finite or fall together.
     """
     size = spec.size * times
-    fit = affine if spec.fit == "affine" else similarity
-    matrix = fit(face.landmarks, spec.template, size)
+    matrix = _fitted(face.landmarks, spec, size)
     if spec.offset:
         matrix[:, 2] += spec.offset * times
     return cut(frame, matrix, size)
+
+
+def _fitted(landmarks: NDArray[np.floating], spec: CropSpec, size: int) -> NDArray[np.float64]:
+    if spec.fit == "affine":
+        try:
+            return affine(landmarks, spec.template, size)
+        except UsageError:
+            # An extreme profile: its eyes lie on one line with the rest, or have changed places. It
+            # must not end a video, or be left as it was where everybody is to be anonymous.
+            pass
+    return similarity(landmarks, spec.template, size)
 
 
 def align(frame: NDArray[np.uint8], face: Face, template: Template, size: int) -> Crop:

@@ -113,20 +113,24 @@ def _highest(logits: NDArray[Any], classes: Sequence[int]) -> NDArray[Any]:
     return highest
 
 
-def joint_mask(maskers: Iterable[Masker], picture: NDArray[np.uint8], mask: Mask) -> Mask:
-    """Multiply a swap model's mask with those of maskers.
+def joint_mask(maskers: Iterable[Masker], picture: NDArray[np.uint8]) -> Mask | None:
+    """Return where all of some maskers see face: the product of their masks.
+
+    It is not multiplied with a swap model's own mask: one that is exact says what its picture is
+    made of, and that stays so where a masker forbids to show it.
 
     Args:
-        maskers: Those that look; none leaves the mask as it is.
+        maskers: Those that look.
         picture: uint8 (S, S, 3) BGR, the crop that the swap model was given.
-        mask: float32 (S, S) in [0, 1].
 
     Returns:
-        float32 (S, S) in [0, 1].
+        float32 (S, S) in [0, 1]; None where nobody looks.
     """
+    joint: Mask | None = None
     for masker in maskers:
-        mask = mask * masker.mask(picture)
-    return mask
+        own = masker.mask(picture)
+        joint = own if joint is None else joint * own
+    return joint
 
 
 def masker_named(name: str, shelf: Shelf = INSTALLED) -> str:

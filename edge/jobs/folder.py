@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,15 @@ from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES, VIDEO
 from edge.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from edge.records import Medium, Permit
+    from edge.records import Medium, ModelUse, Permit
     from edge.swap import Swapper
 
 _UNWRITTEN = {".bmp": ".png", ".tif": ".png", ".tiff": ".png", ".avif": ".jpg"}
 """Suffix that an input of a kind we do not write gets in an output folder; videos get .mp4."""
+
+
+_RUN = ("name", "sha256", "backend", "provider")
+"""What decides how a model runs, of what the ledger says about it."""
 
 
 def swap_folder(
@@ -41,8 +45,8 @@ def swap_folder(
         output: The folder to write, made if need be; names and subfolders are kept.
         overwrite: Replace existing outputs.
         skip_without_face: List a source without a face instead of counting it as failed.
-        resume: Leave alone what the ledger has as made of these very files, by the same leave; go
-            on with a video that was interrupted.
+        resume: Leave alone what the ledger has as made of these very files, by the same leave and
+            the same models; go on with a video that was interrupted.
         progress: Told after each file.
         frames: Told after each frame of a video.
 
@@ -100,11 +104,14 @@ def _made_before(swapper: Swapper, pairs: list[tuple[Path, Path]]) -> frozenset[
     for entry in swapper.ledger.entries():
         if entry.kind == "output" and entry.state == "published":
             entries |= dict.fromkeys(entry.hashes, entry.fields)
+    models = _runs(swapper.models)
     made = set()
     for source, output in there:
         digest = file_sha256(output)
         fields = {} if digest is None else entries.get(digest, {})
-        if fields and fields.get("target_sha256") == file_sha256(source):
+        if not fields or _runs_in(fields) != models:
+            continue
+        if fields.get("target_sha256") == file_sha256(source):
             medium: Medium = "video" if is_video(source) else "picture"
             with suppress(ConsentError):  # said where the file is tried
                 if _same_leave(fields, swapper.permit_for(medium)):
@@ -117,8 +124,22 @@ def _same_leave(fields: Mapping[str, object], leave: Permit) -> bool:
         "identity": leave.identity_commitment,
         "consent_id": leave.consent_id,
         "purpose": leave.purpose,
+        "target_statement": leave.target_statement,
     }
     return all(fields.get(name) == value for name, value in wanted.items())
+
+
+def _runs(models: Sequence[ModelUse]) -> list[tuple[object, ...]]:
+    return [tuple(getattr(model, name) for name in _RUN) for model in models]
+
+
+def _runs_in(fields: Mapping[str, object]) -> list[tuple[object, ...]]:
+    """Return how an output's models ran, as its entry says."""
+    listed = fields.get("models")
+    models = listed if isinstance(listed, list) else []
+    return [
+        tuple(model.get(name) for name in _RUN) for model in models if isinstance(model, Mapping)
+    ]
 
 
 def _check_permitted(swapper: Swapper, wanted: list[Path]) -> None:

@@ -71,11 +71,11 @@ def swap_video(
         Publication(output, overwrite=overwrite) as publication,
         Unfinished(output, keep=resume) as unfinished,
     ):
+        state = _state_of(source)  # first: the hash that is in the record is of this state
         with watch.stage("look ahead"):
             draft, notes = _begun(swapper, source, unfinished, leave, resume, progress)
         journal = unfinished.journal
         assert journal is not None
-        state = _state_of(source)
         with open_video(source) as reader:
             info = reader.info
             mark = watermark_for(draft, info.width, info.height)

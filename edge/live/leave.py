@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.consent.canonical import utc_now
-from edge.errors import EdgeError
+from edge.errors import ConsentError, EdgeError
 from edge.records import Medium, Permit
 
 EVERY = 0.3
@@ -88,9 +88,18 @@ class Leave:
             try:
                 self._checked = self._check()
             except EdgeError as error:
-                self.over = error
-                self._on_end(error)
+                self._end(error)
                 return
+            except Exception as error:  # noqa: BLE001 - a file may go between two looks at it
+                why = " ".join(str(error).split()) or type(error).__name__
+                self._end(
+                    ConsentError(f"the consent cannot be checked any more: {why}; start anew")
+                )
+                return
+
+    def _end(self, error: EdgeError) -> None:
+        self.over = error
+        self._on_end(error)
 
     def _check(self) -> _Checked:
         at = time.monotonic()  # before, not after: what it says may be as old as that

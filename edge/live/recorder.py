@@ -144,7 +144,7 @@ class Recorder:
         """Take a frame if there is room for it; returns at once."""
         with self._changed:
             if self._failed or len(self._frames) >= _WAITING:
-                self._state = replace(self._state, dropped=self._state.dropped + 1)
+                self._count(dropped=1)
                 return
             self._frames.append(shown)
             self._changed.notify_all()
@@ -156,6 +156,17 @@ class Recorder:
             self._changed.notify_all()
         self._thread.join()
         self._signer.shutdown(wait=True)
+
+    def _count(self, *, segments: int = 0, frames: int = 0, dropped: int = 0) -> None:
+        """Add to the state; three threads do."""
+        with self._changed:
+            state = self._state
+            self._state = replace(
+                state,
+                segments=state.segments + segments,
+                frames=state.frames + frames,
+                dropped=state.dropped + dropped,
+            )
 
     def _work(self) -> None:
         """Encode; runs in a thread of its own."""
@@ -196,7 +207,7 @@ class Recorder:
         if segment is None:
             segment = self._open = self._new(shown)
         segment.write(shown)
-        self._state = replace(self._state, frames=self._state.frames + 1)
+        self._count(frames=1)
 
     def _new(self, shown: Shown) -> _Open:
         if self._start is None:
@@ -215,15 +226,15 @@ class Recorder:
         self._open = None
         try:
             segment.writer.close()
-        except BaseException:
+            # The permit under which its newest frame went out: it was checked a moment before.
+            permit = self._leave.permit("video")
+            length = round((segment.last - segment.begins + 1 / self._rate) * 1000)
+            while len(self._pending) >= _UNSIGNED or (self._pending and self._pending[0].done()):
+                self._pending.popleft().result()
+            job = self._signer.submit(self._sign, segment, permit, length, last)
+        except BaseException:  # an earlier segment's too: this one is unsigned, and must not stay
             segment.publication.__exit__(None, None, None)
             raise
-        # The permit under which its newest frame went out: it was checked a moment before that.
-        permit = self._leave.permit("video")
-        length = round((segment.last - segment.begins + 1 / self._rate) * 1000)
-        while len(self._pending) >= _UNSIGNED or (self._pending and self._pending[0].done()):
-            self._pending.popleft().result()
-        job = self._signer.submit(self._sign, segment, permit, length, last)
         self._pending.append(job)
 
     def _sign(self, segment: _Open, permit: Permit, length: int, last: bool) -> None:
@@ -242,7 +253,7 @@ class Recorder:
                 publication, segment.plain, self._swapper.ledger, record, None, segment.path
             )
         self._previous = done.sha256
-        self._state = replace(self._state, segments=self._state.segments + 1)
+        self._count(segments=1)
 
 
 def make_folder(folder: Path) -> None:

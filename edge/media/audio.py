@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from edge.media.pyav import OPEN_OPTIONS, load_av, open_to_read
+from edge.errors import MediaError
+from edge.media.pyav import OPEN_OPTIONS, load_av, open_to_read, reason
 
 _COPIED = {
     "mp4": frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "flac", "opus"}),
@@ -17,6 +19,9 @@ _COPIED = {
     ),
 }
 """Codecs that common players take in each container."""
+
+_JUMP = 0.1
+"""Seconds back from which time stamps begin anew: less is a few packets in the wrong order."""
 
 _AAC_FRAME = 1024
 _AAC_LAYOUTS = frozenset({"mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1"})
@@ -39,7 +44,7 @@ class AudioCopy:
             container: mp4 or mov.
         """
         self._av = load_av()
-        self._shift = shift
+        self._path, self._shift = path, shift
         self._output = output
         self.notes: list[str] = []
         self._input: Any = open_to_read(self._av, path, OPEN_OPTIONS)
@@ -66,7 +71,9 @@ class AudioCopy:
             else:
                 self._lanes[stream.index] = _Copied(stream, target, self._shift)
                 return
-        self._lanes[stream.index] = _Transcoded(self._av, stream, self._output, self._shift)
+        self._lanes[stream.index] = _Transcoded(
+            self._av, self._path, stream, self._output, self._shift
+        )
         self.notes.append(f"audio was converted from {codec.name} to AAC for this container")
 
     def _demux(self) -> Generator[Any, None, None]:
@@ -83,6 +90,10 @@ class AudioCopy:
 
         Args:
             seconds: On the output's clock; None for all that is left.
+
+        Raises:
+            MediaError: It cannot be converted.
+            FFmpegError: It cannot be written.
         """
         while True:
             packet = self._held or next(self._packets, None)
@@ -137,9 +148,47 @@ class _Lane:
         raise NotImplementedError
 
 
+class _Onward:
+    """Makes the time stamps of a lane's packets grow, as a container wants them.
+
+    In a file that is two, joined, they jump back where the second begins: its sound then goes on
+    behind the first one's.
+    """
+
+    def __init__(self, rate: int) -> None:
+        """Begin.
+
+        Args:
+            rate: Samples a second, which is the container's clock for sound.
+        """
+        self._rate = rate
+        self._offset = 0
+        self._last: int | None = None
+        self._length = 0
+
+    def move(self, packet: Any) -> Any:
+        """Move a packet behind the last one where it is not; one without stamps stays as it is."""
+        if packet.dts is None:
+            return packet
+        least = max(1, math.ceil(1 / (self._rate * packet.time_base)))  # a tick of the container's
+        dts = packet.dts + self._offset
+        if self._last is not None and dts < self._last + least:
+            free = self._last + least
+            if (self._last - dts) * packet.time_base > _JUMP:
+                free = max(free, self._last + self._length)
+                self._offset += free - dts
+            dts = free
+        if packet.pts is not None:
+            packet.pts = max(packet.pts + dts - packet.dts, dts)
+        packet.dts = self._last = dts
+        self._length = packet.duration or 0
+        return packet
+
+
 class _Copied(_Lane):
     def __init__(self, source: Any, target: Any, shift: Fraction) -> None:
         self._target = target
+        self._onward = _Onward(source.codec_context.sample_rate)
         self._ticks = round(shift / source.time_base)
 
     def take(self, packet: Any) -> list[Any]:
@@ -148,6 +197,7 @@ class _Copied(_Lane):
         packet.dts -= self._ticks
         if packet.pts is not None:
             packet.pts -= self._ticks
+        packet = self._onward.move(packet)
         packet.stream = self._target
         return [packet]
 
@@ -156,15 +206,22 @@ class _Copied(_Lane):
 
 
 class _Transcoded(_Lane):
-    def __init__(self, av: Any, source: Any, output: Any, shift: Fraction) -> None:
+    def __init__(self, av: Any, path: Path, source: Any, output: Any, shift: Fraction) -> None:
         self._av = av
+        self._path = path
         self._source = source
         self._ticks = round(shift / source.time_base)
         wanted = source.codec_context.sample_rate
         rate = wanted if wanted in _AAC_RATES else 48000
         layout = _layout(source.codec_context.layout)
         self._target = output.add_stream("aac", rate=rate, layout=layout)
-        self._resampler = av.AudioResampler("fltp", layout, rate, frame_size=_AAC_FRAME)
+        self._to = ("fltp", layout, rate)
+        self._from: tuple[str, str, int] | None = None
+        self._resampler = self._new_resampler()
+        self._onward = _Onward(rate)
+
+    def _new_resampler(self) -> Any:
+        return self._av.AudioResampler(*self._to, frame_size=_AAC_FRAME)
 
     def take(self, packet: Any) -> list[Any]:
         try:
@@ -179,8 +236,26 @@ class _Transcoded(_Lane):
         return packets
 
     def finish(self) -> list[Any]:
-        return [*self._encode(None), *self._target.encode(None)]
+        return [*self._encode(None), *map(self._onward.move, self._target.encode(None))]
 
     def _encode(self, frame: Any) -> list[Any]:
-        resampled = self._resampler.resample(frame)
-        return [p for part in resampled if part is not None for p in self._target.encode(part)]
+        try:
+            parts = [part for part in self._resampled(frame) if part is not None]
+            packets = [packet for part in parts for packet in self._target.encode(part)]
+        except ValueError as error:
+            raise MediaError(
+                f"{self._path}: its audio cannot be converted to AAC: {reason(error)}; convert it "
+                "before"
+            ) from error
+        return [self._onward.move(packet) for packet in packets]
+
+    def _resampled(self, frame: Any) -> list[Any]:
+        """Return a frame, or what is left where it is None, in the encoder's layout and rate."""
+        if frame is None:
+            return list(self._resampler.resample(None))
+        parts: list[Any] = []
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind != self._from:  # broadcasts change from stereo to 5.1 where a film begins
+            parts += self._resampler.resample(None)
+            self._from, self._resampler = kind, self._new_resampler()
+        return [*parts, *self._resampler.resample(frame)]

@@ -154,7 +154,7 @@ def _channels(
     clear: NDArray[np.bool_] | None = None
     if channels == 1 and header.clear_grey is not None:
         clear = stored.reshape(stored.shape[:2]) == header.clear_grey
-    pixels = _eight_bits(stored)
+    pixels = _eight_bits(stored, header.bits)
     if channels == 1:
         alpha = None if clear is None else np.where(clear, 0, 255).astype(np.uint8)
         return _u8(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)), alpha
@@ -169,11 +169,14 @@ def _channels(
     return frame, None if made_up else alpha
 
 
-def _eight_bits(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _eight_bits(pixels: NDArray[np.generic], bits: int) -> NDArray[np.uint8]:
+    """Return samples of so many bits, in uint16, as 8-bit ones, rounded; uint8 as they are."""
     if pixels.dtype == np.uint8:
         return cast("NDArray[np.uint8]", pixels)
     wide = cast("NDArray[np.uint16]", pixels)
-    return _u8(cv2.convertScaleAbs(wide, alpha=1 / 257))  # 65535 / 255, rounded
+    if bits <= 8:
+        raise FormatError("is damaged: its header and its pixels differ in depth")
+    return _u8(cv2.convertScaleAbs(wide, alpha=255 / (2**bits - 1)))
 
 
 def _u8(array: object) -> NDArray[np.uint8]:

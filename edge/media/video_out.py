@@ -133,6 +133,7 @@ class VideoWriter:
                 A stamp that does not grow is moved one tick behind the last.
 
         Raises:
+            MediaError: The audio cannot be converted.
             OutputError: It cannot be written: the disk is full.
         """
         picture = self._pixels.coded(frame, self._info)
@@ -153,6 +154,7 @@ class VideoWriter:
             times: When each is decoded, in ticks; see `edge.media.encoding.decoding_times`.
 
         Raises:
+            MediaError: The audio cannot be converted.
             OutputError: They cannot be written: the disk is full.
         """
         for coded, decoded in zip(packets, times, strict=True):
@@ -172,6 +174,7 @@ class VideoWriter:
         """Write what is left and finish the file; it is opened again to see that it is whole.
 
         Raises:
+            MediaError: The rest of the audio cannot be converted.
             OutputError: It cannot be finished, or it does not hold what was written.
         """
         try:
@@ -182,6 +185,9 @@ class VideoWriter:
         except (self._av.FFmpegError, OSError) as error:
             self.abort()
             raise writing_failed(self._path, error) from error
+        except MediaError:
+            self.abort()
+            raise
         self._audio.close()
         self._check()
 

@@ -80,11 +80,19 @@ def load_authority() -> Authority | None:
         if key not in _KEYS:
             raise TimeStampError(f"{path}: no key '{key}'; known: {', '.join(_KEYS)}")
     url, timeout = content.get("url"), content.get("timeout_seconds", 10)
-    if not isinstance(url, str) or urlsplit(url).scheme not in {"http", "https"}:
+    if not isinstance(url, str) or _scheme(url) not in {"http", "https"}:
         raise TimeStampError(f"{path}: url must be an http or https address")
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= 300:
         raise TimeStampError(f"{path}: timeout_seconds must be a number above 0, at most 300")
     return Authority(url, float(timeout))
+
+
+def _scheme(url: str) -> str:
+    """Return how an address begins; nothing for what is none, such as http://[x."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
 
 
 def message_of(path: Path) -> bytes:

@@ -146,6 +146,11 @@ PLANS: dict[str, Callable[[], Plan]] = {
 }
 
 
+def crops_for(size: int) -> int:
+    """Of `CROPS`, that of the stores from which a crop of `size` pixels is cut without a blur."""
+    return next((crop for crop in CROPS if crop >= size), CROPS[-1])
+
+
 def picture_side(crop: int) -> int:
     """Side in pixels of the pictures that crops of a side are cut from: room to be misaligned."""
     return crop * 5 // 4

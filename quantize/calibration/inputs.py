@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EdgeError
-from edge.faces.align import align
+from edge.faces.align import align_to
 from edge.faces.embed import Embedder, open_embedder
 from edge.tensors import to_tensor
 from quantize.errors import SamplesError
@@ -45,12 +45,16 @@ def crop_of(contract: ModelContract, frame: Frame, face: Face) -> Frame:
         face: A face in it.
 
     Returns:
-        uint8 (S, S, 3) BGR, aligned to the card's template.
+        uint8 (S, S, 3) BGR: what a device cuts out, with the card's template, fit and offset.
+
+    Raises:
+        SamplesError: There is no card, or it does not say which crop its model sees.
+        UsageError: The landmarks cannot be aligned.
     """
     card = _card(contract)
     if card.crop is None:
         raise SamplesError(f"card {card.name} does not say which crop its model sees")
-    return align(frame, face, card.crop.template, card.crop.size).picture
+    return align_to(frame, face, card.crop).picture
 
 
 def fitted(contract: ModelContract, picture: Frame) -> Frame:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -260,6 +262,29 @@ def test_an_exact_mask_composites_at_the_size_of_the_frame(
     region = lay_over(frame, crop, _mixed(crop, face, mask), mask)
     assert np.abs(frame - expected).max() <= _LIMIT + 1  # 8 bits round once more on the way
     _assert_untouched_outside(before, frame, region)
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.6, 3.1])
+def test_where_maskers_see_no_face_an_exact_mask_shows_none(scale: float) -> None:
+    frame, face, mask = smooth(180, 240, 1), smooth(SIZE, SIZE, 2), _sloping()
+    matrix = _matrix(scale, 20.0, 120.0, 90.0)
+    crop = _crop_of(frame, matrix)
+    within = np.ones_like(mask)
+    within[:, : SIZE // 2] = 0
+    within[: SIZE // 4] = 0.5
+    shown = _without_border(feather(within))
+    part = (shown * mask)[..., None]
+    expected = _laid(frame, np.concatenate([face * part, part], axis=2), matrix)
+    lay_over(frame, crop, _mixed(crop, face, mask), mask, within)
+    assert np.abs(frame - expected).max() <= _LIMIT + 1
+
+
+@pytest.mark.parametrize("way", [lay_over, put_back])
+def test_what_no_masker_takes_for_a_face_is_as_it_was(way: Callable[..., Region]) -> None:
+    frame = smooth(200, 200, 16)
+    before, crop = frame.copy(), _crop_of(frame, _matrix(1.5, 12, 100, 100))
+    way(frame, crop, 255 - crop.picture, ellipse(), np.zeros((SIZE, SIZE), np.float32))
+    assert (frame == before).all()
 
 
 def test_skin_keeps_its_pores_where_an_exact_mask_lets_it_show() -> None:

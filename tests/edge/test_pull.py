@@ -277,6 +277,27 @@ def test_a_redirect_leads_to_https_or_nowhere(
     assert len(site.asked) == 1
 
 
+@pytest.mark.parametrize("where", ["http://[x", "https://[x/y", f"https://{'x' * 80}/"])
+def test_a_redirect_to_no_address_is_one_line(
+    card: Card, mirror: Callable[..., Site], edge_home: Path, where: str
+) -> None:
+    site = mirror(location=where)
+    with pytest.raises(DownloadError, match=r"is no address \(.*\): refused") as caught:
+        pull(card)
+    assert "\n" not in str(caught.value)
+    assert len(site.asked) == 1
+    assert _left(edge_home) == []
+
+
+def test_an_address_that_cannot_be_asked_is_one_line(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MODELS_URL", f"http://{'x' * 80}/")  # no part of a name is that long
+    with pytest.raises(DownloadError, match="is no address that can be asked") as caught:
+        pull(card)
+    assert "\n" not in str(caught.value)
+
+
 def _own_certificate(folder: Path) -> Path:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -420,7 +441,9 @@ def test_a_card_without_source_or_hash_is_not_pulled(card: Card) -> None:
         pull(find_card("ghost_1_256"))
 
 
-@pytest.mark.parametrize("mirror_url", ["file:///models", "models", "http://", "ftp://x/y"])
+@pytest.mark.parametrize(
+    "mirror_url", ["file:///models", "models", "http://", "ftp://x/y", "http://[x"]
+)
 def test_a_mirror_is_http(card: Card, monkeypatch: pytest.MonkeyPatch, mirror_url: str) -> None:
     monkeypatch.setenv("EDGE_MODELS_URL", mirror_url)
     with pytest.raises(DownloadError, match="EDGE_MODELS_URL is no http"):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,9 +21,11 @@ from edge.consent.ledger import Ledger
 from edge.jobs.file import swap_file
 from edge.provenance import stamping, timing
 from edge.provenance.anchors import time_dir
+from edge.provenance.recording import recordings_of
 from edge.provenance.verify import verify_file
 from edge.stamping import queue
 from tests import authority as testing
+from tests.live import record
 from tests.scene import Stage, stage
 
 pytestmark = pytest.mark.skipif(testing.OPENSSL is None, reason="openssl is not installed")
@@ -245,3 +250,122 @@ def test_a_stamp_of_the_ledger_is_renewed(
     monkeypatch.setattr("edge.stamping.now", lambda: utc_now() + timedelta(days=301))
     assert main(["ledger", "stamp"]) == 0
     assert len(Ledger().lines()) == count + 2
+
+
+def _tokens(ledger: Ledger) -> int:
+    return sum(line.kind == "stamped" for line in ledger.entries())
+
+
+def test_a_recording_stays_whole(
+    ready: Stage, authority: testing.Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av", reason="recordings need PyAV")
+    authority.refuses = True
+    paths = record(ready, tmp_path / "out")
+    authority.refuses = False
+    before = [path.read_bytes() for path in paths]
+    assert len(paths) >= 2
+    assert main(["ledger", "stamp"]) == 0
+    assert "in the ledger alone: the recording's next segment" in capsys.readouterr().out
+    assert [path.read_bytes() for path in paths] == before
+    (recording,) = recordings_of(verify_file(path) for path in paths)
+    assert recording.problems == ()
+    ledger = Ledger()
+    assert queue(ledger) == []
+    assert _tokens(ledger) == len(paths)
+    asked = authority.asked
+    assert main(["ledger", "stamp", str(paths[0])]) == 0  # the token is there, and is kept once
+    assert (authority.asked, _tokens(ledger)) == (asked, len(paths))
+    assert paths[0].read_bytes() == before[0]
+    assert ledger.verify() == []
+
+
+def test_a_recording_stays_whole_where_an_older_version_was_interrupted(
+    ready: Stage, authority: testing.Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("av", reason="recordings need PyAV")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    authority.refuses = True
+    path = record(ready, tmp_path / "out")[0]
+    authority.refuses = False
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("edge.stamping._is_segment", lambda entry: False)
+        patch.setattr("edge.stamping.os.replace", interrupted)
+        assert main(["ledger", "stamp", str(path)]) == 130
+    assert main(["ledger", "stamp"]) == 0
+    assert path.read_bytes() == before
+
+
+def _locks(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let no file be made in a folder."""
+    real = os.open
+
+    def locked(path: Any, *more: Any, **named: Any) -> int:
+        if Path(os.fsdecode(path)).parent == folder and ".part" in os.fsdecode(path):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, *more, **named)
+
+    patch.setattr("edge.publish.os.open", locked)
+
+
+def test_a_folder_that_cannot_be_written_keeps_nobody_waiting(
+    offline: tuple[Stage, list[Path]],
+    authority: testing.Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, paths = offline
+    before = [path.read_bytes() for path in paths]
+    with monkeypatch.context() as patch:
+        _locks(patch, paths[0].parent)
+        assert main(["ledger", "stamp"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.count("in the ledger alone: cannot be written: the disk is read-only") == 3
+    assert [path.read_bytes() for path in paths] == before
+    ledger = Ledger()
+    assert queue(ledger) == []
+    asked = authority.asked
+    assert main(["ledger", "stamp", str(paths[0])]) == 0  # it can be written again
+    assert authority.asked == asked
+    verdict = verify_file(paths[0])
+    assert verdict.claims is not None
+    assert verdict.claims.time.time_stamped
+    assert ledger.verify() == []
+
+
+def test_an_interrupted_stamp_that_cannot_be_finished_keeps_nobody_waiting(
+    offline: tuple[Stage, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, paths = offline
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge.stamping.os.replace", interrupted)
+        assert main(["ledger", "stamp"]) == 130
+    with monkeypatch.context() as patch:
+        _locks(patch, paths[0].parent)
+        assert main(["ledger", "stamp"]) == 0
+    assert queue(Ledger()) == []
+    assert main(["ledger", "stamp"]) == 0  # the folder is there again
+    verdict = verify_file(paths[0])
+    assert verdict.claims is not None
+    assert verdict.claims.time.time_stamped
+
+
+def test_a_damaged_ledger_is_one_line(
+    offline: tuple[Stage, list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "stamp"]) == 0
+    with Ledger().path.open("ab") as file:
+        file.write(b"no line of ours\n")
+    capsys.readouterr()
+    assert main(["ledger", "stamp"]) == 2
+    error = capsys.readouterr().err
+    assert (error.count("\n"), "is damaged" in error) == (1, True)

@@ -321,6 +321,50 @@ def test_whatever_happens_nothing_is_left(
     assert [path.name for path in old.iterdir()] == [CONTENTS]
 
 
+def test_a_bundle_that_cannot_be_noted_is_taken_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, place = builder.register_derivative, bench.out / "alice"
+
+    def refuse(commitment: str, path: Path) -> None:
+        if path == place:
+            raise OutputError(f"cannot note {path}: the disk is full")
+        real(commitment, path)
+
+    monkeypatch.setattr(builder, "register_derivative", refuse)
+    with pytest.raises(OutputError, match="cannot note"):
+        bench.build()
+    assert bench.left() == []
+    monkeypatch.setattr(builder, "register_derivative", real)
+    first = bench.build()
+    before = tree(first.folder)
+    monkeypatch.setattr(builder, "register_derivative", refuse)
+    with pytest.raises(OutputError, match="cannot note"):
+        bench.build(overwrite=True)
+    assert bench.left() == ["alice"]
+    assert tree(first.folder) == before
+    gone = erase_identity(bench.stage.identity_file, Ledger())
+    assert first.folder in gone.removed
+    assert not gone.kept
+    assert bench.left() == []
+
+
+def test_an_archive_that_cannot_be_noted_is_not_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, archive = builder.register_derivative, bench.out / "alice.zip"
+
+    def refuse(commitment: str, path: Path) -> None:
+        if path == archive:
+            raise OutputError(f"cannot note {path}: the disk is full")
+        real(commitment, path)
+
+    monkeypatch.setattr(builder, "register_derivative", refuse)
+    with pytest.raises(OutputError, match="cannot note"):
+        bench.build(archive=archive)
+    assert not archive.exists()
+
+
 def test_a_format_that_cannot_hold_the_model(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     real = builder.convert
 

@@ -206,12 +206,14 @@ def test_kernels_that_load_but_do_not_run_give_way_too(
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("baked", [True, False])
+@pytest.mark.parametrize("given_as", ["source", "source_picture"])
 def test_a_baked_identity_is_timed_but_not_judged(
-    tmp_path: Path, reference: list[Outputs], baked: bool
+    tmp_path: Path, reference: list[Outputs], baked: bool, given_as: str
 ) -> None:
     path = _saved(tmp_path, "baked.onnx", shifted(0.01))
     row, _ = describe(path, "baked.onnx", 1000)
-    setting = _setting(contract=replace(contract(), source="source"))
+    known: dict[str, Any] = {given_as: "source"}
+    setting = _setting(contract=replace(contract(), **known))
     measured = measure_candidate(path, row, Companion(baked=baked), setting, reference)
     assert measured.row.scores is None
     assert measured.row.worst is None

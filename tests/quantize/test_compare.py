@@ -15,6 +15,7 @@ import pytest
 from onnx import numpy_helper
 
 from edge.cards import find_card
+from edge.contracts import CropSpec, SourceSpec
 from edge.errors import CardError
 from quantize.candidate import Measured, Setting
 from quantize.compare import _candidate, compare
@@ -22,7 +23,8 @@ from quantize.comparison import Comparison, Row
 from quantize.errors import ContractError, MeasureError, ModelFileError
 from quantize.samples import samples_of
 from tests import tiny
-from tests.quantize.measured import comparison, row, shifted
+from tests.quantize.graphs import Sketch
+from tests.quantize.measured import card, comparison, row, shifted
 
 # The package offers the function under the same name, so the module is fetched by its own.
 compared = sys.modules[compare.__module__]
@@ -139,6 +141,26 @@ def test_swaps_of_a_baked_identity_are_not_shown(
     assert not seen[0].show_swaps
     assert any("baked in" in note for note in made.notes)
     assert any("a card would do better" in note for note in made.notes)
+
+
+def test_swaps_of_drawn_source_pictures_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = _judged(monkeypatch)
+    sketch = Sketch()
+    target, source = (sketch.input(name, 1, 3, 16, 16) for name in ("target", "source"))
+    sketch.op("Add", target, source, output="output")
+    model, other = tmp_path / "float.onnx", tmp_path / "other.onnx"
+    onnx.save(sketch.model("output"), model)
+    onnx.save(shifted(0.1), other)
+    plain = card()
+    crop = CropSpec("arcface_128", 16)
+    picture = replace(plain.input, name="source")
+    given = SourceSpec("source", "picture", "", False, 512, picture=picture, crop=crop)
+    made = compare(model, [other], card=replace(plain, source=given), count=1)
+    assert seen[0].contract.source_picture == "source"
+    assert seen[0].show_swaps
+    assert not any("baked in" in note for note in made.notes)
 
 
 def test_files_of_one_name_are_told_apart(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge.errors import OutputError, UsageError
+from edge.publish import OLD, host_tag
 from quantize.outputs import Names, Staging, check_outputs, names_of
 from quantize.targets import FORMATS
 
@@ -101,6 +104,96 @@ def test_a_full_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OutputError, match="the disk is full"):
         publish(out)
     assert listing(out) == ["mine.txt"]
+
+
+EARLIER = {name: f"earlier {name}" for name in (NAMES.model, NAMES.report, NAMES.operators)}
+
+
+def earlier_conversion(out: Path) -> None:
+    out.mkdir()
+    for name, text in EARLIER.items():
+        (out / name).write_text(text)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("error", [OutputError("no note"), KeyboardInterrupt(), OSError(28, "")])
+@pytest.mark.parametrize("at", [NAMES.emap, NAMES.report, NAMES.model])
+def test_an_earlier_conversion_is_there_again_when_a_step_fails(
+    error: BaseException, at: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    earlier_conversion(out)
+
+    def refuse(path: Path) -> None:
+        if path.name == at:
+            raise error
+
+    with pytest.raises(OutputError if isinstance(error, OSError) else type(error)):
+        publish(out, refuse)
+    assert contents(out) == EARLIER
+    assert listing(tmp_path) == ["out"]
+
+
+def test_an_earlier_conversion_that_cannot_be_moved_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "out", os.replace
+    earlier_conversion(out)
+
+    def picky(source: Path, target: Path) -> None:
+        if source == out / NAMES.report:
+            raise OSError(errno.EACCES, "Permission denied")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", picky)
+    with pytest.raises(OutputError, match="may not be written to"):
+        publish(out)
+    assert contents(out) == EARLIER
+
+
+def test_what_cannot_be_put_back_is_kept_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "out", os.replace
+    earlier_conversion(out)
+
+    def broken(path: Path) -> None:
+        def picky(source: Path, target: Path) -> None:
+            if target == out / NAMES.model:
+                raise OSError(errno.EIO, "Input/output error")
+            real(source, target)
+
+        monkeypatch.setattr(os, "replace", picky)
+        raise OutputError("no note")
+
+    with pytest.raises(OutputError, match=r"cannot be put back .*move it by hand") as caught:
+        publish(out, broken)
+    (aside,) = out.rglob(f"old/{NAMES.model}")
+    assert str(aside) in str(caught.value)
+    assert aside.read_text() == EARLIER[NAMES.model]
+    assert (out / NAMES.report).read_text() == EARLIER[NAMES.report]
+
+
+def test_an_earlier_conversion_is_replaced_and_nothing_of_it_is_left(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    earlier_conversion(out)
+    publish(out)
+    new = {name: name for name in (NAMES.model, NAMES.report, NAMES.emap)}
+    assert contents(out) == {**EARLIER, **new}
+
+
+def test_what_a_killed_conversion_had_set_aside_is_found_again(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    aside = tmp_path / f".{NAMES.model}.{host_tag()}-{dead.pid}-00000000.part" / OLD
+    aside.mkdir(parents=True)
+    (aside / NAMES.model).write_text("earlier")
+    with pytest.raises(OutputError, match="exists already"):
+        check_outputs(tmp_path, NAMES, [])
+    assert contents(tmp_path) == {NAMES.model: "earlier"}
 
 
 def test_other_files_of_the_folder_stay(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import queue
 import threading
@@ -47,6 +48,7 @@ GUESSES = 5
 """Wrong passphrases a minute."""
 
 _START = 60.0  # seconds that a visit may take to begin
+_LAST = 20.0  # seconds that a stopped kiosk waits for pictures that are being taken
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ class Kiosk:
 
     Attributes:
         visits: Visits that were had so far.
+        clean: Whether all that there was of visitors so far is erased, but for the visit that
+            goes on.
     """
 
     def __init__(
@@ -87,10 +91,14 @@ class Kiosk:
         self._erased: Erased | None = None
         self._since = 0.0
         self._come: queue.Queue[_Visit] = queue.Queue(1)
+        self._here: _Visit | None = None  # until it is erased, wherever Ctrl-C strikes
+        self._taken_in = threading.Event()  # not set while somebody is being taken in
+        self._taken_in.set()
         self._left = threading.Event()
         self._stopped = threading.Event()
         self._wrong: list[float] = []
         self.visits = 0
+        self.clean = True
 
     # What the page asks for ----------------------------------------------------------------------
 
@@ -123,23 +131,30 @@ class Kiosk:
         """Take somebody in: the form, the pictures, the consent, the identity; then the stream.
 
         Raises:
-            UsageError: The form is not complete, or somebody else is here.
+            UsageError: The form is not complete, somebody else is here, or the kiosk was stopped.
+            OutputError: The visit did not begin in time.
             EdgeError: See `enrolment.take_in`.
         """
         answers = read_answers(form)
         with self._lock:
+            self._check_open()
             if self._now() not in {"form", "erased"}:
                 raise UsageError("请稍候 · somebody else's visit has not ended yet")
             self._stage = "preparing"
+            self._taken_in.clear()
         try:
             visit = self._prepared(answers)
+            self._hand_over(visit)
         except BaseException as error:
             self._stage = "form"
             if isinstance(error, EdgeError):
                 self._told(f"nobody was taken in: {error}")
             raise _for_the_visitor(error) from error
-        self._come.put(visit)
+        finally:
+            self._taken_in.set()
         if not visit.begun.wait(_START):
+            with contextlib.suppress(queue.Empty):  # `run` has it, and will erase it
+                self._erase(self._come.get_nowait())
             raise OutputError("the visit did not begin: is the device too busy?")
         if visit.error is not None:
             raise visit.error
@@ -158,7 +173,13 @@ class Kiosk:
     # What the device does ------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Take visitors until Ctrl-C, or until `close`; each one's end is their erasure."""
+        """Take visitors until Ctrl-C, or until `close`; each one's end is their erasure.
+
+        Who is being taken in at that moment is waited for, and erased as well.
+
+        Raises:
+            LedgerError: An erasure cannot be recorded; then nothing of that visit is erased.
+        """
         try:
             while not self._stopped.is_set():
                 try:
@@ -169,7 +190,8 @@ class Kiosk:
         except KeyboardInterrupt:
             pass
         finally:
-            self._stopped.set()
+            with held_back():  # a second Ctrl-C must not leave anybody behind
+                self._clear_up()
 
     def close(self) -> None:
         """End `run`, from any thread; a visit that goes on is ended first."""
@@ -183,6 +205,38 @@ class Kiosk:
             self._stage = "form"
         return self._stage
 
+    def _check_open(self) -> None:
+        if self._stopped.is_set():
+            raise UsageError("已停止 · the kiosk was stopped: nobody is taken in any more")
+
+    def _hand_over(self, visit: _Visit) -> None:
+        """Give a visit to `run`; one that came too late for it is erased.
+
+        Raises:
+            UsageError: The kiosk was stopped.
+        """
+        try:
+            with self._lock:  # `run` ends under it: a visit is seen there, or its end is seen here
+                self._check_open()
+                self._here = visit
+                self._come.put_nowait(visit)
+        except UsageError:
+            self._erase(visit)
+            raise
+
+    def _clear_up(self) -> None:
+        """Let nobody in any more, and erase who is still here."""
+        with self._lock:
+            self._stopped.set()
+        if not self._taken_in.is_set():
+            self._told("somebody is being taken in: waiting until they can be erased")
+        if not self._taken_in.wait(_LAST):
+            self.clean = False
+        visit = self._here
+        if visit is not None:
+            visit.error = UsageError("已停止 · the kiosk was stopped before the visit began")
+            self._erase(visit)
+
     def _prepared(self, answers: Any) -> _Visit:
         self._check_guesses()
         place = new_place()
@@ -192,7 +246,7 @@ class Kiosk:
         except BaseException as error:
             if isinstance(error, KeyStoreError):
                 self._wrong.append(time.monotonic())
-            place.erase(self._desk.ledger)
+            self._wipe(place)
             raise
         return _Visit(place, identity, threading.Event())
 
@@ -215,18 +269,38 @@ class Kiosk:
         finally:
             with held_back():  # a second Ctrl-C must not leave anybody behind
                 self._session = None
-                visit.identity = None  # the embeddings go now
-                gc.collect()
-                self._erased = visit.place.erase(self._desk.ledger)
-                self._stage, self._since = "erased", time.monotonic()
-                if self._erased.kept:
-                    self._told(f"NOT ERASED: {'; '.join(self._erased.kept)}")
-                else:
-                    self._told("erased: identity, pictures and embedding of the visitor")
-                visit.begun.set()
+                self._erase(visit)
                 self._left.set()
         if interrupted:
             self._stopped.set()
+
+    def _erase(self, visit: _Visit) -> None:
+        """Erase all of a visit, and let go whoever waits for it to begin.
+
+        Raises:
+            LedgerError: The erasure cannot be recorded; then nothing is erased yet.
+        """
+        visit.identity = None  # the embeddings go now
+        gc.collect()
+        self._here = None
+        try:
+            self._erased = self._wipe(visit.place)
+            self._stage, self._since = "erased", time.monotonic()
+            if not self._erased.kept:
+                self._told("erased: identity, pictures and embedding of the visitor")
+        finally:
+            visit.begun.set()
+
+    def _wipe(self, place: Place) -> Erased:
+        try:
+            erased = place.erase(self._desk.ledger)
+        except BaseException:
+            self.clean = False
+            raise
+        if erased.kept:
+            self.clean = False
+            self._told(f"NOT ERASED: {'; '.join(erased.kept)}")
+        return erased
 
     def _show(self, visit: _Visit) -> bool:
         """Run the stream of a visit; return whether Ctrl-C ended it."""

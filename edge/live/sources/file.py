@@ -10,6 +10,9 @@ from edge.live.sources.base import Kind, Taken
 from edge.media.sniff import is_video
 from edge.media.video_in import open_video
 
+LONGEST = 10.0
+"""Seconds that a frame is waited for at most, or may be late: a file may claim any time stamp."""
+
 
 class FileSource:
     """A video file as if it were a camera: a frame comes when its time has come, not before.
@@ -51,8 +54,12 @@ class FileSource:
         if self._start is None:
             self._start = time.monotonic() - seconds
         due = self._start + seconds
-        if (wait := due - time.monotonic()) > 0:
-            time.sleep(min(wait, 10.0))  # a file may claim any pause
+        wait = due - time.monotonic()
+        if abs(wait) > LONGEST:  # a jump: from here on its clock is another
+            self._start -= wait
+            due -= wait
+        elif wait > 0:
+            time.sleep(wait)
         return Taken(frame.frame, max(due, time.monotonic() - 1.0))
 
     def close(self) -> None:

@@ -26,6 +26,8 @@ class Header:
         icc: ICC profile of an RGB picture, or None.
         clear_grey: Grey level that is wholly transparent (PNG tRNS of a grey picture), in the
             range of the decoded samples; None otherwise.
+        bits: Bits that a sample has where it is decoded into 16. OpenCV scales them to all 16, but
+            not those of AVIF.
     """
 
     width: int
@@ -33,6 +35,7 @@ class Header:
     orientation: int = 1
     icc: bytes | None = None
     clear_grey: int | None = None
+    bits: int = 16
 
 
 def rgb_profile(icc: bytes) -> bytes | None:

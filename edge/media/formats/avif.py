@@ -45,13 +45,13 @@ def _inside(data: bytes, kind: bytes) -> bytes:
 
 
 def parse(data: bytes) -> Header:
-    """Return what an AVIF says of itself: the greatest of its sizes, and how it is turned.
+    """Return what an AVIF says of itself: how it is turned, the greatest of its sizes and depths.
 
     Raises:
         FormatError: It is truncated or damaged.
     """
     properties = _inside(_inside(_inside(data, b"meta")[4:], b"iprp"), b"ipco")
-    width = height = 0
+    width = height = bits = 0
     turned, axis = 1, None
     for kind, body in _boxes(properties):
         if kind == b"ispe" and len(body) >= 12:
@@ -61,8 +61,17 @@ def parse(data: bytes) -> Header:
             turned = _ROTATED[body[0] & 3]
         elif kind == b"imir" and body:
             axis = body[0] & 1
+        elif kind == b"av1C" and len(body) >= 3:
+            bits = max(bits, _depth(body[2]))
     if not width or not height:
         raise FormatError("is damaged: the AVIF has no size")
     if axis is not None:
         turned = _MIRRORED[turned, axis]
-    return Header(width, height, orientation=turned)
+    return Header(width, height, orientation=turned, bits=bits)
+
+
+def _depth(flags: int) -> int:
+    """Return bits a sample by the third byte of an AV1 configuration (AV1-ISOBMFF 2.3.3)."""
+    if not flags & 0x40:  # high_bitdepth
+        return 8
+    return 12 if flags & 0x20 else 10  # twelve_bit

@@ -173,11 +173,12 @@ def _taken(folder: Path) -> TextIO:
     return handle
 
 
-def rendered(options: argparse.Namespace) -> list[labelling.Place]:
+def rendered(options: argparse.Namespace, size: int) -> list[labelling.Place]:
     """Render what is missing of the targets, and of those that students are judged on."""
-    pairs.fill("targets", options.workers, options.targets)
-    pairs.fill("swaps", options.workers)
-    found = labelling.pool()
+    crop = pairs.crops_for(size)
+    pairs.fill("targets", options.workers, options.targets, crop)
+    pairs.fill("swaps", options.workers, crop=crop)
+    found = labelling.pool(size)
     if not found:
         raise UsageError("there is no target to learn from: give more --targets")
     return found
@@ -307,7 +308,7 @@ def distil(options: argparse.Namespace) -> int:
 def worked(job: Job) -> int:
     """Do all of the work of a job; returns the exit status."""
     options, stop = job.options, Stopper()
-    places = rendered(options)
+    places = rendered(options, job.size)
     labels = labelled(job, places, stop)
     if stop():
         return stopped_at(job)

@@ -19,7 +19,7 @@ from edge.faces.align import align_to
 from edge.records import Face
 from models.training.crops import Floats, Pixels, jittered
 from models.training.distil.teacher import Shown
-from models.training.pairs import HELD_OUT, Indices, Store
+from models.training.pairs import HELD_OUT, Indices, Store, crops_for
 from models.training.photometric import occluded, sample_photometric
 
 MOST_BYTES = 6 << 30
@@ -28,12 +28,16 @@ MOST_BYTES = 6 << 30
 Place = tuple[Store, int]
 
 
-def pool() -> list[Place]:
-    """Every rendered target that may be learnt from: single ones, and the swapper's pictures."""
+def pool(size: int) -> list[Place]:
+    """Every rendered target that may be learnt from: single ones, and the swapper's pictures.
+
+    Args:
+        size: side of the crops in pixels.
+    """
     found: list[Place] = []
     for name in ("targets", "train"):
         try:
-            store = Store(name)
+            store = Store(name, crop=crops_for(size))
         except FileNotFoundError:
             continue
         assert int(store.plan.scenes.max()) < HELD_OUT
@@ -73,7 +77,7 @@ def worn_crop(place: Place, crop: CropSpec, rng: np.random.Generator) -> Pixels:
 
 def held_out_crops(crop: CropSpec, count: int) -> list[Pixels]:
     """Crops of held-out people in held-out scenes, with landmarks as a detector makes them."""
-    store = Store("swaps")
+    store = Store("swaps", crop=crops_for(crop.size))
     rngs = [(2 * k, np.random.default_rng((97, 2 * k))) for k in range(count)]
     return [cut(store, i, crop, jittered(store.landmarks[i], 0.015, rng)) for i, rng in rngs]
 

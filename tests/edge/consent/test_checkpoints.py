@@ -67,6 +67,28 @@ def test_an_empty_or_broken_ledger_is_not_signed(ledger: Ledger) -> None:
         write_checkpoint(ledger)
 
 
+@pytest.mark.parametrize("last", [b"no JSON", b"{}", b"[]", b'{"seq":1.5}'])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_damaged_last_line_is_not_signed(ledger: Ledger, last: bytes, signed: bool) -> None:
+    _fill(ledger, 3)
+    if signed:
+        write_checkpoint(ledger)
+    with ledger.path.open("ab") as file:
+        file.write(last + b"\n")
+    before = ledger.path.read_bytes()
+    with pytest.raises(LedgerError, match=r"is (damaged|broken).*see 'edge ledger verify'"):
+        write_checkpoint(ledger)
+    assert ledger.path.read_bytes() == before
+
+
+def test_a_ledger_whose_lines_are_all_gone_is_not_signed(ledger: Ledger) -> None:
+    _fill(ledger, 1)
+    ledger.path.with_suffix(".purged").write_text("ab" * 32 + "\n")
+    ledger.path.write_bytes(b"")
+    with pytest.raises(LedgerError, match="empty"):
+        write_checkpoint(ledger)
+
+
 def test_one_is_due_after_a_number_of_lines(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from edge.consent.erase import (
 )
 from edge.consent.identity import Identity, save_identity
 from edge.consent.ledger import Ledger
+from edge.consent.vault import KEY_FILE_VARIABLE, key_file, new_key_file
 from edge.errors import IdentityError, LedgerError, OutputError
 
 IdentityMaker = Callable[..., Identity]
@@ -114,6 +115,43 @@ def test_a_changed_identity_is_erased_alone(
     assert erased.removed == (path,)
     assert "was changed" in erased.kept[0]
     assert bundle.exists()
+
+
+def _sealed(identity: Identity, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save an identity encrypted with a key file that is lost afterwards."""
+    key = path.with_name("lost.key")
+    new_key_file(key)
+    save_identity(identity, path, secret=key_file(key))
+    key.unlink()
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(key))
+
+
+def test_one_whose_key_is_lost_is_erased_alone(
+    identity: tuple[Identity, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, plain = identity
+    path = tmp_path / "sealed.identity"
+    _sealed(made, path, monkeypatch)
+    register_derivative(made.commitment, plain)
+    erased = erase_identity(path, Ledger())
+    assert (erased.commitment, erased.removed) == (made.commitment, (path,))
+    assert "does not open here" in erased.kept[0]
+    assert plain.exists()
+
+
+def test_a_copy_whose_key_is_lost_stops_nothing(
+    identity: tuple[Identity, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, path = identity
+    copy, bundle = tmp_path / "copy.identity", tmp_path / "bundle"
+    for thing in (copy, bundle):
+        thing.write_bytes(b"x")
+        register_derivative(made.commitment, thing)
+    _sealed(made, tmp_path / "new", monkeypatch)
+    (tmp_path / "new").replace(copy)
+    erased = erase_identity(path, Ledger())
+    assert set(erased.removed) == {path, bundle}
+    assert "not what was made" in erased.kept[0]
 
 
 @pytest.mark.parametrize("content", [b"a picture", b"{}", b'{"schema":"edge-swap/consent-1"}'])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge.consent.policy import Policy, check_assurance, load_policy, policy_path
@@ -46,6 +48,23 @@ def test_a_policy_that_others_may_write_to_is_an_error() -> None:
     policy_path().chmod(0o622)
     with pytest.raises(PolicyError, match="others may write"):
         load_policy()
+
+
+def test_a_link_to_what_is_gone_is_an_error(tmp_path: Path) -> None:
+    policy_path().parent.mkdir(parents=True, exist_ok=True)
+    policy_path().symlink_to(tmp_path / "volume" / "policy.toml")  # it is not mounted
+    with pytest.raises(PolicyError, match=r"^no policy at .*: check the path$"):
+        load_policy()
+
+
+def test_a_folder_that_may_not_be_entered_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(path: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.lstat", locked)
+        with pytest.raises(PolicyError, match=r"cannot read the policy .*: permission denied"):
+            load_policy()
 
 
 @pytest.mark.parametrize(

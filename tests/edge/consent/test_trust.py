@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -95,3 +96,22 @@ def test_a_store_that_others_may_write_to_is_an_error() -> None:
     trust_path().chmod(0o666)
     with pytest.raises(ConsentError, match="others may write"):
         load_trust()
+
+
+def test_a_link_to_what_is_gone_is_an_error(tmp_path: Path) -> None:
+    trust_path().parent.mkdir(parents=True, exist_ok=True)
+    trust_path().symlink_to(tmp_path / "volume" / "issuers.json")  # it is not mounted
+    with pytest.raises(ConsentError, match=r"^no trust store at .*: check the path$"):
+        load_trust()
+    with pytest.raises(ConsentError, match="no trust store"):
+        add_issuer(public_hex(Ed25519PrivateKey.generate()), "Office")
+
+
+def test_a_folder_that_may_not_be_entered_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(path: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.lstat", locked)
+        with pytest.raises(ConsentError, match=r"cannot read the trust store .*: permission"):
+            load_trust()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import getpass
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,19 @@ def test_a_new_passphrase_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(KeyStoreError, match="differ"):
         vault.new_passphrase()
     assert vault.new_passphrase() == WORDS
+
+
+def test_a_prompt_that_is_ended_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin.fileno", lambda: 0, raising=False)
+    monkeypatch.setattr("os.tcgetpgrp", lambda handle: os.getpgrp())
+    monkeypatch.setattr(getpass, "getpass", ended)
+    for ask in (vault.ask_terminal, vault.new_passphrase):
+        with pytest.raises(KeyStoreError, match="no passphrase of the identity was typed"):
+            ask()
 
 
 def test_erasing_needs_no_secret(alice: Identity, tmp_path: Path) -> None:

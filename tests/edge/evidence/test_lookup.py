@@ -7,12 +7,20 @@ from pathlib import Path
 import cv2
 import pytest
 
+from edge.cli import main
 from edge.consent.canonical import readable_json
 from edge.consent.export import export
 from edge.consent.ledger import Ledger, default_ledger_path
 from edge.errors import LedgerError
 from edge.evidence.gather import digest_of
-from edge.evidence.lookup import THIS_DEVICE, LedgerFinding, LedgerSource, look_up, open_ledger
+from edge.evidence.lookup import (
+    THIS_DEVICE,
+    LedgerFinding,
+    LedgerSource,
+    facts_of,
+    look_up,
+    open_ledger,
+)
 from edge.jobs.file import swap_file
 from edge.provenance.verify import verify_file
 from tests import tampering
@@ -57,6 +65,24 @@ def test_a_screenshot_is_found_by_its_watermark(ready: Stage) -> None:
     (match,) = _found(shot).matches
     assert match.ways == ("watermark",)
     assert match.entry.fields["path"] == str(output)
+
+
+def test_a_frame_that_a_caller_got_is_found_by_its_watermark(
+    ready: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An array carries no manifest: its pixels are all that leads to the entry."""
+    made = ready.swapper().swap(target((720, 960), ((20, 20), (70, 40))))
+    saved = write(ready.folder / "saved.png", made.frame)
+    (match,) = _found(saved).matches
+    assert match.ways == ("watermark",)
+    assert match.entry.fields["event"] == "frame"
+    facts = facts_of(match.entry)
+    assert facts["output_id"] == made.record.output_id
+    assert "output_sha256" not in facts  # of pixels in memory, and of no file
+    main(["verify", "--ledger", THIS_DEVICE, str(saved)])
+    shown = capsys.readouterr().out
+    assert f"found by the watermark: output {made.record.output_id}, consent " in shown
+    assert f"consent {ready.consent.id}, purpose film; what was entered had other bytes" in shown
 
 
 def test_a_tampered_one_is_found_by_what_it_says(swapped: Swapped) -> None:

@@ -231,6 +231,19 @@ def test_a_face_that_was_cut_out_by_an_affine_map_goes_back_to_its_place() -> No
     assert np.abs(work.astype(int) - frame).max() <= 4
 
 
+@pytest.mark.parametrize("shape", [(-1.0, 1.0), (0.0, 1.0)], ids=["eyes-changed", "one-line"])
+def test_a_profile_that_fits_no_affine_map_is_cut_out_by_a_similarity(
+    shape: tuple[float, float],
+) -> None:
+    frame = _gradient(400, 400)
+    points = TEMPLATES["arcface_112_v2"]
+    landmarks = ((points - 0.5) * (0.2, 1.0) * shape * 150 + 200).astype(np.float32)
+    with pytest.raises(UsageError):
+        affine(landmarks, "arcface_112_v2", SIZE)
+    crop = align_to(frame, _face(landmarks), CropSpec("arcface_112_v2", SIZE, "affine"))
+    np.testing.assert_array_equal(crop.matrix, similarity(landmarks, "arcface_112_v2", SIZE))
+
+
 @pytest.mark.parametrize(
     ("box", "scale"), [((20, 30, 60, 80), 1.5), ((-9, 5, 240, 40), 0.5), ((3, 4, 0, 0), 120)]
 )

@@ -126,12 +126,13 @@ def test_masks_are_multiplied() -> None:
     halves[0][:, :, 128:] = 0  # the right half goes
     halves[1][:, 128:] = 0  # the lower half goes
     maskers = [Masker(find_card("xseg_1"), Fake("in", {"out": half})) for half in halves]
-    picture, own = _picture(128), np.full((128, 128), 0.5, np.float32)
-    joint = joint_mask(maskers, picture, own)
-    np.testing.assert_allclose(joint[:40, :40], 0.5, atol=1e-6)
+    picture = _picture(128)
+    joint = joint_mask(maskers, picture)
+    assert joint is not None
+    np.testing.assert_allclose(joint[:40, :40], 1.0, atol=1e-6)
     assert joint[:, 64:].max() == pytest.approx(0, abs=1e-6)
     assert joint[64:].max() == pytest.approx(0, abs=1e-6)
-    assert joint_mask([], picture, own) is own
+    assert joint_mask([], picture) is None
 
 
 def test_a_name_may_be_how_several_begin(edge_home: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edge.errors import ConsentError, NoFaceError
+from edge.errors import ConsentError, MediaError, NoFaceError
+from edge.jobs import video
 from edge.jobs.file import swap_file
 from edge.media.video_in import open_video
 from edge.provenance.verify import verify_file
@@ -130,6 +133,25 @@ def test_consent_that_ends_while_the_video_runs(
         swap_file(swapper, source, ready.folder / "out.mp4")
     assert not (ready.folder / "out.mp4").exists()
     assert swapper.ledger.entries()[-1].kind == "refusal"
+
+
+def test_an_input_that_is_replaced_while_it_is_looked_at_is_noticed(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was hashed before: what is swapped would be published under another file's hash."""
+    source = write_video(ready.folder / "in.mp4", [((8, 8),)] * 3)
+    other = write_video(ready.folder / "other.mp4", [((9, 9),)] * 3)
+    real = video._place_label
+
+    def meanwhile(*given: Any) -> Any:
+        place = real(*given)
+        os.replace(other, source)
+        return place
+
+    monkeypatch.setattr(video, "_place_label", meanwhile)
+    with pytest.raises(MediaError, match="changed or removed while it was swapped"):
+        swap_file(ready.swapper(), source, ready.folder / "out.mp4")
+    assert not (ready.folder / "out.mp4").exists()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

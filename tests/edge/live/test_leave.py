@@ -72,3 +72,33 @@ def test_the_second_of_the_end_is_seen_between_two_checks(monkeypatch: pytest.Mo
     after = PERMIT.not_after + datetime.timedelta(seconds=1)
     monkeypatch.setattr(leave, "utc_now", lambda: after)
     assert not watched.covers_now()
+
+
+def test_a_check_that_fails_in_an_unforeseen_way_ends_it_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leave, "EVERY", 0.01)
+    gone, told = threading.Event(), list[EdgeError]()
+    ended = threading.Event()
+
+    def ask(medium: Medium) -> Permit:
+        if gone.is_set():
+            raise FileNotFoundError(2, "No such file\nor directory", "policy.toml")
+        return PERMIT
+
+    def on_end(error: EdgeError) -> None:
+        told.append(error)
+        ended.set()
+
+    watched = Leave(ask, ("live",), on_end)
+    watched.start()
+    gone.set()
+    assert ended.wait(5)
+    watched.stop()
+    (error,) = told
+    assert isinstance(error, ConsentError)
+    assert "cannot be checked any more: " in str(error)
+    assert "policy.toml" in str(error)
+    assert "\n" not in str(error)
+    assert watched.over is error
+    assert not watched.covers_now()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import pytest
 
 from edge.consent.ledger import Ledger
 from edge.errors import OutputError
-from edge.live.recorder import make_folder
+from edge.live import recorder
+from edge.live.recorder import RecordingState, make_folder
 from edge.live.session import Plan
+from edge.media.video_out import VideoWriter
 from edge.provenance.recording import recordings_of
 from edge.provenance.verify import verify_file
 from edge.provenance.watermark.identifier import watermark_id
@@ -126,8 +130,6 @@ def test_a_frame_of_another_size_begins_a_segment(
 def test_an_encoder_that_is_slow_holds_nothing_back(
     ready: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
     from edge.live.recorder import _Open
 
     write = _Open.write
@@ -151,3 +153,48 @@ def test_a_folder_that_is_none(what: str, tmp_path: Path) -> None:
     file.write_text("x")
     with pytest.raises(OutputError, match=r"is a file|cannot be made"):
         make_folder(file if what == "a file" else file / "y")
+
+
+def test_a_signature_that_fails_leaves_no_unsigned_segment(
+    ready: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def full(*given: Any) -> None:
+        failed.set()
+        raise OutputError("the disk is full")
+
+    close = VideoWriter.close
+    closed: list[int] = []
+
+    def close_late(self: Any) -> None:
+        close(self)
+        closed.append(self.frames)
+        if len(closed) == 2:  # the first one's signature has failed by now
+            assert failed.wait(5)
+            time.sleep(0.1)
+
+    monkeypatch.setattr(recorder, "deliver", full)
+    monkeypatch.setattr(VideoWriter, "close", close_late)
+    plan = Plan(record=tmp_path / "out", segment=0.2)
+    outcome = session(ready, plan, frames=30, rate=40).run()
+    assert len(closed) == 2
+    assert outcome.error is not None
+    assert "the disk is full" in str(outcome.error)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_no_count_is_lost_between_the_threads(
+    ready: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(state: Any, **changed: Any) -> Any:
+        if isinstance(state, RecordingState):
+            time.sleep(0.03)  # what another thread wrote meanwhile would be lost
+        return dataclasses.replace(state, **changed)
+
+    monkeypatch.setattr(recorder, "replace", slow)
+    outcome = session(ready, Plan(record=tmp_path / "out", segment=0.2), frames=60, rate=60).run()
+    assert outcome.recording is not None
+    assert outcome.recording.dropped > 0
+    assert outcome.recording.frames + outcome.recording.dropped == outcome.frames
+    assert outcome.recording.segments == len(list((tmp_path / "out").glob("*.mp4")))

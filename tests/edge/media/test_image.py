@@ -191,6 +191,34 @@ def test_sixteen_bits_are_scaled_and_rounded(tmp_path: Path, channels: int) -> N
         np.testing.assert_array_equal(picture.alpha, expected[:, :, 3])
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_every_depth_of_avif_is_as_bright(tmp_path: Path, bits: int, channels: int) -> None:
+    levels = np.full((32, 48, channels), (40, 120, 250, 200)[:channels], np.float64)
+    stored = np.round(levels * (2**bits - 1) / 255).astype(np.uint8 if bits == 8 else np.uint16)
+    options = [cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_QUALITY, 95]
+    try:
+        _, coded = cv2.imencode(".avif", stored, [*options, cv2.IMWRITE_AVIF_SPEED, 9])
+    except cv2.error:
+        pytest.skip("this OpenCV was built without AVIF")
+    picture = read_picture(_write(tmp_path, coded.tobytes()))
+    expected = np.broadcast_to(levels[:, :, :3], (32, 48, 3))
+    np.testing.assert_allclose(picture.frame, expected, atol=3)
+    if channels == 4:
+        assert picture.alpha is not None
+        np.testing.assert_allclose(picture.alpha, 200, atol=3)
+
+
+def test_an_avif_whose_depth_is_another_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _file(Image.fromarray(_rgb()), "AVIF")
+    deep = np.zeros((32, 48, 3), np.uint16)
+    monkeypatch.setattr("edge.media.image._decode", lambda data: deep)
+    with pytest.raises(MediaError, match="differ in depth"):
+        read_picture(_write(tmp_path, data))
+
+
 def test_sixteen_bit_grey_key_becomes_alpha(tmp_path: Path) -> None:
     stored = np.zeros((32, 32), np.uint16)
     stored[:16] = 1000

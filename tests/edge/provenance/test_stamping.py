@@ -66,6 +66,7 @@ def test_it_is_configured_in_a_file() -> None:
     [
         ("url = 1", "http"),
         ('url = "ftp://x/"', "http"),
+        ('url = "http://[x"', "http"),
         ("", "http"),
         ('url = "http://x/"\nretries = 1', "no key 'retries'"),
         ('url = "http://x/"\ntimeout_seconds = 0', "timeout"),

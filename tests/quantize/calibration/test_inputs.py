@@ -7,13 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.faces.align import align
+from edge.cards import find_card
+from edge.faces.align import align, align_to
 from edge.tensors import to_tensor
 from quantize.calibration import inputs
-from quantize.calibration.shipped import calibration_faces
+from quantize.calibration.cache import cache_key
+from quantize.calibration.shipped import calibration_faces, held_out_swaps
 from quantize.errors import SamplesError
 from quantize.passes._infra.feeds import InputSpec
+from quantize.samples import samples_of
 from tests.quantize.calibration.contracts import guessed, swapper, unknown_recogniser
+from tests.quantize.graphs import reference_like
 
 WHITE = np.full((9, 9, 3), 255, np.uint8)
 
@@ -23,6 +27,43 @@ def test_a_crop_is_cut_as_the_runtime_cuts_it() -> None:
     frame = face.frame()
     crop = inputs.crop_of(contract, frame, face.face)
     np.testing.assert_array_equal(crop, align(frame, face.face, "arcface_128", 128).picture)
+
+
+@pytest.mark.parametrize("name", ["ref_swapper", "inswapper_128", "reswapper_128", "simswap_256"])
+def test_a_crop_without_fit_and_offset_is_the_template_s_alone(name: str) -> None:
+    card, face = find_card(name), calibration_faces()[1]
+    assert card.crop is not None
+    assert (card.crop.fit, card.crop.offset) == ("similarity", 0)
+    crop = inputs.crop_of(swapper(card=card), face.frame(), face.face)
+    plain = align(face.frame(), face.face, card.crop.template, card.crop.size).picture
+    np.testing.assert_array_equal(crop, plain)
+
+
+@pytest.mark.parametrize("name", ["mobilefaceswap_224", "reswapper_256"])
+def test_a_card_s_fit_and_offset_count(name: str) -> None:
+    card, face = find_card(name), calibration_faces()[1]
+    assert card.crop is not None
+    contract = swapper(card=card)
+    crop = inputs.crop_of(contract, face.frame(), face.face)
+    np.testing.assert_array_equal(crop, align_to(face.frame(), face.face, card.crop).picture)
+    plain = align(face.frame(), face.face, card.crop.template, card.crop.size).picture
+    assert not np.array_equal(crop, plain)
+    # Ranges are kept by what the model was fed: those of the plain crop are not taken for these.
+    model = reference_like()
+    cut, uncut = (
+        samples_of([{"target": inputs.target_tensor(contract, picture)}], "a face").digest
+        for picture in (crop, plain)
+    )
+    assert cache_key(model, cut) != cache_key(model, uncut)
+
+
+@pytest.mark.parametrize("name", ["mobilefaceswap_224", "reswapper_256"])
+def test_every_shipped_face_can_be_cut(name: str) -> None:
+    spec = find_card(name).crop
+    assert spec is not None
+    blank = np.zeros((8, 8, 3), np.uint8)  # whether landmarks can be aligned lies in them alone
+    for face in (*calibration_faces(), *(swap.target for swap in held_out_swaps())):
+        assert align_to(blank, face.face, spec).picture.shape == (spec.size, spec.size, 3)
 
 
 def test_a_card_s_normalisation_counts() -> None:

@@ -37,6 +37,7 @@ EDGE_CANDIDATES: dict[str, Callable[[], onnx.ModelProto]] = {
     "hyperswap_1a_256": hyperswap,
     "mobilefaceswap_224": mobilefaceswap,
 }
+SHIPPED = ("ref_swapper", "ref_swapper_256")
 TARGETS = [name for name in target_names() if load_target(name).checks]
 
 
@@ -53,8 +54,8 @@ def rewritten(model: onnx.ModelProto, *passes: Pass) -> onnx.ModelProto:
 @cache
 def _floating(name: str, target: str, passes: tuple[str, ...], baked: bool) -> onnx.ModelProto:
     profile = load_target(target)
-    if name == "ref_swapper":
-        return prepare(load_model(resources.weights_dir() / "ref_swapper.onnx"), profile).model
+    if name in SHIPPED:
+        return prepare(load_model(resources.weights_dir() / f"{name}.onnx"), profile).model
     fixed = bake_identity({"source": embedding()}) if baked else ()
     own = target_passes(profile, "onnx")
     return rewritten(EDGE_CANDIDATES[name](), *STANDARD, *fixed, *own)
@@ -110,7 +111,7 @@ def assert_passes(model: onnx.ModelProto, target: str, precision: str) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", ["ref_swapper", *EDGE_CANDIDATES])
+@pytest.mark.parametrize("name", [*SHIPPED, *EDGE_CANDIDATES])
 def test_nothing_is_in_the_way(name: str, target: str, precision: str) -> None:
     assert_passes(converted(name, target, precision), target, precision)
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edge.consent.erase import Erased
+from edge.consent.identity import Identity
 from edge.consent.ledger import Ledger
 from edge.consent.record import load_consent
 from edge.consent.store import consents_dir
 from edge.consent.trust import assurance_of, load_trust
-from edge.errors import ConsentError, KeyStoreError, OutputError, PhotoError, UsageError
+from edge.errors import (
+    ConsentError,
+    EdgeError,
+    KeyStoreError,
+    OutputError,
+    PhotoError,
+    UsageError,
+)
+from edge.live.health import HealthWatch
 from edge.live.kiosk import enrolment, visit
 from edge.live.kiosk import kiosk as module
 from edge.live.kiosk.enrolment import Desk, check_agent_key
@@ -210,3 +221,96 @@ def test_in_a_browser(browser: Browser, at: Desk) -> None:
         assert page.is_hidden("#stream")
         assert left() == []
         page.close()
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Hold up whoever is taken in, pictures and identity being there; return "there" and "go"."""
+    there, go = threading.Event(), threading.Event()
+
+    def slowly(*given: Any) -> Identity:
+        identity = enrolment.take_in(*given)
+        there.set()
+        assert go.wait(20)
+        return identity
+
+    monkeypatch.setattr(module, "take_in", slowly)
+    return there, go
+
+
+def begun(kiosk: Kiosk) -> tuple[threading.Thread, list[EdgeError]]:
+    """Begin a visit in a thread; return it, and the list for its error."""
+    errors: list[EdgeError] = []
+
+    def begin() -> None:
+        try:
+            kiosk.begin(FORM)
+        except EdgeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=begin)
+    thread.start()
+    return thread, errors
+
+
+def test_who_is_being_taken_in_when_it_stops_is_erased(
+    at: Desk, held: tuple[threading.Event, threading.Event]
+) -> None:
+    there, go = held
+    with running(at) as kiosk:
+        thread, errors = begun(kiosk)
+        assert there.wait(20)
+        assert len(left()) == 6
+        kiosk.close()
+        threading.Timer(0.5, go.set).start()
+    assert left() == []  # when `run` has ended, and not some time after
+    thread.join(20)
+    assert "the kiosk was stopped" in str(errors[0])
+    assert kiosk.clean
+    assert kiosk.visits == 0
+    assert len(erasures()) == 2
+    with pytest.raises(UsageError, match="nobody is taken in any more"):
+        kiosk.begin(FORM)
+
+
+def test_a_visit_that_waits_to_be_taken_when_it_stops_is_erased(at: Desk) -> None:
+    kiosk = Kiosk(at, lambda identity: pytest.fail("no visit"), HealthWatch())
+    thread, errors = begun(kiosk)
+    until(lambda: kiosk._come.full())
+    kiosk.close()
+    kiosk.run()
+    assert left() == []
+    thread.join(20)
+    assert "before the visit began" in str(errors[0])
+
+
+def test_it_does_not_wait_for_ever_and_is_not_clean_then(
+    at: Desk, held: tuple[threading.Event, threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LAST", 0.1)
+    there, go = held
+    with running(at) as kiosk:
+        thread, errors = begun(kiosk)
+        assert there.wait(20)
+    assert not kiosk.clean
+    go.set()
+    thread.join(20)
+    assert "the kiosk was stopped" in str(errors[0])
+    assert left() == []
+
+
+def test_a_visit_that_nobody_takes_is_erased(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_START", 0.2)
+    kiosk = Kiosk(at, lambda identity: pytest.fail("no visit"), HealthWatch())
+    with pytest.raises(OutputError, match="did not begin"):
+        kiosk.begin(FORM)  # there is no `run`
+    assert left() == []
+    assert stage_of(kiosk) == "erased"
+
+
+def test_what_is_not_erased_is_told_at_the_end(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Erased("", (), ("the folder: it is busy",))
+    monkeypatch.setattr(visit.Place, "erase", lambda self, ledger: kept)
+    with running(at) as kiosk:
+        kiosk.begin(FORM)
+    assert not kiosk.clean

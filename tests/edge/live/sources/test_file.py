@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from fractions import Fraction
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from edge import resources
+from edge.live.sources import file
 from edge.live.sources.base import Wanted
 from edge.live.sources.file import FileSource
+from edge.media.video_info import VideoFrame
 
 pytest.importorskip("av", reason="videos need PyAV")
 
@@ -39,4 +45,31 @@ def test_the_end_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     while source.read() is not None:
         frames += 1
     assert frames == 100
+    source.close()
+
+
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_a_jump_of_the_time_stamps_is_waited_for_once_at_most(
+    monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
+    now = [1000.0]
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+
+    def frames() -> Iterator[VideoFrame]:
+        for index in range(8):
+            stamp = 4000 + index + (jump if index >= 4 else 0)
+            yield VideoFrame(np.zeros((2, 2, 3), np.uint8), stamp, Fraction(1), index)
+
+    source = FileSource(str(resources.samples_dir() / "sample.mp4"))
+    monkeypatch.setattr(source, "_frames", frames())
+    monkeypatch.setattr(file, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    for _ in range(8):
+        taken = source.read()
+        assert taken is not None
+        assert taken.at == pytest.approx(now[0])
+    assert waits == pytest.approx([1.0] * 6)
     source.close()

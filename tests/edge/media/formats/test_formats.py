@@ -56,6 +56,13 @@ def test_every_kind_of_webp(lossless: bool, alpha: bool) -> None:
     assert (header.width, header.height) == (37, 21)
 
 
+@pytest.mark.parametrize(("flags", "bits"), [(0x0C, 8), (0x4C, 10), (0x6C, 12)])
+def test_depth_of_an_avif(flags: int, bits: int) -> None:
+    data = bytearray(WHOLE["avif"])
+    data[data.index(b"av1C") + 6] = flags
+    assert avif.parse(bytes(data)).bits == bits
+
+
 def test_bmp_from_top_to_bottom_and_of_os2() -> None:
     data = bytearray(WHOLE["bmp"])
     data[22:26] = (-21).to_bytes(4, "little", signed=True)

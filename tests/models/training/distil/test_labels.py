@@ -105,16 +105,32 @@ def test_a_mirrored_crop_shows_the_mirrored_face() -> None:
 
 
 def test_only_what_is_not_held_out_is_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    def opened(name: str) -> Any:
+    def opened(name: str, crop: int) -> Any:
         if name == "train":
             raise FileNotFoundError
         return a_store(4)
 
     monkeypatch.setattr(labelling, "Store", opened)
-    assert [index for _, index in labelling.pool()] == [0, 1, 2, 3]
-    monkeypatch.setattr(labelling, "Store", lambda name: a_store(4, scenes=HELD_OUT))
+    assert [index for _, index in labelling.pool(SIZE)] == [0, 1, 2, 3]
+    monkeypatch.setattr(labelling, "Store", lambda name, crop: a_store(4, scenes=HELD_OUT))
     with pytest.raises(AssertionError):
-        labelling.pool()
+        labelling.pool(SIZE)
+
+
+@pytest.mark.parametrize(("size", "crop"), [(128, 128), (160, 256), (256, 256), (512, 256)])
+def test_large_crops_are_cut_from_large_pictures(
+    size: int, crop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def opened(name: str, crop: int) -> Any:
+        asked.append(crop)
+        return a_store(4)
+
+    monkeypatch.setattr(labelling, "Store", opened)
+    labelling.pool(size)
+    labelling.held_out_crops(CropSpec("arcface_128", size), 1)
+    assert set(asked) == {crop}
 
 
 def test_targets_are_other_people_than_those_that_models_are_judged_on() -> None:

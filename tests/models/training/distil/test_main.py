@@ -35,7 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No rendering: noisy pictures stand for the targets, and a few of them for the held-out."""
     store = a_store()
     monkeypatch.setenv("EDGE_TRAIN_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(command, "rendered", lambda options: [(store, i) for i in range(6)])
+    monkeypatch.setattr(command, "rendered", lambda options, size: [(store, i) for i in range(6)])
     rng = np.random.default_rng(1)
     held = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(4)]
     monkeypatch.setattr(labelling, "held_out_crops", lambda crop, count: held)

@@ -1,0 +1,41 @@
+"""What a kiosk says when it ends: that nobody is left only where that is so."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from edge.cli import _kiosk
+from edge.errors import OutputError
+from edge.live.kiosk import visit
+from edge.live.kiosk.kiosk import Kiosk
+from edge.live.kiosk.visit import visits_dir
+from edge.live.view.server import Listen
+from tests.kiosk import desk
+from tests.live import Scripted
+
+
+def _end(said: list[str]) -> int:
+    arguments = argparse.Namespace(kiosk=5.0, purpose="art", agent="Ms Li")
+    return _kiosk.run_kiosk(arguments, Scripted, Listen(port=0), said.append, lambda server: None)
+
+
+def test_the_end_of_a_kiosk(
+    edge_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "_MEMORY", tmp_path / "no memory")
+    ready = desk(edge_home, tmp_path, monkeypatch)
+    monkeypatch.setattr(_kiosk, "_desk", lambda arguments, open_it: ready)
+    monkeypatch.setattr(Kiosk, "run", lambda self: None)
+    said: list[str] = []
+    assert _end(said) == 0
+    assert said[-1] == "ended: 0 visits, nobody is left on this device"
+
+    monkeypatch.setattr(Kiosk, "run", lambda self: setattr(self, "clean", False))
+    said.clear()
+    with pytest.raises(OutputError, match="0 visits, but something of a visitor") as caught:
+        _end(said)
+    assert str(visits_dir()) in str(caught.value)
+    assert not any("nobody is left" in line for line in said)

@@ -1,0 +1,81 @@
+"""Going on with a folder: what was made otherwise than now is not taken for made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.jobs.folder import swap_folder
+from edge.jobs.results import FolderSummary
+from edge.records import ModelUse
+from edge.swap import Swapper
+from tests.scene import Stage, stage, target, write
+
+
+@pytest.fixture
+def ready(edge_home: Path, tmp_path: Path) -> Stage:
+    """What a swap needs, and a folder with a picture that was swapped."""
+    made = stage(edge_home, tmp_path / "work")
+    (made.folder / "in").mkdir()
+    write(made.folder / "in" / "a.png", target())
+    assert len(again(made, made.swapper()).done) == 1
+    return made
+
+
+def again(ready: Stage, swapper: Swapper, *, overwrite: bool = False) -> FolderSummary:
+    inputs, outputs = ready.folder / "in", ready.folder / "out"
+    return swap_folder(swapper, inputs, outputs, resume=True, overwrite=overwrite)
+
+
+def test_the_same_command_makes_nothing_anew(ready: Stage) -> None:
+    summary = again(ready, ready.swapper())
+    assert (len(summary.kept), summary.done, summary.failed) == (1, (), ())
+
+
+def test_another_statement_about_the_target_is_another_output(ready: Stage) -> None:
+    summary = again(ready, ready.swapper(target_is="self"))
+    assert summary.kept == ()
+    assert "exists already" in summary.failed[0][1]  # nothing is replaced unasked
+    summary = again(ready, ready.swapper(target_is="self"), overwrite=True)
+    assert len(summary.done) == 1
+    assert len(again(ready, ready.swapper(target_is="self")).kept) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "another"}, {"sha256": "ab" * 32}, {"backend": "litert"}, {"provider": "Other"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_model_makes_it_anew(
+    ready: Stage, change: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swapper = ready.swapper()
+    *others, last = swapper.models
+    uses: tuple[ModelUse, ...] = (*others, replace(last, **change))
+    monkeypatch.setattr(Swapper, "models", property(lambda self: uses))
+    assert again(ready, swapper).kept == ()
+    (done,) = again(ready, swapper, overwrite=True).done
+    assert done.record is not None
+    assert done.record.models == uses
+    assert len(again(ready, swapper).kept) == 1
+
+
+def test_one_more_model_makes_it_anew(ready: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    swapper = ready.swapper()
+    uses = (replace(swapper.models[0], kind="masker"), *swapper.models)
+    monkeypatch.setattr(Swapper, "models", property(lambda self: uses))
+    assert again(ready, swapper).kept == ()
+
+
+def test_an_entry_without_models_is_of_no_output_of_ours(ready: Stage) -> None:
+    swapper = ready.swapper()
+    path = swapper.ledger.path
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    for line in lines:
+        if "models" in line:
+            line["models"] = "none"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert again(ready, swapper).kept == ()
