@@ -187,8 +187,7 @@ def _stays(view: View, node: onnx.NodeProto) -> Iterator[Finding]:
     """Check that what is put between DQ and Q is computed in 8 bits there."""
     if node.op_type in _KERNELS or not view.is_unit(node):
         return
-    reflects = node.op_type == "Pad" and view.attributes(node).get("mode") != "constant"
-    if node.op_type == "Pad" and not reflects:
+    if node.op_type == "Pad" and view.attributes(node).get("mode", "constant") == "constant":
         return
     fix = {
         "PRelu": "the pass prelu_exact rewrites it",

@@ -277,6 +277,54 @@ def test_nothing_is_installed_elsewhere(board: str) -> None:
     assert re.fullmatch(r"install\.sh: this is \S+: a .* is needed\n", done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("board", "words", "installed"),
+    [
+        ("raspberry_pi", ["main"], ["main[cpu,litert,video,live]"]),
+        ("jetson", ["wheel", "main"], ["main[video,live]", "wheel"]),
+        ("jetson", ["keep", "main"], ["main[video,live]"]),
+    ],
+)
+def test_what_lies_here_is_installed_and_no_package_of_its_name(
+    tmp_path: Path, board: str, words: list[str], installed: list[str]
+) -> None:
+    # The script as it is up to the first thing that it makes outside its own folder, with stand-ins
+    # for what asks or changes the system, and for the environment's Python.
+    home, tools, here = tmp_path / "home", tmp_path / "tools", tmp_path / "here"
+    for folder in (home / "venv" / "bin", tools, here / "main"):
+        folder.mkdir(parents=True)
+    for name in ("wheel", "keep", "release"):
+        (here / name).write_text("", encoding="utf-8")
+    log = tmp_path / "log"
+    python = f'#!/bin/sh\nfor word in "$@"; do printf "%s\\n" "$word" >> "{log}"; done\n'
+    stands = {
+        tools / "uname": "#!/bin/sh\necho aarch64\n",
+        tools / "id": "#!/bin/sh\necho 0\n",
+        tools / "apt-get": "#!/bin/sh\n",
+        home / "venv" / "bin" / "python": python,
+        home / "venv" / "bin" / "edge": "#!/bin/sh\n",
+    }
+    for path, content in stands.items():
+        path.write_text(content, encoding="utf-8")
+        path.chmod(0o755)
+    text = (kit(board) / "install.sh").read_text(encoding="utf-8")
+    begun, cut, _ = text.partition('echo "== group')
+    assert cut
+    script = tmp_path / "install.sh"
+    begun = begun.replace("home=/opt/edge-swap\n", f"home='{home}'\n")
+    script.write_text(begun.replace("/etc/nv_tegra_release", str(here / "release")), "utf-8")
+    assert "/opt/edge-swap" not in begun
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    call = ["bash", str(script), *words]
+    done = subprocess.run(call, cwd=here, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = log.read_text(encoding="utf-8").splitlines()
+    assert [word for word in said if word.endswith(tuple(installed))] == [
+        str(here.resolve() / each) for each in installed
+    ]
+    assert str(here / "keep") not in said
+
+
 class Service:
     """The service's folders and environment, as systemd would make them."""
 
@@ -309,8 +357,10 @@ class Service:
             **changed,
         }
 
-    def put(self, name: str) -> None:
-        cv2.imwrite(str(self.folder / "in" / name), target())
+    def put(self, name: str, face: bool = True) -> None:
+        path = self.folder / "in" / name
+        path.parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(str(path), target() if face else target(cells=()))
 
     def round(self) -> subprocess.CompletedProcess[str]:
         call = [str(kit("raspberry_pi") / "edge-swap-run")]
@@ -355,6 +405,64 @@ def test_what_is_refused_is_kept_apart(service: Service) -> None:
     assert done.returncode == 2
     assert "consent" in done.stderr
     assert (service.found("out"), service.found("failed")) == ([], ["one.png"])
+
+
+def _files(folder: Path) -> set[str]:
+    """Return the paths of the files in a folder's rounds, without the rounds' names."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(Path(*path.relative_to(folder).parts[1:])) for path in paths}
+
+
+def test_only_what_was_swapped_is_deleted(service: Service) -> None:
+    swapped = {"one.png", "a folder/zwei\nZeilen \u00fc.png", "a folder/gone/three.png"}
+    kept = {"faceless.png", "a folder/no\nface \u00fc.png", "notes.txt", "a folder/.hidden.png"}
+    (service.folder / "in" / "a folder").mkdir()
+    for name in sorted(swapped | kept - {"notes.txt"}):
+        service.put(name, face=name in swapped)
+    (service.folder / "in" / "notes.txt").write_text("mine", encoding="utf-8")
+    done = service.round()
+    assert done.returncode == 0, done.stderr
+    assert _files(service.folder / "out") == swapped
+    assert _files(service.folder / "failed") == kept
+    assert not list(service.folder.glob("failed/*/a folder/gone"))
+    lines = done.stdout.splitlines()
+    assert any(line.endswith("/faceless.png: kept: no face") for line in lines)
+    assert any(line.endswith("/notes.txt: kept: neither a picture nor a video") for line in lines)
+    assert any("zwei\\nZeilen" in line and ": swapped: " in line for line in lines)
+
+
+def test_what_was_swapped_is_deleted_though_others_failed(service: Service) -> None:
+    service.put("one.png")
+    (service.folder / "in" / "broken.png").write_bytes(b"no picture")
+    done = service.round()
+    assert done.returncode == 2
+    assert (service.found("out"), service.found("failed")) == (["one.png"], ["broken.png"])
+    assert re.search(r"^\S+/broken\.png: kept: FAILED: .+$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        "",
+        '{"outputs": [',
+        '{"outputs": [{"input": "IN", "output": "gone.png", "notes": []}], '
+        '"skipped": [], "ignored": [], "failed": []}',
+    ],
+)
+def test_without_an_output_nothing_is_deleted(
+    service: Service, tmp_path: Path, report: str
+) -> None:
+    # An engine that ends well and says nothing, half of it, or what is not so.
+    stand = tmp_path / "edge"
+    said = report.replace("IN", "'\"$4\"'/one.png")
+    stand.write_text(f"#!/bin/sh\nprintf %s '{said}'\n", encoding="utf-8")
+    stand.chmod(0o755)
+    service.environment["EDGE_COMMAND"] = str(stand)
+    service.put("one.png")
+    done = service.round()
+    assert done.returncode == (2 if report else 0)
+    assert "Traceback" not in done.stderr
+    assert service.found("failed") == ["one.png"]
 
 
 def test_the_live_service_records_and_ends_whole(service: Service) -> None:

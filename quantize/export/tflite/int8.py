@@ -9,7 +9,8 @@ import onnx
 from quantize.errors import TFLiteError
 from quantize.export.tflite.constants import Scale
 from quantize.export.tflite.lowering import Lowering, describe
-from quantize.export.tflite.step import Int8Step
+from quantize.export.tflite.operators.convolution import windows
+from quantize.export.tflite.step import Int8Step, Step
 from quantize.export.tflite.writer import Quantization
 from quantize.passes._infra.model import STANDARD_DOMAINS, attributes
 
@@ -95,7 +96,16 @@ def _gemm(low: Lowering, node: onnx.NodeProto) -> bool:
     stored = low.constants.int8(node.input[1])
     # Runtimes before 2.17 know but one scale for the weights of FULLY_CONNECTED.
     single = stored is not None and len(stored.scales) == 1
-    return usual and single and not given.get("transA", 0) and _plain_weights(low, node, 0)
+    plain = single and not given.get("transA", 0) and _plain_weights(low, node, 0)
+    return usual and plain and _row_bias(low, node)
+
+
+def _row_bias(low: Lowering, node: onnx.NodeProto) -> bool:
+    """Return whether a Gemm has one bias per output, or none; others are added afterwards."""
+    if len(node.input) < 3 or not node.input[2]:
+        return True
+    outputs = low.shape(node.output[0])[-1]
+    return low.shape(node.input[2]) in ((outputs,), (1, outputs))
 
 
 def _plain_weights(low: Lowering, node: onnx.NodeProto, axis: int) -> bool:
@@ -124,7 +134,15 @@ def _exact_resize(low: Lowering, node: onnx.NodeProto) -> bool:
 
 
 def _unpadded(low: Lowering, node: onnx.NodeProto) -> bool:
-    return not any(attributes(node).get("pads", ()))
+    """Return whether a pool needs no PAD before it, which fills int8 with zeros only.
+
+    Without pads, ceil_mode and auto_pad may still pad; TFLite pads for SAME by itself.
+    """
+    given = attributes(node)
+    if any(given.get("pads", ())):
+        return False
+    axes = windows(Step(low, node), tuple(given["kernel_shape"]))
+    return all(axis.valid for axis in axes) or all(axis.same for axis in axes)
 
 
 # What makes no new numbers; a mean of four (AveragePool) has the scale of what goes in, too.

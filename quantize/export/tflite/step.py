@@ -178,6 +178,14 @@ class Int8Step(Step):
             load=lambda: numbers,
         )
 
+    def emit(self, kind: str, inputs: list[int], shape: Shape, **options: Any) -> int:
+        """Add an operator whose output only the next one reads: int8, with the output's scale.
+
+        Operators that keep the scale of what goes in see to it themselves.
+        """
+        options.setdefault("quantization", self._quantization)
+        return super().emit(kind, inputs, shape, **options)
+
     def give(self, kind: str, inputs: list[int], order: Order, **options: Any) -> None:
         """Add the operator that makes the node's output, in an order."""
         shape = stored_shape(self.result, order)

@@ -26,6 +26,9 @@ fail() {
 [ "$(id -u)" = 0 ] || fail "run it with sudo: it makes a group, folders and a service"
 [ -e /etc/nv_tegra_release ] || fail "no /etc/nv_tegra_release: this is no JetPack"
 [ -e "$source" ] || fail "$source: no such checkout or wheel"
+# pip takes a name without a slash for a package, and would fetch that as root.
+source=$(realpath -- "$source")
+[ "$runtime" = keep ] || runtime=$(realpath -- "$runtime")
 head -n 1 /etc/nv_tegra_release
 
 echo "== packages"

@@ -20,6 +20,8 @@ fail() {
 [ "$(uname -m)" = aarch64 ] || fail "this is $(uname -m): a 64-bit system on a Raspberry Pi is needed"
 [ "$(id -u)" = 0 ] || fail "run it with sudo: it makes a group, folders and a service"
 [ -e "$source" ] || fail "$source: no such checkout or wheel"
+# pip takes a name without a slash for a package, and would fetch that as root.
+source=$(realpath -- "$source")
 # shellcheck source=/dev/null
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 

@@ -47,6 +47,14 @@ def _mirrored(s: Sketch, x: str) -> str:
     return rounded(s, padded)
 
 
+def test_a_pad_fills_with_a_number_unless_it_says_otherwise() -> None:
+    def build(s: Sketch, x: str) -> str:
+        x = rounded(s, s.op("Pad", layer(s, x), s.ints(0, 0, 1, 1, 0, 0, 1, 1)))
+        return rounded(s, s.op("Pad", x, s.ints(0, 0, 1, 1, 0, 0, 1, 1), mode="constant"))
+
+    assert xnnpack.check(View(of(build))) == []
+
+
 def _without_result(s: Sketch, x: str) -> str:
     return s.op("Conv", rounded(s, x), stored(s, 4, 4, 3, 3), stored(s, 4, kind="s32", scale=0.001))
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edge import resources
 from edge.cards import load_card
 from edge.consent.canonical import sha256_hex
-from edge.faces.align import cut, similarity
+from edge.faces.align import align_to, cut, similarity
 from edge.faces.detect import Detector, open_detector
 from edge.faces.landmarks import joint
 from edge.golden import sketch, sketch_psnr
@@ -29,7 +29,7 @@ from edge.provenance.implicit import read_implicit
 from edge.provenance.label import Label, plan_label
 from edge.provenance.watermark.embed import Watermark
 from edge.provenance.watermark.identifier import watermark_id
-from edge.records import LabelLanguage, Region
+from edge.records import Face, LabelLanguage, Region
 from edge.tensors import to_picture, to_tensor
 from tests.android_tools import tool
 
@@ -183,6 +183,31 @@ def test_draws_as_python_does(java: list[str], tmp_path: Path, language: LabelLa
     assert np.allclose([[a, -b, right], [b, a, down]], matrix)
     crop = np.fromfile(tmp_path / "crop", np.uint8).reshape(96, 96, 3)
     assert np.abs(crop.astype(int) - cut(frame, matrix, 96).picture).mean() < 1.5
+
+
+def test_aligns_to_a_card_as_python_does(java: list[str], tmp_path: Path) -> None:
+    points = np.array([[40, 50], [90, 45], [65, 75], [48, 98], [88, 94]], np.float32)
+    files, wanted = [], []
+    for name, offset in (("reswapper_256", 0.5), ("ref_swapper", 0.0)):
+        path = resources.cards_dir() / f"{name}.toml"
+        spec = load_card(path).crop
+        assert spec is not None
+        assert spec.offset == offset
+        wanted.append(align_to(_frame(), Face((0, 0, 99, 99), 1, points), spec).matrix)
+        # The hash of a file that nobody has fetched is empty, and a bundle's card always has one.
+        text = path.read_text("utf-8").replace('sha256 = ""', f'sha256 = "{"0" * 64}"')
+        files.append(tmp_path / path.name)
+        files[-1].write_text(text, encoding="utf-8")
+    for number, bad in enumerate(('"much"', "1e999")):
+        text = files[0].read_text("utf-8").replace("offset = 0.5", f"offset = {bad}")
+        files.append(tmp_path / f"bad-{number}.toml")
+        files[-1].write_text(text, encoding="utf-8")
+    at = ",".join(map(str, points.ravel().tolist()))
+    *ways, much, endless = _start(java, "Aligning", at, *map(str, files))
+    for way, matrix in zip(ways, wanted, strict=True):
+        a, b, right, down = map(float, way.split())
+        assert np.allclose([[a, -b, right], [b, a, down]], matrix)
+    assert much == endless == "'crop.offset' is no number"
 
 
 def test_writes_and_releases(java: list[str], tmp_path: Path) -> None:

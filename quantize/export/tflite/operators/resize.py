@@ -12,6 +12,16 @@ from quantize.export.tflite.step import Step
 
 _NATURAL = (0, 2, 3, 1)
 _CLOSE = 1e-4  # pixels
+_COORDINATES = frozenset(
+    {
+        "align_corners",
+        "asymmetric",
+        "half_pixel",
+        "half_pixel_symmetric",
+        "pytorch_half_pixel",
+        "tf_half_pixel_for_nn",
+    }
+)
 
 
 def _scales(step: Step) -> list[float]:
@@ -30,13 +40,19 @@ def _scales(step: Step) -> list[float]:
 def _onnx(mode: str, before: int, after: int, scale: float) -> NDArray[np.float64]:
     """Return where ONNX reads: a float64 coordinate per result."""
     at = np.arange(after, dtype=np.float64)
+    if scale == 1:
+        return at  # as ONNX Runtime does in all modes; one of them would move by half a pixel
     if mode == "align_corners":
         return at * (before - 1) / (after - 1) if after > 1 else at * 0
     if mode == "asymmetric":
         return at / scale
     if mode == "pytorch_half_pixel" and after == 1:
         return at * 0
-    return np.asarray((at + 0.5) / scale - 0.5)
+    if mode == "tf_half_pixel_for_nn":
+        return np.asarray((at + 0.5) / scale)
+    # What rounding the size cut off is shared by both sides.
+    shift = (before - after / scale) / 2 if mode == "half_pixel_symmetric" else 0.0
+    return np.asarray(shift + (at + 0.5) / scale - 0.5)
 
 
 def _tflite(corners: bool, half: bool, before: int, after: int) -> NDArray[np.float64]:
@@ -95,6 +111,8 @@ def resize(step: Step) -> None:
     old = step.node.op_type == "Upsample"
     coordinates = "asymmetric" if old else "half_pixel"
     coordinates = given.get("coordinate_transformation_mode", coordinates.encode()).decode()
+    if coordinates not in _COORDINATES:
+        raise step.refusal(f"coordinates {coordinates!r} are not in TFLite")
     how = given.get("nearest_mode", b"floor" if old else b"round_prefer_floor").decode()
     scales = _scales(step)
     pairs = [(sizes[axis], results[axis]) for axis in (2, 3)]

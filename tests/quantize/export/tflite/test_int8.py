@@ -119,14 +119,16 @@ def test_unsigned_numbers_are_moved(activations: Any, weights: Any) -> None:
     assert (made["QUANTIZE"], made["CONV_2D"], made["DEQUANTIZE"]) == (1, 1, 1)
 
 
-def test_a_transposed_convolution() -> None:
+@pytest.mark.parametrize(("kernel", "extra"), [(4, 0), (3, 1)])  # the latter is cut off
+def test_a_transposed_convolution(kernel: int, extra: int) -> None:
     s = Sketch()
     x = _rounded(s, s.input("x", *PICTURE), (0.008, -3))
-    weight = _int8(s, s.rng.standard_normal((3, 5, 4, 4)), 1)
-    y = s.op("ConvTranspose", x, weight, s.noise(5), strides=[2, 2], pads=[1] * 4)
+    weight = _int8(s, s.rng.standard_normal((3, 5, kernel, kernel)), 1)
+    geometry: dict[str, Any] = {"strides": [2, 2], "pads": [1] * 4, "output_padding": [extra] * 2}
+    y = s.op("ConvTranspose", x, weight, s.noise(5), **geometry)
     _rounded(s, y, (0.1, 4), output="y")
     made = _agrees(s.model("y"), 0.1)
-    assert (made["TRANSPOSE_CONV"], made["DEQUANTIZE"]) == (1, 1)
+    assert (made["TRANSPOSE_CONV"], made["SLICE"], made["DEQUANTIZE"]) == (1, extra, 1)
 
 
 @pytest.mark.parametrize(("axis", "whole"), [(None, True), (0, False)])
@@ -138,6 +140,44 @@ def test_gemm_with_a_scale_per_row_computes_in_float(axis: int | None, whole: bo
     made = _agrees(s.model("y"), 0.2)
     # In float: the input and the weights are dequantized, and the result is quantized.
     assert made == {"QUANTIZE": 2 - whole, "FULLY_CONNECTED": 1, "DEQUANTIZE": 3 - 2 * whole}
+
+
+@pytest.mark.parametrize(
+    ("shape", "whole"),
+    [((16,), True), ((1, 16), True), ((1,), False), ((4, 1), False), ((4, 16), False)],
+)
+def test_gemm_that_adds_more_than_a_row_computes_in_float(
+    shape: tuple[int, ...], whole: bool
+) -> None:
+    s = Sketch()
+    x = _rounded(s, s.input("x", 4, 64), (0.008, -3))
+    weight = _int8(s, s.rng.standard_normal((16, 64)), None)
+    _rounded(s, s.op("Gemm", x, weight, s.noise(*shape), transB=1), (0.2, 4), output="y")
+    made = _agrees(s.model("y"), 0.2)
+    assert (made["QUANTIZE"], made["ADD"]) == ((1, 0) if whole else (2, 1))
+
+
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize(
+    ("attrs", "whole"),
+    [
+        ({"kernel_shape": [2, 2], "ceil_mode": 1}, True),  # 16 rows: nothing is left to pad
+        ({"kernel_shape": [3, 3], "auto_pad": "VALID"}, True),
+        ({"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}, True),  # TFLite's own
+        ({"kernel_shape": [3, 3], "ceil_mode": 1}, False),
+        ({"kernel_shape": [3, 3], "auto_pad": "SAME_LOWER"}, False),
+    ],
+)
+def test_pools_that_pad_without_pads_compute_in_float(
+    kind: str, attrs: dict[str, Any], whole: bool
+) -> None:
+    model = _between(kind, (LEFT,), LEFT, strides=[2, 2], **attrs)
+    if kind == "AveragePool" and not whole:
+        with pytest.raises(TFLiteError, match="padded this way"):
+            to_tflite(model)
+        return
+    made = _agrees(model, LEFT[0])
+    assert (made["QUANTIZE"], made["DEQUANTIZE"]) == ((1, 1) if whole else (2, 2))
 
 
 def _between(kind: str, scales: tuple[Scale, ...], out: Scale, **attrs: Any) -> onnx.ModelProto:

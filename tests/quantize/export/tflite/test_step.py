@@ -46,6 +46,19 @@ def test_integers_come_from_inputs_or_attributes() -> None:
         assert Step(_lowering(model), model.graph.node[0]).ints(1, "axes") == [2, 3]
 
 
+def test_what_lies_within_an_int8_node_is_int8() -> None:
+    s = Sketch()
+    s.op("Relu", s.input("x", 1, 3, 4, 4), output="y")
+    model = s.model("y")
+    low = _lowering(model)
+    given, other = Quantization((0.1,), (4,)), Quantization((0.3,), (5,))
+    step = Int8Step(low, model.graph.node[0], ("q",), other)
+    picture = low.writer.tensor("p", (1, 4, 4, 3), "int8", quantization=given)
+    for kind, expected in (("RELU", other), ("RESHAPE", given)):  # the latter keeps its scale
+        made = low.tensor(step.emit(kind, [picture], (1, 4, 4, 3)))
+        assert (made.element, made.quantization) == ("int8", expected)
+
+
 @pytest.mark.parametrize("scales", [(0.5,), (0.5, 0.25, 0.125)])
 def test_a_bias_counts_in_scales_of_input_times_weights(scales: tuple[float, ...]) -> None:
     s = Sketch()

@@ -71,6 +71,27 @@ def test_means_over_large_pictures_keep_their_digits(side: tuple[int, int]) -> N
     assert relative < (5e-7 if side == (256, 256) else 5e-6)
 
 
+@pytest.mark.parametrize("side", [(64, 64), (61, 67), (256, 256)])
+def test_int8_means_over_large_pictures_are_rounded_once(side: tuple[int, int]) -> None:
+    s = Sketch()
+    x = s.input("x", 1, 3, *side)
+    # A zero point that is whole in both scales: LiteRT's own kernel cuts off the rest of it.
+    fine, coarse = (
+        (s.keep(scale), s.keep(zero, kind=np.int8)) for scale, zero in ((1 / 128, -4), (1 / 64, 5))
+    )
+    x = s.op("DequantizeLinear", s.op("QuantizeLinear", x, *fine), *fine)
+    x = s.op("QuantizeLinear", s.op("GlobalAveragePool", x), *coarse)
+    s.op("Reshape", s.op("DequantizeLinear", x, *coarse), s.ints(1, 3), output="y")
+    model = s.model("y")
+    middles = np.array([-0.7, 0.1, 0.63], np.float32).reshape(1, 3, 1, 1)
+    noise = np.random.default_rng(0).uniform(-0.2, 0.2, (1, 3, *side))
+    feeds = {"x": (middles + noise).astype(np.float32)}
+    (expected,) = run_model(model, [feeds])
+    data = to_tflite(model)
+    assert worst(run_everywhere(data, feeds), expected) < 1e-6
+    assert (operators(data)["MEAN"], operators(data)["DEQUANTIZE"]) == (1, 1)
+
+
 def test_large_sums_agree() -> None:
     s = Sketch(opset=18)
     s.op("ReduceSum", s.input("x", 1, 3, 64, 64), s.ints(2, 3), output="y", keepdims=0)

@@ -45,6 +45,40 @@ def test_nearest(scale: int, how: str, where: str) -> None:
         assert made == {"RESIZE_NEAREST_NEIGHBOR": 1}
 
 
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("where", ["tf_half_pixel_for_nn", "half_pixel_symmetric"])
+@pytest.mark.parametrize("scales", [(2, 2), (3, 2), (1, 2), (0.5, 0.5), (1.3, 1.3)])
+@pytest.mark.parametrize("how", ["floor", "round_prefer_floor", "round_prefer_ceil", "ceil"])
+def test_rare_coordinates_are_exact_or_refused(
+    mode: str, where: str, scales: tuple[float, float], how: str
+) -> None:
+    s = Sketch(opset=19)
+    x = s.input("x", 1, 3, 5, 6)
+    given = {"mode": mode, "coordinate_transformation_mode": where, "nearest_mode": how}
+    s.op("Resize", x, "", s.keep([1, 1, *scales]), output="y", **given)
+    try:
+        written(s.model("y"))
+    except TFLiteError as error:
+        assert f"no {mode} resize" in str(error)  # noqa: PT017
+
+
+def test_half_pixels_that_tflite_reads_are_written() -> None:
+    given = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": "floor"}
+    assert written(_resize((4, 6), 2, mode="nearest", **given)) == {"RESIZE_NEAREST_NEIGHBOR": 1}
+    given["nearest_mode"] = "round_prefer_floor"
+    with pytest.raises(TFLiteError, match="'tf_half_pixel_for_nn' from"):
+        to_tflite(_resize((4, 6), 2, mode="nearest", **given))
+
+
+def test_regions_are_refused() -> None:
+    s = Sketch()
+    roi = s.keep([0, 0, 0.2, 0.2, 1, 1, 0.8, 0.8])
+    given = {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}
+    s.op("Resize", s.input("x", 1, 3, 4, 6), roi, s.keep([1, 1, 2, 2]), output="y", **given)
+    with pytest.raises(TFLiteError, match=r"'Resize_y' \(Resize\).*'tf_crop_and_resize'"):
+        to_tflite(s.model("y"))
+
+
 def test_the_usual_doubling_is_written() -> None:
     given = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     assert written(_resize((4, 6), 2, mode="nearest", **given))["RESIZE_NEAREST_NEIGHBOR"] == 1

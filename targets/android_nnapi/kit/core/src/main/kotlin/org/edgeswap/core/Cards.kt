@@ -7,12 +7,18 @@ class TensorSpec(val name: String, val shape: List<Int>, val rgb: Boolean, val s
 class Card(
     val name: String, val kind: String, val file: String, val sha256: String, val precision: String,
     val licence: String, val commercial: String, val input: TensorSpec?, val template: DoubleArray?,
-    val size: Int, val fit: String, val output: String, val mask: String, val outputRgb: Boolean,
+    val size: Int, val fit: String, val offset: Double, val output: String, val mask: String, val outputRgb: Boolean,
     val black: Double, val white: Double, val composited: Boolean,
     val exactMask: Boolean, val baked: Boolean,
     val identity: String, val strides: List<Int>, val threshold: Double, val nms: Double,
     val decoder: String, val landmarker: String, val looks: Int, val face: String, val judged: Double,
 ) {
+    /** Frame pixels to those of this card's crop, as `align_to` in edge/faces/align.py. */
+    fun align(landmarks: DoubleArray): Similarity {
+        val way = Similarity.of(landmarks, template!!, size)
+        return Similarity(way.a, way.b, way.shiftX + offset, way.shiftY + offset)
+    }
+
     companion object {
         fun parse(data: ByteArray): Card {
             val values = Toml.parse(data)
@@ -32,6 +38,7 @@ class Card(
                 template = crop?.let { Spec.TEMPLATES[it.text("template")] ?: throw FormException("a template that is not known") },
                 size = crop?.whole("size", 1)?.toInt() ?: 0,
                 fit = if (crop?.has("fit") == true) crop.text("fit") else "similarity",
+                offset = if (crop?.has("offset") == true) crop.number("offset") else 0.0,
                 output = output?.text("name").orEmpty(),
                 mask = if (output?.has("mask") == true) output.text("mask") else "",
                 outputRgb = output?.has("channels") != true || output.text("channels") == "RGB",

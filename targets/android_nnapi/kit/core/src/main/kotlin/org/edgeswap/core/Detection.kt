@@ -66,7 +66,7 @@ class Detection(private val card: Card, private val runner: Runner, private val 
         if (landmarker?.template == null || placer == null) return face
         var (marks, score) = Pair(face.landmarks, face.score)
         repeat(landmarker.looks) {
-            val way = Similarity.of(marks, landmarker.template, landmarker.size)
+            val way = landmarker.align(marks)
             val crop = Crops.cut(frame, way, landmarker.size)
             val side = landmarker.size.toLong()
             val outputs = placer.run(Crops.tensor(crop, landmarker.input!!), longArrayOf(1, 3, side, side))

@@ -35,7 +35,7 @@ class Swapping(private val bundle: Bundle, private val detection: Detection, pri
         if (card.fit != "similarity") throw FormException("model ${card.name}: this app aligns by similarity, and its card says '${card.fit}'")
         val side = card.size.toLong()
         // All crops first, so that no face is cut out of a face that was swapped already.
-        val crops = faces.map { Similarity.of(it.landmarks, card.template!!, card.size) }.map { it to Crops.cut(work, it, card.size) }
+        val crops = faces.map { card.align(it.landmarks) }.map { it to Crops.cut(work, it, card.size) }
         val regions = crops.map { (way, crop) ->
             val outputs = swapper.run(Crops.tensor(crop, card.input!!), longArrayOf(1, 3, side, side))
             val picture = Crops.picture(outputs[card.output] ?: outputs.values.first(), card)

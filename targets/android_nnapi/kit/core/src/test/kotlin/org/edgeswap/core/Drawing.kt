@@ -62,3 +62,14 @@ object Laying {
         File(folder, "laid").writeBytes(frame.data)
     }
 }
+
+/** `Aligning POINTS CARD...`: how the crop of each card lies at five points, x,y,x,y and so on. */
+object Aligning {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        val points = args[0].split(",").map { it.toDouble() }.toDoubleArray()
+        for (card in args.drop(1)) println(
+            try { Card.parse(File(card).readBytes()).align(points).run { "$a $b $shiftX $shiftY" } } catch (error: FormException) { error.message },
+        )
+    }
+}
