@@ -357,7 +357,13 @@ def _synced_digest(path: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+    """Have the disk keep the names in a folder, as far as it lets us ask for that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        # One that may be written to and not read. The output has its name already, and what it
+        # replaced is gone: to take it away again would lose both.
+        return
     try:
         os.fsync(handle)
     except OSError as error:

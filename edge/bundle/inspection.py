@@ -195,9 +195,14 @@ def quality_rows(report: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         quality = facts.get("quality") if isinstance(facts, dict) else None
         worst = quality.get("worst") if isinstance(quality, dict) else None
         if isinstance(worst, dict):
-            rows[str(form)[:20]] = {
-                key: float(worst[key])
-                for key in ("psnr", "ssim")
-                if isinstance(worst.get(key), (int, float))
-            }
+            figures = {key: _figure(worst.get(key)) for key in ("psnr", "ssim")}
+            rows[str(form)[:20]] = {k: value for k, value in figures.items() if value is not None}
     return rows
+
+
+def _figure(value: object) -> float | None:
+    """Return a number as a float; None for what is none, or has more digits than a float holds."""
+    try:
+        return float(value) if isinstance(value, (int, float)) else None
+    except OverflowError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -20,6 +21,9 @@ from edge.publish import writing_failed
 
 _SPARE = 16 << 20
 """Bytes that must stay free on the disk: the ledger has to be written too."""
+
+_THERE = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+"""What a rename answers where a folder with something in it has the name."""
 
 
 def unpacked_dir(contents: Contents) -> Path:
@@ -62,7 +66,8 @@ def unpack(holder: ZipHolder, contents: Contents) -> Path:
         for path, most in _wanted(contents):
             _write(holder, path, most, staging / path)
         check_parts(FolderHolder(staging, holder.where), contents)
-        os.replace(staging, folder)
+        if not _renamed(staging, folder):  # another process unpacked the same bundle meanwhile
+            check_parts(FolderHolder(folder, holder.where), contents)
         sync_folder(folder.parent)
     except OSError as error:
         raise writing_failed(folder, error) from error
@@ -70,6 +75,17 @@ def unpack(holder: ZipHolder, contents: Contents) -> Path:
         with contextlib.suppress(OSError):
             shutil.rmtree(staging)
     return folder
+
+
+def _renamed(staging: Path, folder: Path) -> bool:
+    """Give the unpacked bundle its name; return whether that was free."""
+    try:
+        os.replace(staging, folder)
+    except OSError as error:
+        if error.errno not in _THERE:
+            raise
+        return False
+    return True
 
 
 def _wanted(contents: Contents) -> list[tuple[str, int]]:

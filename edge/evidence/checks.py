@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 
 def checks_of(evidence: Evidence) -> tuple[Check, ...]:
     """Return every check of a report, in the order in which they build on each other."""
-    stated = (_signer(evidence), _time(evidence), _ai(evidence))
-    if evidence.verdict.integrity != "intact":  # then what a manifest says is worth little
-        stated_now = (replace(c, state="note") if c.state == "holds" else c for c in stated)
-    else:
-        stated_now = (check for check in stated)
+    intact = evidence.verdict.integrity == "intact"
+
+    def stated(check: Check) -> Check:
+        # What a manifest says is worth little where it, or the file, was changed.
+        return replace(check, state="note") if check.state == "holds" and not intact else check
+
     return (
         _container(evidence),
         _manifest(evidence),
         _integrity(evidence),
-        *stated_now,
+        stated(_signer(evidence)),
+        stated(_time(evidence)),
+        stated(_ai(evidence)),
         visible(evidence),
         implicit(evidence),
-        watermark(evidence),
-        parent(evidence),
+        stated(watermark(evidence)),
+        stated(parent(evidence)),
         ledger(evidence),
     )
 

@@ -76,6 +76,15 @@ def implicit(evidence: Evidence) -> Check:
             f"有，但与清单不符：{names}。", f"Present, but not as the manifest has it: {names}."
         )
         state = "fails"
+    elif verdict.agreement.made_by_ai is False:
+        found = Both(
+            "有，但与清单在是否由人工智能制作上不一致。",
+            "Present, but label and manifest disagree on whether AI made it.",
+        )
+        state = "fails"
+    elif verdict.integrity == "intact" and verdict.agreement.produce_id is None and not signed:
+        found = Both("有，但清单没有提到它。", "Present, but the manifest says nothing of it.")
+        state = "note"
     elif verdict.integrity == "intact":
         found, state = Both("有，与清单一致。", "Present, and as the manifest has it."), "holds"
     else:

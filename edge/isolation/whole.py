@@ -21,12 +21,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge import resources
+from edge.harmless import one_line
 from edge.isolation.bounds import Bounds
 from edge.isolation.confine import Fence, confine
 from edge.isolation.run import has_one_thread, how
 from edge.isolation.wire import packed, unpacked
 
 EXIT_ERROR = 2
+
+_CRASHED = 70
+"""Status of a child that could not even say why it ended (EX_SOFTWARE)."""
+
+_LONGEST = 300  # characters of another library's complaint
 
 _OUTPUTS = frozenset({"output", "report"})
 """Names of arguments that are written to."""
@@ -137,16 +143,15 @@ def run_whole(order: Order) -> int:
         status = _wait(_start(order, scratch), order)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    if status == _CRASHED:
+        status = f"ended without a word (status {_CRASHED})"
     if isinstance(status, int):
         return status
     from edge.publish import remove_stale
 
     for written in order.writes:
         remove_stale(Path(written))
-    sys.stderr.write(
-        f"edge {order.words[0]}: the isolated process {status}: what it was given is broken, or "
-        "made to do this; nothing half-made was left\n"
-    )
+    sys.stderr.write(f"{_crash(order, status)}\n")
     return EXIT_ERROR
 
 
@@ -161,7 +166,7 @@ def _start(order: Order, scratch: str) -> int:
                 os.environ["TMPDIR"] = scratch
                 _serve(order)
             finally:
-                os._exit(70)
+                os._exit(_CRASHED)
         return pid
     here = str(Path(__file__).resolve().parents[2])
     path = [entry for entry in dict.fromkeys([*sys.path, here]) if entry]
@@ -172,10 +177,35 @@ def _start(order: Order, scratch: str) -> int:
 
 def main(order: str) -> None:
     """Take an order from the command line of a fresh interpreter."""
-    _serve(unpacked(Order, json.loads(order)))
+    try:
+        _serve(unpacked(Order, json.loads(order)))
+    finally:
+        os._exit(_CRASHED)
 
 
 def _serve(order: Order) -> None:
+    """Do what is asked and end this process; whatever happens, one line says it."""
+    try:
+        status = _status_of(order)
+    except Exception as error:  # noqa: BLE001 - one line instead of a traceback, whatever it is
+        what = f"failed ({type(error).__name__}: {str(error)[:_LONGEST]})"
+        sys.stderr.write(one_line(_crash(order, what)) + "\n")
+        status = EXIT_ERROR
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def _crash(order: Order, how_it_ended: str) -> str:
+    return (
+        f"edge {order.words[0]}: the isolated process {how_it_ended}: what it was given is broken, "
+        "or made to do this; nothing half-made was left"
+    )
+
+
+def _status_of(order: Order) -> int:
+    """Lock this process in, run the command, and return its exit status."""
     global _inside
     _inside = True
     with suppress(OSError):
@@ -187,13 +217,9 @@ def _serve(order: Order) -> None:
     reads, writes = map(Path, order.reads), map(Path, order.writes)
     confine(order.bounds, Fence(tuple(reads), tuple(writes), programs=order.programs))
     try:
-        status = command_line(list(order.words))
+        return command_line(list(order.words))
     except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else EXIT_ERROR
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status)
+        return leaving.code if isinstance(leaving.code, int) else EXIT_ERROR
 
 
 def _wait(pid: int, order: Order) -> int | str:

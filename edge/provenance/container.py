@@ -13,7 +13,13 @@ from edge.provenance import boxes, xmp
 _JUMBF_C2PA = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
 """Description box of a C2PA manifest store, whatever container holds it."""
 
+_REMAINS = (b"c2pa\0", b"c2pa.")
+"""How labels in every manifest store end or begin, by which a damaged one is told."""
+
 _MAX_PICTURE = 1 << 30
+
+SEGMENT_HEAD = 29
+"""Bytes of a JPEG's APP11 segment by which `begins_store` tells what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +94,35 @@ def has_c2pa(path: Path) -> bool:
     return _has_c2pa_place(path)
 
 
+def begins_store(body: bytes) -> bool:
+    """Return whether a JPEG's APP11 segment is the first of a C2PA manifest store.
+
+    Boxes of others stand in such segments too (JPEG XT, JPEG 360). No more is asked for than the
+    C2PA library asks for: what it reads must be what is checked here.
+
+    Args:
+        body: The segment without marker and length: JP, the box's number, the segment's number,
+            head of the box, head and type of its description.
+    """
+    return len(body) >= SEGMENT_HEAD and body[24:28] == b"c2pa"
+
+
+def continues_store(body: bytes, first: bytes) -> bool:
+    """Return whether a later APP11 segment is a part of the store that `first` begins."""
+    return len(body) > 16 and body[2:4] == first[2:4]
+
+
 def _has_c2pa_place(path: Path) -> bool:
-    """Return whether a picture has the segment or chunk that only a manifest store stands in."""
+    """Return whether a picture has the segment or chunk that only a manifest store stands in.
+
+    In a JPEG others' boxes stand in such segments too: what is in them has to tell.
+    """
     data = path.read_bytes() if path.stat().st_size <= _MAX_PICTURE else b""
     found = False
     try:
         if data[:2] == b"\xff\xd8":
-            found = any(m == 0xEB and b[:2] == b"JP" for m, b in xmp.jpeg_segments(data))
+            boxes_in = [body for marker, body in xmp.jpeg_segments(data) if marker == 0xEB]
+            found = any(begins_store(b) or any(r in b for r in _REMAINS) for b in boxes_in)
         elif data[:4] == b"\x89PNG":
             found = any(kind == b"caBX" for kind, _ in xmp.png_chunks(data))
         elif data[:4] == b"RIFF":

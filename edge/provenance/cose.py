@@ -21,8 +21,16 @@ STAMP = "sigTst2"
 CERTIFICATES = 33
 """COSE header x5chain (RFC 9360)."""
 
-EXPECTED = frozenset({"sigTst", STAMP, "rVals", "pad", "pad2"})
-"""Unprotected headers that C2PA knows."""
+STAMPS = frozenset({"sigTst", STAMP})
+"""Headers of time stamps, those of C2PA 1.x too."""
+
+REVOCATION = "rVals"
+"""Header of answers about revocation."""
+
+_CHAIN_TEXT = "x5chain"
+
+CHAIN = frozenset({_CHAIN_TEXT, str(CERTIFICATES)})
+"""Names of the signer's chain; signers of C2PA 1.x put it among the unprotected headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,32 +150,44 @@ def certificates(signature: Signature) -> tuple[bytes, ...]:
     Raises:
         ValueError: The headers are malformed.
     """
-    major, length, begin = _head(signature.protected, 0)
-    inner = signature.protected[begin : begin + length]
-    major, pairs, at = _head(inner, 0)
-    found: list[bytes] = []
+    older = [item for name, item in signature.headers if name in CHAIN]
     try:
-        for _ in range(pairs if major == _MAP else 0):
-            key, value = at, _skip(inner, at)
-            at = _skip(inner, value)
-            if _head(inner, key)[:2] == (0, CERTIFICATES):
-                found += byte_strings(inner[value:at])
-        for name, item in signature.headers:  # older manifests have them here
-            if name in {"x5chain", str(CERTIFICATES)}:
-                found += byte_strings(item)
+        return tuple(
+            der for item in [*protected_chains(signature), *older] for der in byte_strings(item)
+        )
     except IndexError as error:
         raise ValueError("the headers are cut off") from error
-    return tuple(found)
 
 
-def stamp_header(token: bytes) -> bytes:
-    """Return the value of the header `sigTst2` for an RFC 3161 token in DER, as CBOR."""
-    return b"\xa1" + _text("tstTokens") + b"\x81\xa1" + _text("val") + _bytes(token)
+def protected_chains(signature: Signature) -> list[bytes]:
+    """Return the CBOR of the chains among the protected headers: one, or none in older manifests.
+
+    Raises:
+        ValueError: The headers are malformed.
+        IndexError: They are cut off.
+    """
+    _, length, begin = _head(signature.protected, 0)
+    inner = signature.protected[begin : begin + length]
+    major, pairs, at = _head(inner, 0)
+    found = []
+    for _ in range(pairs if major == _MAP else 0):
+        key, value = at, _skip(inner, at)
+        at = _skip(inner, value)
+        if _head(inner, key)[:2] == (0, CERTIFICATES) or _key(inner, key) == _CHAIN_TEXT:
+            found.append(inner[value:at])
+    return found
 
 
-def revocation_header(answer: bytes) -> bytes:
-    """Return the value of the header `rVals` for an OCSP response in DER, as CBOR."""
-    return b"\xa1" + _text("ocspVals") + b"\x81" + _bytes(answer)
+def stamp_header(*tokens: bytes) -> bytes:
+    """Return the value of the header `sigTst2` for RFC 3161 tokens in DER, as CBOR."""
+    listed = b"".join(b"\xa1" + _text("val") + _bytes(token) for token in tokens)
+    return b"\xa1" + _text("tstTokens") + _length(_ARRAY, len(tokens)) + listed
+
+
+def revocation_header(*answers: bytes) -> bytes:
+    """Return the value of the header `rVals` for OCSP responses in DER, as CBOR."""
+    listed = b"".join(map(_bytes, answers))
+    return b"\xa1" + _text("ocspVals") + _length(_ARRAY, len(answers)) + listed
 
 
 def byte_strings(item: bytes) -> list[bytes]:
@@ -187,6 +207,23 @@ def byte_strings(item: bytes) -> list[bytes]:
             found += byte_strings(item[at:end])
             at = end
     return found
+
+
+def listed_bytes(item: bytes) -> list[bytes]:
+    """Return the byte strings of a CBOR item that is one, or an array of them and nothing else.
+
+    Raises:
+        ValueError: It is something else, or holds something else.
+        IndexError: It is cut off.
+    """
+    major, count, at = _head(item, 0)
+    if major != _ARRAY:
+        count, at = 1, 0
+    for _ in range(count):
+        if _head(item, at)[0] != _BYTES:
+            raise ValueError("not a byte string")
+        at = _skip(item, at)
+    return byte_strings(item)
 
 
 def _key(raw: bytes, at: int) -> str:

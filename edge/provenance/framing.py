@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edge.provenance import boxes, xmp
-from edge.provenance.container import Kind
+from edge.provenance.container import Kind, begins_store, continues_store
 from edge.provenance.store import read_store
 
 _UUID_END = bytes.fromhex("00110010800000aa00389b71")
@@ -65,16 +65,24 @@ def _require(holds: bool, what: str) -> None:
 
 
 def _check_jpeg(data: bytes) -> None:
-    """Check the heads of the APP11 segments: JP, one instance, and numbers from 1 on."""
-    heads = [
-        body[:16]
-        for marker, body in xmp.jpeg_segments(data)
-        if marker == 0xEB and body[12:16] == b"jumb"
-    ]
+    """Check the APP11 segments of the store: one after the other, JP, and numbers from 1 on."""
+    heads: list[bytes] = []
+    last = -1
+    for place, (marker, body) in enumerate(xmp.jpeg_segments(data)):
+        if marker != 0xEB:
+            continue
+        if heads and continues_store(body, heads[0]):
+            _require(place == last + 1, "something stands between the manifest's APP11 segments")
+        elif begins_store(body):
+            _require(not heads, "there are two manifest stores in it")
+        else:
+            continue  # a box of others
+        heads.append(body[:16])
+        last = place
     for number, head in enumerate(heads, start=1):
         _require(head[:2] == b"JP", "an APP11 segment of the manifest does not say JP")
         _require(
-            head[2:4] == heads[0][2:4] and head[8:] == heads[0][8:],
+            head[8:] == heads[0][8:],
             "the APP11 segments of the manifest do not belong together",
         )
         _require(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edge.provenance import boxes
-from edge.provenance.container import Kind
+from edge.provenance.container import SEGMENT_HEAD, Kind, begins_store, continues_store
 
 _PURPOSE_END = 1 + 8  # of C2PA's uuid box: the NUL after the purpose, and a file offset
 _FULL_BOX = 4  # version and flags
@@ -124,7 +124,7 @@ def _head(file: BinaryIO, at: int, size: int) -> bytes:
 
 def _in_jpeg(file: BinaryIO, end: int) -> Iterator[Piece]:
     """Yield the APP11 segments of the store; from the second on each repeats the box's head."""
-    at = 2
+    at, first = 2, b""
     while at + 4 <= end:
         marker, length = struct.unpack(">HH", _head(file, at, 4))
         if marker == 0xFFFF:  # fill byte
@@ -132,11 +132,13 @@ def _in_jpeg(file: BinaryIO, end: int) -> Iterator[Piece]:
             continue
         if marker >> 8 != 0xFF or marker in {0xFFDA, 0xFFD9}:
             return
-        body = _head(file, at + 4, _FIRST_HEAD)
-        if marker == 0xFFEB and body[:2] == b"JP":
-            head = _FIRST_HEAD if body[4:8] == b"\0\0\0\1" else _NEXT_HEAD
-            if length - 2 > head:
-                yield Piece(at + 4 + head, length - 2 - head)
+        if marker == 0xFFEB:
+            body = _head(file, at + 4, max(0, min(length - 2, SEGMENT_HEAD)))
+            if first and continues_store(body, first):
+                yield Piece(at + 4 + _NEXT_HEAD, length - 2 - _NEXT_HEAD)
+            elif not first and begins_store(body):
+                first = body
+                yield Piece(at + 4 + _FIRST_HEAD, length - 2 - _FIRST_HEAD)
         at += 2 + length
 
 

@@ -110,7 +110,8 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
     beside = credentials_of(manifest_store(path, kind, reading))
     claims = replace(claims, time=with_authority(claims.time, beside.token))
     integrity = _integrity(reading.store)
-    failures = failure_codes(reading.store) + _delta_codes(reading.store)
+    own = failure_codes(reading.store)  # an ingredient's say nothing of this file's signer
+    failures = own + _delta_codes(reading.store)
     if reading.source == "embedded" and something_in_padding(path, kind):
         integrity = "tampered" if integrity == "intact" else integrity
         failures += (PADDING,)
@@ -121,7 +122,7 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
         findings.append(oddity)
     signer = _signer(path, kind, reading, known, clocks, fetch_remote)
     stamp = claims.time.stamp if claims.time.time_stamped else None
-    signer = with_status(signer, beside, failures, known, stamp)
+    signer = with_status(signer, beside, own, known, stamp)
     look = look_into(path, kind.media_type).naming(claims.watermark)
     agreement = replace(_agreement(label, claims), watermark=agrees(look, claims.watermark))
     findings += _remarks(integrity, reading, broken, claims, signer)
@@ -163,8 +164,8 @@ def _without_manifest(
     elif broken is not None:
         status = TAMPERED
     elif reading.unsupported:
-        status = NOT_MEDIA
-        broken = f"{kind.media_type} cannot carry a C2PA manifest; nothing can be verified"
+        status = NOT_MEDIA  # yet no fault of the file, whose pixels may still carry a watermark
+        notes.append(f"{kind.media_type} cannot carry a C2PA manifest; nothing can be verified")
     elif reading.state == "remote":
         notes.append(
             f"its manifest is behind a URL, and fetching it failed: {reading.reason}"

@@ -229,6 +229,27 @@ def test_name_is_withdrawn_when_the_last_step_fails(
     assert _names(tmp_path) == []
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_may_be_written_to_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    """Neither the output nor, with --overwrite, the only copy there is may be lost."""
+    real = os.open
+
+    def refused(path: str | Path, flags: int, *rest: int) -> int:
+        if path == tmp_path and flags == os.O_RDONLY:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, flags, *rest)
+
+    out = tmp_path / "out.jpg"
+    if overwrite:
+        out.write_bytes(b"old")
+    monkeypatch.setattr(os, "open", refused)
+    publish_file(b"new", out, sign=_sign, enter=_enter, overwrite=overwrite)
+    assert out.read_bytes() == b"signed new"
+    assert _names(tmp_path) == ["out.jpg"]
+
+
 def test_folder_that_vanished_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"out\.jpg: cannot be written: the folder is not there"):
         publish_file(b"x", tmp_path / "gone" / "out.jpg", sign=_sign, enter=_enter)

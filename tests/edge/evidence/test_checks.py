@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ import pytest
 from edge.evidence.check import Check
 from edge.evidence.checks import checks_of
 from edge.provenance import keys
+from edge.provenance.findings import Integrity
+from edge.provenance.watermark.detect import Found
 from tests import tampering
 from tests.edge.evidence.conftest import Gathered, Swapped
 
@@ -66,6 +69,36 @@ def test_a_tampered_one(swapped: Swapped, gathered: Gathered) -> None:
     assert states["It says that AI changed it"] == "note"
     assert states["Its metadata hold the implicit label (GB 45438-2025)"] == "note"
     assert states["The ledger of the device that made it has an entry"] == "note"
+
+
+def test_a_tampered_one_vouches_for_no_parent_and_no_watermark(
+    swapped: Swapped, gathered: Gathered
+) -> None:
+    evidence = gathered(swapped("png"))
+    verdict = evidence.verdict
+    assert verdict.claims is not None
+    parent = replace(verdict.claims.ingredients[0], manifest="present", integrity="intact")
+    mark = Found("0123456789abcdef", 0.9, 1e-9, scale=1.0, turn=0.0, mirrored=False)
+    claims = replace(verdict.claims, ingredients=(parent,), watermark=mark.id)
+    agreement = replace(verdict.agreement, watermark=True)
+    verdict = replace(verdict, claims=claims, watermark=mark, agreement=agreement)
+    names = ("The file that it was made from is named", "It carries the invisible watermark")
+    expected: dict[Integrity, str] = {"intact": "holds", "tampered": "note", "invalid": "note"}
+    for integrity, state in expected.items():
+        now = replace(evidence, verdict=replace(verdict, integrity=integrity))
+        states = _states(checks_of(now))
+        assert [states[name] for name in names] == [state, state]
+
+
+def test_a_kind_that_carries_no_manifest_is_whole(swapped: Swapped, gathered: Gathered) -> None:
+    path = swapped("png")
+    frame = cv2.imread(str(path))
+    assert frame is not None
+    bitmap = path.with_name("out.bmp")
+    assert cv2.imwrite(str(bitmap), frame)
+    states = _states(checks_of(gathered(bitmap)))
+    assert states["The file is whole"] == "holds"
+    assert states["It carries a signed record (C2PA manifest)"] == "open"
 
 
 def test_a_stripped_one(swapped: Swapped, gathered: Gathered) -> None:

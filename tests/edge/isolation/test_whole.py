@@ -53,6 +53,12 @@ def run(body: str, *words: str) -> subprocess.CompletedProcess[str]:
         ("os.abort()", "crashed (aborted)"),
         ("os.kill = None; time.sleep(60)", "did not end within 1 seconds"),
         ("bytearray(1 << 32)", "there is not enough memory for this"),
+        ("raise ValueError('two\\nlines')", "the isolated process failed (ValueError: two lines)"),
+        (
+            "import cv2, numpy; cv2.resize(numpy.zeros((9, 9, 3), 'u1'), (30_000, 30_000))",
+            "the isolated process failed (error: OpenCV",
+        ),
+        ("os._exit(70)", "ended without a word (status 70)"),
     ],
 )
 def test_one_line_and_status_2(body: str, words: str) -> None:
@@ -63,6 +69,18 @@ def test_one_line_and_status_2(body: str, words: str) -> None:
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("edge detect: ")
     assert words in done.stderr
+
+
+def test_one_line_of_a_fresh_interpreter_too(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It takes its order from the command line: here one that nobody can read."""
+    monkeypatch.setattr(whole, "has_one_thread", lambda: False)
+    monkeypatch.setattr(whole, "packed", lambda order: {"words": 3})
+    assert main(["detect", "--isolate", str(tmp_path / "x.jpg")]) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "status 70" in said
 
 
 def test_its_own_status_is_passed_on() -> None:

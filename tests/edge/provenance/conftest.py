@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,22 @@ MEDIA_TYPES = {
 }
 
 Maker = Callable[[str], Path]
+
+_UUID_END = bytes.fromhex("00110010800000aa00389b71")
+
+OTHERS_BOXES = {
+    "JPEG XT": struct.pack(">I4s", 20, b"ftyp") + b"jxt \0\0\0\0jxt ",
+    "JPEG 360": struct.pack(">I4sI4s", 48, b"jumb", 32, b"jumd")
+    + (b"json" + _UUID_END + b"\3place\0\0")
+    + struct.pack(">I4s", 8, b"json"),
+}
+"""Boxes that stand in a JPEG's APP11 segments as C2PA's do, and are none of it."""
+
+
+def with_segment(content: bytes, box: bytes, *, instance: int = 1, at: int = 2) -> bytes:
+    """Return a JPEG with one more APP11 segment, which holds a box."""
+    body = b"JP" + struct.pack(">HI", instance, 1) + box
+    return content[:at] + b"\xff\xeb" + struct.pack(">H", len(body) + 2) + body + content[at:]
 
 
 def _frame(width: int, height: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.provenance.container import has_c2pa, problem, sniff
+from tests.edge.provenance.conftest import OTHERS_BOXES, with_segment
 
 Maker = Callable[[str], Path]
 
@@ -65,6 +66,16 @@ def test_every_checksum_of_a_png_is_looked_at(signed: Maker, tmp_path: Path) -> 
         path.write_bytes(content)
         assert "checksum" in (problem(path, _kind(path)) or "")
         content[at] ^= 1
+
+
+@pytest.mark.parametrize("box", OTHERS_BOXES)
+def test_boxes_of_others_are_no_manifest(
+    box: str, plain: Maker, signed: Maker, tmp_path: Path
+) -> None:
+    for make, c2pa in ((plain, False), (signed, True)):
+        path = tmp_path / "with-a-box.jpg"
+        path.write_bytes(with_segment(make("jpg").read_bytes(), OTHERS_BOXES[box]))
+        assert has_c2pa(path) is c2pa
 
 
 def test_a_manifest_with_a_damaged_heart_is_still_seen(signed: Maker, tmp_path: Path) -> None:

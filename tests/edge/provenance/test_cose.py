@@ -37,6 +37,16 @@ def test_the_parts_of_our_own_signature(signed: Maker) -> None:
     assert chain_pem(chain[:1]) == chain_pem([device_keys().leaf])
 
 
+@pytest.mark.parametrize("key", [b"\x18\x21", cose._text("x5chain")])
+def test_the_chain_under_either_name(key: bytes) -> None:
+    protected = cose._bytes(b"\xa2\x01\x26" + key + cose._bytes(b"der"))
+    found = Signature(0, b"", protected, (), b"")
+    assert certificates(found) == (b"der",)
+    assert cose.protected_chains(found) == [cose._bytes(b"der")]
+    older = Signature(0, b"", cose._bytes(b"\xa1\x01\x26"), (("x5chain", cose._bytes(b"x")),), b"")
+    assert (certificates(older), cose.protected_chains(older)) == ((b"x",), [])
+
+
 @given(st.integers(0, 10_500))
 def test_a_header_of_any_size_keeps_the_length(size: int) -> None:
     padding = b"\x59" + (10_376).to_bytes(2, "big") + bytes(10_376)

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from edge.provenance import implicit, manifest, verify, xmp
-from edge.provenance.container import sniff
+from edge.provenance.container import Kind, sniff
 from edge.provenance.framing import foreign_frame
+from edge.provenance.store import read_store
 from edge.provenance.verify import FRAMING, verify_file
 from edge.provenance.watermark.files import Look
 from edge.records import SwapRecord
 from tests import tampering
+from tests.edge.provenance.conftest import OTHERS_BOXES, with_segment
 
 pytest.importorskip("c2pa")
 
@@ -69,6 +71,56 @@ def test_a_store_over_several_segments_and_generations(
     second = _segments(content)[1]
     for distance in (4, 6, 11, 15):  # JP, instance, number, size of the box
         path.write_bytes(tampering.flip(second + distance)(content))
+        assert verify_file(path).exit_status == 4
+
+
+def test_something_between_its_segments(signed: Maker, record: SwapRecord, tmp_path: Path) -> None:
+    """C2PA has them follow each other: nothing can be hidden between them."""
+    path = signed("jpg")
+    store = read_store(path, Kind("image/jpeg"))
+    half = len(store) // 2
+    rest = path.read_bytes()
+    begin, first, second = _segments(rest)[0], store[:half], store[:8] + store[half:]
+    head = rest[begin + 6 : begin + 8]
+    split = b"".join(
+        b"\xff\xeb" + struct.pack(">H", len(part) + 10) + b"JP" + head + struct.pack(">I", n) + part
+        for n, part in ((1, first), (2, second))
+    )
+    end = begin + 2 + int.from_bytes(rest[begin + 2 : begin + 4], "big")
+    path.write_bytes(rest[:begin] + split + rest[end:])
+    assert read_store(path, Kind("image/jpeg")) == store
+    assert _oddity(path) is None
+    between = begin + 2 + 10 + len(first)
+    path.write_bytes(
+        rest[:begin] + with_segment(split, OTHERS_BOXES["JPEG XT"], at=between - begin) + rest[end:]
+    )
+    assert "between" in (_oddity(path) or "")
+
+
+@pytest.mark.parametrize("box", OTHERS_BOXES)
+def test_boxes_of_others_are_left_alone(
+    box: str, plain: Maker, target: Path, record: SwapRecord, tmp_path: Path
+) -> None:
+    source, path = plain("jpg"), tmp_path / "with-a-box.jpg"
+    source.write_bytes(with_segment(source.read_bytes(), OTHERS_BOXES[box]))
+    verdict = verify_file(source)
+    assert (verdict.exit_status, verdict.manifest) == (5, "absent")
+    manifest.sign(source, path, "image/jpeg", record, target)
+    assert len(_segments(path.read_bytes())) == 2
+    assert _oddity(path) is None
+    verdict = verify_file(path)
+    assert (verdict.exit_status, verdict.failures) == (0, ())
+
+
+@pytest.mark.parametrize("instance", [0x0211, 7])  # the number of ours, and another one
+def test_a_second_manifest_store(instance: int, signed: Maker) -> None:
+    path = signed("jpg")
+    content, store = path.read_bytes(), read_store(path, Kind("image/jpeg"))
+    (begin,) = _segments(content)
+    end = begin + 2 + int.from_bytes(content[begin + 2 : begin + 4], "big")
+    for at in (begin, end):
+        path.write_bytes(with_segment(content, store, instance=instance, at=at))
+        assert _oddity(path) is not None
         assert verify_file(path).exit_status == 4
 
 

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.provenance import implicit, manifest
+from edge.provenance import cose, implicit, manifest
+from edge.provenance.certificates import make_chain
 from edge.provenance.container import Kind, sniff
+from edge.provenance.cose import find_signature
+from edge.provenance.keys import device_keys
 from edge.provenance.padding import foreign_content, something_in_padding
+from edge.provenance.store import read_store, replace_in_store
 from edge.provenance.verify import PADDING, verify_file
 from edge.records import SwapRecord
 
@@ -72,6 +78,116 @@ def test_files_without_a_manifest_have_no_padding(plain: Maker) -> None:
     for suffix in SUFFIXES:
         path = plain(suffix)
         assert not something_in_padding(path, _kind(path))
+
+
+def _with_older_chain(path: Path, chain: list[bytes], *more: tuple[str, bytes]) -> None:
+    """Sign a file again as C2PA 1.x did: the chain among the headers that nothing covers."""
+    kind = _kind(path)
+    store = read_store(path, kind)
+    found = find_signature(store)
+    assert found is not None
+    box = store.index(b"cbor", store.rindex(b"c2pa.claim.v2\0"))
+    claim = store[box + 4 : box - 4 + int.from_bytes(store[box - 4 : box], "big")]
+    protected = cose._bytes(b"\xa1\x01\x26")  # ES256, and nothing else
+    asked = (cose._text("Signature1"), protected, cose._bytes(b""), cose._bytes(claim))
+    key = device_keys().key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    signature = key.sign(b"\x84" + b"".join(asked), ec.ECDSA(hashes.SHA256()))
+    raw = b"".join(part.to_bytes(32, "big") for part in utils.decode_dss_signature(signature))
+    bare = cose.Signature(found.at, found.raw, protected, more, raw)
+    made = bare.with_header("x5chain", _array(map(cose._bytes, chain)))
+    replace_in_store(path, kind, found.at, made)
+
+
+def _array(items: Iterable[bytes]) -> bytes:
+    listed = list(items)
+    return bytes([0x80 | len(listed)]) + b"".join(listed)
+
+
+def _chain() -> list[bytes]:
+    keys = device_keys()
+    return [each.public_bytes(serialization.Encoding.DER) for each in keys.chain]
+
+
+def test_older_signers_have_their_chain_there(signed: Maker) -> None:
+    path = signed("jpg")
+    _with_older_chain(path, _chain())
+    assert not something_in_padding(path, _kind(path))
+    verdict = verify_file(path)
+    assert (verdict.exit_status, verdict.failures) == (0, ())
+    assert verdict.signer is not None
+    assert verdict.signer.certificate_sha256 is not None
+
+
+def test_nothing_hides_in_such_a_chain(signed: Maker) -> None:
+    path = signed("png")
+    chain = _chain()
+    stranger = make_chain()[1][0].public_bytes(serialization.Encoding.DER)
+    for listed in ([*chain, b"a letter"], [chain[0] + b"!", *chain[1:]], [*chain, stranger], []):
+        _with_older_chain(path, listed)
+        assert something_in_padding(path, _kind(path)), listed
+    _with_older_chain(path, chain, ("33", _array(map(cose._bytes, chain))))
+    assert something_in_padding(path, _kind(path)), "two of them"
+    for item in (_array([cose._bytes(chain[0]), cose._text("x")]), cose._text("x"), b"\xa0"):
+        _with_older_chain(path, [])
+        found = find_signature(read_store(path, _kind(path)))
+        assert found is not None
+        replace_in_store(path, _kind(path), found.at, found.with_header("x5chain", item))
+        assert something_in_padding(path, _kind(path)), item
+
+
+def test_beside_a_signed_chain_there_is_no_other(signed: Maker) -> None:
+    path = signed("png")
+    found = find_signature(read_store(path, _kind(path)))
+    assert found is not None
+    made = found.with_header("x5chain", _array(map(cose._bytes, _chain())))
+    replace_in_store(path, _kind(path), found.at, made)
+    assert something_in_padding(path, _kind(path))
+    assert verify_file(path).exit_status == 4
+
+
+DER = b"\x30\x03\x02\x01\x07"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("99", cose._text("a letter")),
+        ("4", cose._bytes(b"a letter")),
+        ("rVals", cose._text("a letter")),
+        ("rVals", cose.revocation_header(b"a letter")),
+        ("rVals", cose.revocation_header(DER + b"!")),
+        ("sigTst", cose._text("a letter")),
+        ("sigTst", cose.stamp_header(b"a letter")),
+        ("sigTst2", cose.stamp_header(DER)[:-6] + cose._text("letter")),
+        ("sigTst2", b"\x7f" + cose._text("a letter") + b"\xff"),  # of a length that is not told
+    ],
+)
+def test_nothing_hides_in_a_header(name: str, value: bytes, signed: Maker) -> None:
+    path = signed("png")
+    found = find_signature(read_store(path, _kind(path)))
+    assert found is not None
+    kept = cose.Signature(found.at, found.raw, found.protected, (), found.signature)
+    replace_in_store(path, _kind(path), found.at, kept.with_header(name, value))
+    assert something_in_padding(path, _kind(path))
+    assert verify_file(path).exit_status == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rVals", cose.revocation_header(DER)),
+        ("rVals", cose.revocation_header(DER, b"\x30\x81\x80" + bytes(128))),
+        ("sigTst", cose.stamp_header(DER)),
+        ("sigTst2", cose.stamp_header(DER, DER)),
+    ],
+)
+def test_headers_of_c2pa_are_no_strangers(name: str, value: bytes, signed: Maker) -> None:
+    path = signed("png")
+    found = find_signature(read_store(path, _kind(path)))
+    assert found is not None
+    replace_in_store(path, _kind(path), found.at, found.with_header(name, value))
+    assert not something_in_padding(path, _kind(path))
 
 
 @given(st.binary(max_size=60))

@@ -8,6 +8,7 @@ import pytest
 from edge.provenance.container import Kind, sniff
 from edge.provenance.store import pieces, read_store, replace_in_store
 from edge.provenance.verify import verify_file
+from tests.edge.provenance.conftest import OTHERS_BOXES, with_segment
 
 Maker = Callable[[str], Path]
 SUFFIXES = ["jpg", "png", "webp", "mp4"]
@@ -58,6 +59,17 @@ def test_past_the_end(suffix: str, signed: Maker) -> None:
 def test_no_store(suffix: str, plain: Maker) -> None:
     path = plain(suffix)
     assert read_store(path, _kind(path)) == b""
+
+
+@pytest.mark.parametrize("box", OTHERS_BOXES)
+def test_boxes_of_others_are_no_part_of_it(box: str, signed: Maker) -> None:
+    path = signed("jpg")
+    content, store = path.read_bytes(), read_store(path, _kind(path))
+    begin = content.index(b"\xff\xeb")
+    end = begin + 2 + int.from_bytes(content[begin + 2 : begin + 4], "big")
+    for at in (2, end):
+        path.write_bytes(with_segment(content, OTHERS_BOXES[box], at=at))
+        assert read_store(path, _kind(path)) == store
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -8,17 +8,21 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.provenance import certificates, keys, manifest
+from edge.provenance import certificates, keys, manifest, verify
 from edge.provenance.anchors import trusted_dir
 from edge.provenance.engine import context
+from edge.provenance.reading import Reading, read_manifest
 from edge.provenance.signer import CallbackSigner, FileKey
 from edge.provenance.verify import verify_file
+from edge.provenance.watermark.embed import Watermark
 from edge.records import SwapRecord
+from tests.edge.provenance.watermark.scenes import ID, textured
 
 c2pa = pytest.importorskip("c2pa")
 
@@ -399,6 +403,56 @@ def test_unsupported_kind(tmp_path: Path) -> None:
     path.write_bytes(cv2.imencode(".bmp", np.zeros((4, 4, 3), np.uint8))[1].tobytes())
     verdict = verify_file(path)
     assert (verdict.exit_status, verdict.media_type) == (2, "image/bmp")
+    assert verdict.problem is None  # it is whole
+    assert any("cannot carry a C2PA manifest" in note for note in verdict.notes)
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "mkv"])
+def test_the_watermark_of_kinds_without_a_manifest(suffix: str, tmp_path: Path) -> None:
+    frame = textured(640, 480)
+    Watermark(ID, 640, 480).draw(frame)
+    path = tmp_path / f"converted.{suffix}"
+    if suffix == "bmp":
+        assert cv2.imwrite(str(path), frame)
+    else:
+        _lossless_video(path, frame)
+    verdict = verify_file(path)
+    assert (verdict.exit_status, verdict.problem) == (2, None)
+    assert verdict.watermark is not None
+    assert verdict.watermark.id == ID
+
+
+def _lossless_video(path: Path, frame: np.ndarray) -> None:
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.height, stream.width = frame.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        container.mux(stream.encode())
+
+
+def test_what_an_ingredient_fails_in_is_not_its_makers(
+    signed: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate of whoever signed the target was revoked since: not that of the output."""
+    path = signed("jpg")
+    delta = {"validationDeltas": {"failure": [{"code": "signingCredential.ocsp.revoked"}]}}
+    real = read_manifest
+
+    def read(*asked: Any, **more: Any) -> Reading:
+        reading = real(*asked, **more)
+        assert reading.store is not None
+        results = {**reading.store["validation_results"], "ingredientDeltas": [delta]}
+        return dataclasses.replace(reading, store={**reading.store, "validation_results": results})
+
+    monkeypatch.setattr(verify, "read_manifest", read)
+    verdict = verify_file(path)
+    assert verdict.signer is not None
+    assert (verdict.signer.trusted, verdict.signer.status) == (True, "trusted")
+    assert verdict.exit_status == 0
+    assert "signingCredential.ocsp.revoked" in verdict.failures  # it is still told
 
 
 def test_a_wrong_suffix_does_not_matter(signed: Maker, tmp_path: Path) -> None:
