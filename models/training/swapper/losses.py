@@ -51,15 +51,15 @@ class Weights:
     """How much each term counts."""
 
     square: float = 20.0
-    colour: float = 4.0
+    colour: float = 8.0
     paint: float = 1.0
     edges: float = 3.0
     structure: float = 0.5
     looks: float = 0.5
     features: float = 0.5
-    alike: float = 1.5
-    identity: float = 2.0
-    nearer: float = 2.0
+    alike: float = 1.0
+    identity: float = 1.0
+    nearer: float = 1.0
     mask: float = 0.3
     flicker: float = 8.0
 

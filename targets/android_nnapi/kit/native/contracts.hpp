@@ -19,6 +19,7 @@ inline const Contract contracts[] = {
     {"inswapper_128_fp16", "target", "source", "#0", "", 128, true, 0.00392156862745098f, {0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f}, 0.0f, 1.0f, true, false, false},
     {"mobilefaceswap_224", "target", "", "output", "mask", 224, true, 0.00392156862745098f, {0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f}, 0.0f, 1.0f, true, true, false},
     {"ref_swapper", "target", "source", "output", "mask", 128, true, 0.00392156862745098f, {0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f}, 0.0f, 1.0f, true, true, true},
+    {"ref_swapper_256", "target", "source", "output", "mask", 256, true, 0.00392156862745098f, {0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f}, 0.0f, 1.0f, true, true, true},
     {"reswapper_128", "target", "source", "#0", "", 128, true, 0.00392156862745098f, {0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f}, 0.0f, 1.0f, true, false, false},
     {"reswapper_256", "target", "source", "#0", "", 256, true, 0.00392156862745098f, {0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f}, 0.0f, 1.0f, true, false, false},
     {"simswap_256", "target", "source", "#0", "", 256, true, 0.00392156862745098f, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 0.0f, 1.0f, true, false, false},

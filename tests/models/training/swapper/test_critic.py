@@ -35,6 +35,14 @@ def test_an_opinion_is_given_for_each_patch() -> None:
     assert Critic()(torch.rand(2, 3, 64, 64)).shape == (2, 1, 7, 7)
 
 
+def test_it_sees_brightness_and_no_colours() -> None:
+    critic, picture = Critic(), torch.rand(2, 3, 64, 64) * 0.8
+    tint = torch.tensor([0.587, -0.299, 0.0]).reshape(1, 3, 1, 1) * 0.3  # as bright as before
+    before = critic.eval()(picture)
+    assert torch.allclose(critic(picture + tint), before, atol=1e-4)
+    assert not torch.allclose(critic(picture + 0.1), before, atol=1e-3)
+
+
 def test_what_is_blurred_is_found_also_where_it_was_not_learnt() -> None:
     torch.manual_seed(1)
     judging = Judging(CPU, rate=2e-3)
