@@ -53,7 +53,9 @@ class Photometric:
             reduced = cv2.resize(out, small, interpolation=cv2.INTER_AREA)
             out = cast(Pixels, cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR))
         if self.noise > 0:
-            field = _NOISE[self.noise_from : self.noise_from + out.size].reshape(out.shape)
+            # Pictures may be larger than what is left of the bank: it begins again.
+            places = np.arange(self.noise_from, self.noise_from + out.size)
+            field = _NOISE.take(places, mode="wrap").reshape(out.shape)
             out = np.clip(out + field * self.noise + 0.5, 0, 255).astype(np.uint8)
         if self.quality:
             _, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, self.quality])

@@ -1,5 +1,7 @@
 """A photometric change is one change: the same for every picture that it is applied to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,3 +34,14 @@ def test_changes_keep_shape_and_kind(picture: np.ndarray) -> None:
 def test_no_strength_is_nearly_no_change(picture: np.ndarray) -> None:
     out = sample_photometric(np.random.default_rng(1), strength=0.0)(picture)
     assert np.abs(out.astype(int) - picture).max() <= 1
+
+
+@pytest.mark.parametrize("side", [128, 256, 700])
+def test_there_is_noise_for_pictures_of_any_size(side: int) -> None:
+    grey = np.full((side, side, 3), 128, np.uint8)
+    change = replace(
+        sample_photometric(np.random.default_rng(1), strength=0.0),
+        noise=8.0,
+        noise_from=(1 << 20) - 1,
+    )
+    assert change(grey).std() == pytest.approx(8.0, rel=0.05)
