@@ -10,14 +10,13 @@ must not be passed over.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge import resources
-from edge.consent.storage import read_record, reason, writable_by_others
+from edge.consent.storage import is_there, read_record, writable_by_others
 from edge.consent.trust import Assurance
 from edge.errors import PolicyError
 
@@ -59,12 +58,8 @@ def load_policy() -> Policy:
             it.
     """
     path = policy_path()
-    try:
-        os.lstat(path)  # a link whose target is gone is no absent policy: reading it fails below
-    except (FileNotFoundError, NotADirectoryError):
+    if not is_there(path, "policy", PolicyError):
         return Policy()
-    except OSError as error:
-        raise PolicyError(f"cannot read the policy {path}: {reason(error)}") from error
     record = read_record(path, "policy", PolicyError)
     if writable_by_others(path):
         raise PolicyError(f"others may write to the policy {path}: run 'chmod 644' on it")

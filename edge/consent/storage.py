@@ -17,6 +17,26 @@ MAX_RECORD = 4 * 1024 * 1024
 _BLOCK = 1 << 20
 
 
+def is_there(path: Path, what: str, error: type[EdgeError]) -> bool:
+    """Return whether something has this name; a link whose target is gone is something too.
+
+    Args:
+        path: The name.
+        what: What it should be, for the message.
+        error: The class to raise.
+
+    Raises:
+        EdgeError: `error`: it cannot be told, as in a folder that may not be entered.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as cause:
+        raise error(f"cannot read the {what} {path}: {reason(cause)}") from cause
+    return True
+
+
 def read_record(path: Path, what: str, error: type[EdgeError]) -> bytes:
     """Return the bytes of the small file `path`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,9 @@ from edge.consent.fields import Fields, check_text
 from edge.consent.record import Consent
 from edge.consent.signing import KEY_DIGITS
 from edge.consent.storage import (
+    is_there,
     make_private_dir,
     read_record,
-    reason,
     writable_by_others,
     write_private,
 )
@@ -109,12 +108,8 @@ def load_trust() -> TrustStore:
         ConsentError: It is malformed, cannot be read, or others may write to it.
     """
     path = trust_path()
-    try:
-        os.lstat(path)  # a link whose target is gone is no absent store: reading it fails below
-    except (FileNotFoundError, NotADirectoryError):
+    if not is_there(path, "trust store", ConsentError):
         return TrustStore()
-    except OSError as error:
-        raise ConsentError(f"cannot read the trust store {path}: {reason(error)}") from error
     data = read_record(path, "trust store", ConsentError)
     if writable_by_others(path):
         raise ConsentError(f"others may write to the trust store {path}: run 'chmod 600' on it")

@@ -320,7 +320,7 @@ def rows_of(model: str, options: argparse.Namespace) -> list[Row]:
 
 
 def present() -> tuple[str, ...]:
-    """Those of `MODELS` whose weights are there: the swapper of 256 pixels may not be."""
+    """Those of `MODELS` whose weights are there: one that is being trained may have none."""
     return tuple(name for name in MODELS if (WEIGHTS / f"{name}.onnx").exists())
 
 

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -321,16 +322,23 @@ def test_whatever_happens_nothing_is_left(
     assert [path.name for path in old.iterdir()] == [CONTENTS]
 
 
-def test_a_bundle_that_cannot_be_noted_is_taken_back(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, place = builder.register_derivative, bench.out / "alice"
+def refusing_to_note(refused: Path) -> Callable[[str, Path], None]:
+    """Return `register_derivative` on a disk that is full when it comes to one path."""
+    real = builder.register_derivative
 
-    def refuse(commitment: str, path: Path) -> None:
-        if path == place:
+    def register(commitment: str, path: Path) -> None:
+        if path == refused:
             raise OutputError(f"cannot note {path}: the disk is full")
         real(commitment, path)
 
+    return register
+
+
+def test_a_bundle_that_cannot_be_noted_is_taken_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builder.register_derivative
+    refuse = refusing_to_note(bench.out / "alice")
     monkeypatch.setattr(builder, "register_derivative", refuse)
     with pytest.raises(OutputError, match="cannot note"):
         bench.build()
@@ -352,14 +360,8 @@ def test_a_bundle_that_cannot_be_noted_is_taken_back(
 def test_an_archive_that_cannot_be_noted_is_not_left(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, archive = builder.register_derivative, bench.out / "alice.zip"
-
-    def refuse(commitment: str, path: Path) -> None:
-        if path == archive:
-            raise OutputError(f"cannot note {path}: the disk is full")
-        real(commitment, path)
-
-    monkeypatch.setattr(builder, "register_derivative", refuse)
+    archive = bench.out / "alice.zip"
+    monkeypatch.setattr(builder, "register_derivative", refusing_to_note(archive))
     with pytest.raises(OutputError, match="cannot note"):
         bench.build(archive=archive)
     assert not archive.exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.consent import storage
-from edge.consent.storage import read_record, write_private
+from edge.consent.storage import is_there, read_record, write_private
 from edge.errors import ConsentError, OutputError
 
 
@@ -17,6 +17,15 @@ def test_a_file_is_written_whole_for_its_owner_only(tmp_path: Path) -> None:
     assert path.read_bytes() == b"one"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["c.json"]
+
+
+def test_a_link_to_nothing_is_there_and_what_has_no_folder_is_not(tmp_path: Path) -> None:
+    link, file = tmp_path / "link", tmp_path / "file"
+    link.symlink_to(tmp_path / "gone")
+    write_private(file, b"one")
+    assert [is_there(path, "consent", ConsentError) for path in (link, file)] == [True, True]
+    for path in (tmp_path / "gone", file / "inside"):
+        assert not is_there(path, "consent", ConsentError)
 
 
 def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
