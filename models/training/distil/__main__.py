@@ -145,8 +145,10 @@ def opened(options: argparse.Namespace) -> Job:
     except ValueError as error:
         raise UsageError(f"model {teacher.card.name}: {error}") from error
     baked = teacher.baked
-    # The values that are fed count too: another emap or picture is another teacher.
-    key = hashlib.sha256(teacher.sha256.encode() + baked.values.tobytes()).hexdigest()
+    # The values that are fed count too: another emap or picture is another teacher. So does what
+    # its mask means: it is what the labels hold.
+    means = f"{teacher.sha256} {teacher.shows}".encode()
+    key = hashlib.sha256(means + baked.values.tobytes()).hexdigest()
     folder = data_folder() / "students" / f"{baked.commitment[:16]}-{key[:16]}"
     make_private_dir(folder)
     register_derivative(baked.commitment, folder)
@@ -214,7 +216,14 @@ def labelled(job: Job, places: list[labelling.Place], stop: Stopper) -> labellin
 def trained(job: Job, labels: labelling.Labels, watched: Watched, stop: Stopper) -> Run:
     """Train until the time is used up, or until Ctrl-C."""
     options = job.options
-    plan = Plan(options.minutes, options.batch, options.rate, options.every, options.seed)
+    plan = Plan(
+        options.minutes,
+        options.batch,
+        options.rate,
+        options.every,
+        options.seed,
+        job.teacher.shows,
+    )
     run = Run(job.folder, job.size, labels, plan)
     if run.step:
         console.print(f"going on from step {run.step}, {run.clock.spent() / 60:.0f} minutes in")
@@ -249,7 +258,7 @@ class Watched:
             truths.append(teacher(crop))
             if len(truths) >= _LEAST_HELD and time.monotonic() - began > _ASKING:
                 break
-        if not any((truth.mask > 127).any() for truth in truths):
+        if not any(truth.face.any() for truth in truths):
             raise UsageError(
                 f"model {teacher.card.name} paints no face on any of {len(truths)} targets: there "
                 "is nothing to learn from it"
@@ -257,13 +266,13 @@ class Watched:
         return cls(crops[: len(truths)], truths)
 
 
-def exported(path: Path, threads: int = 1) -> Swap:
-    """The written file as a function on crops."""
+def exported(path: Path, shows: float, threads: int = 1) -> Swap:
+    """The written file as a function on crops; `shows` is its teacher's, see `Shown`."""
     session = open_session(path, backend="ort", threads=threads)
 
     def swap(crop: Pixels) -> Shown:
         picture, mask = session.run({"target": to_tensor(crop[None]).numpy()})
-        return Shown(from_unit(picture[0]), soft_of(mask[0, 0]))
+        return Shown(from_unit(picture[0]), soft_of(mask[0, 0]), shows)
 
     return swap
 
@@ -321,10 +330,11 @@ def worked(job: Job) -> int:
     net, minutes = run.average.net, run.clock.spent() / 60
     model, card = publish(net, job.teacher, options.output)
     judged = Watched.of(job.teacher, HELD_OUT)
-    found = nearness(exported(model), judged.crops, judged.truths)
+    found = nearness(exported(model, job.teacher.shows), judged.crops, judged.truths)
     told(net, found, speed_of(model, job.teacher, judged.crops[0]), minutes)
     page = job.folder / "sheet.png"
-    sheet(of_network(net), judged.crops[:36], judged.truths[:36], page)
+    drawn = of_network(net, job.teacher.shows)
+    sheet(drawn, judged.crops[:36], judged.truths[:36], page)
     shutil.rmtree(job.folder / "labels", ignore_errors=True)
     console.print(f"target, teacher, student and its mask: {page}", soft_wrap=True)
     console.print(

@@ -26,7 +26,7 @@ class Nearness:
     """How near a student's pictures come to its teacher's, over held-out targets.
 
     Attributes:
-        psnr: mean PSNR in dB inside the teacher's mask.
+        psnr: mean PSNR in dB inside the teacher's mask: where people see the new face.
         worst_tenth: the PSNR that nine of ten targets exceed.
         whole: mean PSNR over the whole crop.
         untouched: mean PSNR inside the mask of the target as it is: what doing nothing comes to.
@@ -53,12 +53,11 @@ def nearness(student: Swap, crops: list[Pixels], truths: list[Shown]) -> Nearnes
     """Compare a student with what its teacher made of the same crops."""
     rows = []
     for crop, truth in zip(crops, truths, strict=True):
-        face = truth.mask > 127
+        face = truth.face
         if not face.any():
             continue
         own = student(crop)
-        both = (own.mask > 127) & face
-        either = (own.mask > 127) | face
+        both, either = own.face & face, own.face | face
         rows.append(
             (
                 psnr(own.picture, truth.picture, face),
@@ -84,13 +83,18 @@ def to_tensor(crops: Pixels) -> torch.Tensor:
     return torch.from_numpy(rgb).float().div_(255.0)
 
 
-def of_network(net: Student) -> Swap:
-    """A network in training as a function on crops."""
+def of_network(net: Student, shows: float) -> Swap:
+    """A network in training as a function on crops.
+
+    Args:
+        net: the student.
+        shows: its teacher's, see `Shown`.
+    """
 
     @torch.no_grad()
     def swap(crop: Pixels) -> Shown:
         picture, mask = net.eval()(to_tensor(crop[None]))
-        return Shown(from_unit(picture[0].numpy()), soft_of(mask[0, 0].numpy()))
+        return Shown(from_unit(picture[0].numpy()), soft_of(mask[0, 0].numpy()), shows)
 
     return swap
 

@@ -80,6 +80,9 @@ def card_of(name: str, size: int, file: Path, teacher: Teacher) -> dict[str, Any
             "channels": "RGB",
             "mask": "mask",
             "composited": True,
+            # All students composite so; that their mask is a share to rely on, they learn from
+            # their teacher.
+            "exact_mask": teacher.exact,
         },
         "source": {"kind": "baked", "identity": teacher.baked.commitment},
         "crop": crop,

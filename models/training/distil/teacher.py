@@ -43,11 +43,19 @@ class Shown:
 
     Attributes:
         picture: uint8 (S, S, 3) BGR, the target where the mask is 0.
-        mask: uint8 (S, S), 255 where the new face is.
+        mask: uint8 (S, S), 255 where the new face alone is.
+        shows: part in (0, 1] from which on people see the new face: below 1 where the mask is exact
+            and lets the target's own skin through.
     """
 
     picture: Pixels
     mask: Pixels
+    shows: float = 1.0
+
+    @property
+    def face(self) -> NDArray[np.bool_]:
+        """Where there is more of the new face to see than of the target, bool (S, S)."""
+        return self.mask > 127.5 * self.shows
 
 
 class Teacher:
@@ -59,6 +67,7 @@ class Teacher:
         file: its file.
         sha256: hex digest of that.
         baked: the person, and what the model is fed for them.
+        shows: part of its mask from which on people see the new face, as `Shown` has it.
     """
 
     def __init__(
@@ -82,9 +91,12 @@ class Teacher:
         self.session = session
         self._target = named(card, card.input.name, session.inputs)
         self._source = source
-        # From there on the student paints all: it learns the composited picture, and the target's
-        # skin that shows through the teacher's face along with it.
-        self._all_from = SHOWS if card.picture.exact_mask else 1.0
+        self.shows = SHOWS if card.picture.exact_mask else 1.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether its pictures hold exactly so much of the target as its mask says."""
+        return self._picture.exact_mask
 
     def feeds(self, crop: Pixels) -> Mapping[str, NDArray[Any]]:
         """What the model is fed for a crop, uint8 (S, S, 3) BGR."""
@@ -99,10 +111,9 @@ class Teacher:
         tensor = outputs[named(self.card, self._picture.name, self.session.outputs)]
         picture = to_picture(tensor, self._picture)
         name = named(self.card, self._picture.mask, self.session.outputs)
-        share = outputs[name][0, 0] / self._all_from if name else None
-        mask = changed(crop, picture) if share is None else soft_of(share)
+        mask = soft_of(outputs[name][0, 0]) if name else changed(crop, picture)
         if self._picture.composited:
-            return Shown(picture, mask)
+            return Shown(picture, mask, self.shows)
         return Shown(blended(crop, picture, mask), mask)
 
 

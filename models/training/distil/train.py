@@ -36,6 +36,7 @@ class Plan:
         rate: the highest learning rate.
         every: steps between two checkpoints.
         seed: of weights and batches.
+        shows: part of the teacher's mask from which on people see the new face.
     """
 
     minutes: float
@@ -43,6 +44,7 @@ class Plan:
     rate: float = 2e-3
     every: int = 250
     seed: int = 7
+    shows: float = 1.0
 
 
 def edges(picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,23 +52,33 @@ def edges(picture: Tensor) -> tuple[Tensor, Tensor]:
     return picture[..., :, 1:] - picture[..., :, :-1], picture[..., 1:, :] - picture[..., :-1, :]
 
 
-def loss_of(target: Tensor, logits: Tensor, shown: Tensor, mask: Tensor) -> Tensor:
+def loss_of(
+    target: Tensor, logits: Tensor, shown: Tensor, mask: Tensor, shows: float = 1.0
+) -> Tensor:
     """What is wrong with a batch.
 
-    1. Squared and absolute errors of the composited picture, most of all where the teacher's mask
-       is: the bar is a PSNR there, and squares alone forget the small errors.
-    2. Absolute errors of the face before it is composited, in the mask: a mask that is too thin
+    1. Squared and absolute errors of the composited picture, most of all where people see the
+       teacher's face: the bar is a PSNR there, and squares alone forget the small errors.
+    2. Absolute errors of the face as the teacher's own mask composites it: a mask that is too thin
        must not hide a wrong face.
     3. Absolute errors of differences of neighbours, which keep lids and lips crisp.
-    4. Cross-entropy of the mask.
+    4. Cross-entropy of the mask. Its least is at the teacher's share, which need not be 0 or 1.
+
+    Args:
+        target: float32 (N, 3, S, S) RGB in [0, 1].
+        logits: float32 (N, 4, S, S), face and mask before the sigmoid.
+        shown: float32 (N, 3, S, S) what the teacher made of it, composited.
+        mask: float32 (N, 1, S, S) in [0, 1], the teacher's.
+        shows: part of that mask from which on people see the new face.
     """
     picture, _ = composited(target, logits)
-    face = torch.sigmoid(logits[:, :3])
-    weight = 0.15 + mask
+    seen = (mask / shows).clamp(max=1.0)
+    weight = 0.15 + seen
     total = weight.sum() * 3.0
     error = picture - shown
     loss = (error.abs() * weight).sum() / total + 10.0 * (error.square() * weight).sum() / total
-    loss = loss + 0.3 * ((face - shown).abs() * mask).sum() / (mask.sum() * 3.0 + 1.0)
+    laid = target + (torch.sigmoid(logits[:, :3]) - target) * mask
+    loss = loss + 0.3 * ((laid - shown).abs() * seen).sum() / (seen.sum() * 3.0 + 1.0)
     for own, true in zip(edges(picture), edges(shown), strict=True):
         loss = loss + 1.5 * (own - true).abs().mean()
     return loss + 0.1 * functional.binary_cross_entropy_with_logits(logits[:, 3:], mask)
@@ -131,7 +143,7 @@ class Run:
         self.net.train()
         with quick_autocast("cpu"):
             logits = self.net.logits(target)
-        loss = loss_of(target, logits.float(), shown, mask)
+        loss = loss_of(target, logits.float(), shown, mask, self.plan.shows)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if torch.isfinite(nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)):
@@ -142,7 +154,7 @@ class Run:
 
     def report(self, crops: list[Pixels], truths: list[Shown]) -> Nearness:
         """Judge the averaged weights on held-out crops, and write a line of the log."""
-        found = nearness(of_network(self.average.net), crops, truths)
+        found = nearness(of_network(self.average.net, self.plan.shows), crops, truths)
         line: dict[str, Any] = {
             "step": self.step,
             "minutes": round(self.clock.spent() / 60, 2),

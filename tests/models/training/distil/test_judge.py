@@ -65,12 +65,30 @@ def test_a_target_on_which_the_teacher_paints_nothing_does_not_count() -> None:
     assert judge.nearness(lifted(20, half()), some, truths).targets == 1
 
 
+def test_a_mask_that_lets_the_target_through_counts_where_the_face_shows() -> None:
+    some, thin, share = crops(1), half() // 8 * 2, 0.25  # 62 of 255: a quarter
+    truths = [Shown(lifted(40, half())(some[0]).picture, thin, share)]
+
+    def doing(by: int, mask: np.ndarray) -> judge.Nearness:
+        return judge.nearness(
+            lambda crop: Shown(lifted(by, half())(crop).picture, mask, share), some, truths
+        )
+
+    assert doing(40, thin).overlap == 1.0
+    assert doing(20, thin).psnr == pytest.approx(20 * np.log10(255 / 20))
+    assert doing(40, thin // 4).overlap == 0.0
+    opaque = [Shown(truths[0].picture, thin)]  # nobody sees a face where all of it should be
+    with pytest.raises(ValueError, match="unpack"):
+        judge.nearness(lambda crop: opaque[0], some, opaque)
+
+
 def test_a_network_as_a_function_on_crops() -> None:
     torch.manual_seed(1)
     net = Student(SIZE)
     crop = crops(1)[0]
     picture, mask = net.eval()(judge.to_tensor(crop[None]))
-    shown = judge.of_network(net)(crop)
+    shown = judge.of_network(net, 0.25)(crop)
+    assert shown.shows == 0.25
     assert shown.picture.shape == (SIZE, SIZE, 3)
     red = picture[0, 0].detach().numpy() * 255  # RGB there, BGR here
     assert np.abs(shown.picture[..., 2] - red).max() <= 0.51

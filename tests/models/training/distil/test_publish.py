@@ -25,7 +25,9 @@ from edge.swap import Swapper
 from models.training.distil import publish as publishing
 from models.training.distil.net import Student
 from models.training.distil.publish import card_name, publish
-from tests.models.training.distil.stand import SIZE, teacher_of
+from models.training.distil.teacher import open_teacher
+from tests import tiny
+from tests.models.training.distil.stand import CARD, SIZE, teacher_of
 from tests.scene import ENGINES, Stage, stage, target
 
 
@@ -38,6 +40,9 @@ def test_what_is_written(nobody: Stage, edge_home: Path, tmp_path: Path) -> None
     model, path = published(nobody, edge_home, tmp_path / "new")
     card = load_card(path)
     assert card.name == "nobody_s"
+    assert card.picture is not None
+    assert card.picture.composited
+    assert not card.picture.exact_mask
     assert card.source is not None
     assert card.source.kind == "baked"
     assert card.source.identity == nobody.identity.commitment
@@ -49,6 +54,18 @@ def test_what_is_written(nobody: Stage, edge_home: Path, tmp_path: Path) -> None
     assert nobody.consent.subject not in str(held)
     assert {each.stat().st_mode & 0o777 for each in (model, path)} == {0o600}
     assert sorted(each.name for each in model.parent.iterdir()) == [model.name, path.name]
+
+
+def test_the_mask_is_as_exact_as_the_teacher_s(
+    nobody: Stage, edge_home: Path, tmp_path: Path
+) -> None:
+    text = CARD.replace('mask = "mask"', 'mask = "mask"\ncomposited = true\nexact_mask = true')
+    tiny.install_one(edge_home, "exact", "swapper", text, tiny.swapper(SIZE))
+    teacher = open_teacher("exact", nobody.identity_file)
+    _, path = publish(Student(SIZE), teacher, tmp_path / "alice.onnx")
+    spec = load_card(path).picture
+    assert spec is not None
+    assert spec.exact_mask
 
 
 def test_it_goes_with_the_identity(nobody: Stage, edge_home: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from edge.consent.trust import load_trust
 from edge.errors import CardError, ConsentError, EdgeError, UsageError
 from edge.records import Crop
 from edge.swapmodel import open_swap_model
-from models.training.distil.teacher import blended, changed, open_teacher
+from models.training.distil.teacher import Shown, blended, changed, open_teacher
 from quantize.errors import ContractError
 from tests import tiny
 from tests.models.training.distil.stand import CARD, SIZE, install, teacher_of
@@ -48,15 +48,21 @@ def test_what_is_composited_is_taken_as_it_is(nobody: Stage, edge_home: Path) ->
     assert not np.array_equal(shown.picture[0, 0], crop()[0, 0])
 
 
-def test_what_shows_through_an_exact_mask_is_taught_too(nobody: Stage, edge_home: Path) -> None:
+def test_an_exact_mask_is_taught_as_it_is(nobody: Stage, edge_home: Path) -> None:
     install(edge_home)
     text = CARD.replace('mask = "mask"', 'mask = "mask"\ncomposited = true\nexact_mask = true')
     tiny.install_one(edge_home, "exact", "swapper", text, tiny.swapper(SIZE))
     exact = open_teacher("exact", nobody.identity_file)(crop())
     plain = teacher_of(nobody, edge_home)(crop())
-    faint, clear = plain.mask < 60, plain.mask > 64  # of 255: a quarter
-    assert (exact.mask[clear] == 255).all()
-    assert exact.mask[faint].max(initial=0) < 255
+    assert np.array_equal(exact.mask, plain.mask)
+    assert (exact.shows, plain.shows) == (0.25, 1.0)
+
+
+def test_where_people_see_the_new_face() -> None:
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    picture = np.zeros((1, 256, 3), np.uint8)
+    assert np.flatnonzero(Shown(picture, ramp).face).min() == 128
+    assert np.flatnonzero(Shown(picture, ramp, 0.25).face).min() == 32
 
 
 def test_a_teacher_without_a_mask_gets_one(nobody: Stage, edge_home: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,3 +114,25 @@ def test_a_perfect_answer_costs_next_to_nothing(labels: Labels) -> None:
     wrong = torch.cat([torch.logit(1 - face), (soft - 0.5) * 40], dim=1)
     assert float(loss_of(target, perfect, shown, soft)) < 0.01
     assert float(loss_of(target, wrong, shown, soft)) > 0.3
+
+
+def test_an_exact_share_is_what_is_learnt() -> None:
+    generator = torch.Generator().manual_seed(3)
+    target = torch.rand(1, 3, SIZE, SIZE, generator=generator)
+    face = torch.full_like(target, 0.7)
+    share = torch.full((1, 1, SIZE, SIZE), 0.3)
+    shown = target + (face - target) * share
+
+    def loss(face: Any, share: Any) -> float:
+        logits = torch.logit(torch.cat([face, share], dim=1), eps=1e-6)
+        return float(loss_of(target, logits, shown, torch.full_like(share, 0.3), 0.25))
+
+    least = loss(face, share)
+    painted = loss(shown, torch.ones_like(share))  # the same picture, without the target's skin
+    thin, strong = loss(face, share * 0.6), loss(face, share * 1.5)
+    wrong = loss(1 - face, share)
+    assert least < min(painted, thin, strong, wrong) - 0.005
+    # What is faint counts in full, where people see it.
+    half = torch.logit(torch.cat([1 - face, share], dim=1))
+    faint = float(loss_of(target, half, shown, share, 1.0))
+    assert wrong > faint
