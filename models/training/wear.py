@@ -91,12 +91,17 @@ class Wear:
         out = pictures.clamp(1e-4, 1.0) ** each(self.gamma)
         out = ((out - 0.5) * each(self.contrast) + 0.5) * self.gain[:, :, None, None]
         out = (out + each(self.lift)).clamp(0.0, 1.0)
-        luma = (out * _tensor(_TO_YCC[0], out)[:, None, None]).sum(1, keepdim=True)
-        out = torch.lerp(out, luma.expand_as(out), each(self.grey))
+        out = torch.lerp(out, luma(out).expand_as(out), each(self.grey))
         out = for_some(self.blur > 0, out, lambda some, at: blurred(some, self.blur[at]))
         out = for_some(self.shrunk, out, lambda some, _: _through_less(some, self.part))
         out = (out + field).clamp(0.0, 1.0)
         return for_some(self.quality > 0, out, lambda some, at: compressed(some, self.quality[at]))
+
+
+def luma(pictures: Tensor) -> Tensor:
+    """How bright they are by ITU-R BT.601: float32 (B, 3, H, W) RGB to (B, 1, H, W)."""
+    weighed = pictures * _tensor(_TO_YCC[0], pictures)[:, None, None]
+    return weighed.sum(dim=1, keepdim=True)
 
 
 def for_some(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from models.training.wear import sample_wear, some_unworn
 
 SELF_SWAPS = 0.1
 UNWORN = 0.2
+GREY = 0.1
+"""Part of the worn pictures that have no colours at all, besides those that wear makes grey."""
 _SPREAD = 0.025  # largest error of landmarks (sd) in training, in eye distances
 _TREMBLE = 0.005  # of landmarks from frame to frame: what the detector is held to
 
@@ -159,6 +161,8 @@ class Batches:
     ) -> tuple[Tensor, Tensor]:
         """Wear target and truth alike, and two frames of a video by the same camera."""
         wear = sample_wear(rng, len(target), self.device, 0.6)
+        grey = torch.from_numpy(rng.random(len(target)) < GREY).to(self.device)
+        wear = replace(wear, grey=torch.where(grey, torch.ones_like(wear.grey), wear.grey))
         chance = UNWORN + (1.0 - UNWORN) * ease
         unworn = torch.from_numpy(rng.random(len(target)) < chance).to(self.device)
         wear = some_unworn(wear, unworn).for_two_frames(sequences)

@@ -20,14 +20,12 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models.training.precision import quick_autocast
 from models.training.swapper.batches import Batch
+from models.training.wear import luma
 
 WIDTHS = (24, 48, 96)
 """Channels at a half, a quarter and an eighth of the side: a patch is 46 pixels wide."""
 
 _SLOPE = 0.2
-
-_LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
 
 
 class Critic(nn.Module):
@@ -44,13 +42,11 @@ class Critic(nn.Module):
             stages.append(spectral_norm(nn.Conv2d(before, width, 4, 2, 1)))
             before = width
         self.stages = nn.ModuleList(stages)
-        self.luma: Tensor
-        self.register_buffer("luma", torch.tensor(_LUMA).reshape(1, 3, 1, 1), persistent=False)
         self.last = spectral_norm(nn.Conv2d(before, 1, 4, 1, 1))
 
     def forward(self, picture: Tensor) -> Tensor:
         """float32 (N, 3, S, S) RGB in [0, 1] to (N, 1, S / 8 - 1, S / 8 - 1)."""
-        x = (picture * self.luma).sum(dim=1, keepdim=True) * 2.0 - 1.0
+        x = luma(picture) * 2.0 - 1.0
         for stage in self.stages:
             x = functional.leaky_relu(stage(x), _SLOPE)
         out: Tensor = self.last(x)

@@ -10,6 +10,7 @@ import argparse
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -66,6 +67,17 @@ def detail(picture: Pixels, where: Places) -> float:
     return float(fine[where].std())
 
 
+def colourless(picture: Pixels) -> Pixels:
+    """The same picture, uint8 (H, W, 3) BGR, in shades of grey."""
+    return cast(Pixels, cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
+
+
+def chroma(picture: Pixels, where: Places) -> float:
+    """How colourful the chosen pixels of a uint8 picture are: mean chroma in CIELAB, grey is 0."""
+    lab = cv2.cvtColor(picture.astype(np.float32) / 255.0, cv2.COLOR_BGR2LAB)
+    return float(np.hypot(lab[..., 1], lab[..., 2])[where].mean())
+
+
 @lru_cache(maxsize=1)
 def _landmarker() -> Landmarker:
     card = load_card(CARDS / "ref_landmarker.toml")
@@ -91,6 +103,7 @@ def _row(case: Case, swap: Swap) -> Row:
     matrix = between(TEMPLATE, size, EMBEDDER_TEMPLATE, EMBEDDER_SIZE)
     picture, _ = swap(to_unit(case.target).numpy(), case.source)
     output = from_unit(picture)
+    film, _ = swap(to_unit(colourless(case.target)).numpy(), case.source)
     crops = [warp(p, matrix, EMBEDDER_SIZE) for p in (output, case.truth, case.target)]
     got, true, before = embed(np.stack([to_input(c).numpy() for c in crops]))
     points = [landmarks_in(p) for p in (output, case.truth, case.target)]
@@ -111,6 +124,7 @@ def _row(case: Case, swap: Swap) -> Row:
         "landmarks_of_truth": apart(points[1], points[2], reach),
         "landmarks_to_truth": apart(points[0], points[1], reach),
         "detail": detail(output, case.face) / max(detail(case.truth, case.face), 1e-6),
+        "grey_tint": chroma(from_unit(film), case.face),
     }
 
 
@@ -122,7 +136,8 @@ def rows_of(swap: Swap, pairs: int = 240, size: int = 128) -> list[Row]:
     pose, light and head with the output. `landmarks` are those of the output against the target's,
     both as the shipped landmarker sees them; `landmarks_of_truth` says how far the source's own
     face is from the target's, which an exact swap shows. `detail` is that of the output as a part
-    of the truth's: 1 is as crisp as rendered.
+    of the truth's: 1 is as crisp as rendered. `grey_tint` is the chroma of the output where the
+    target has no colours: a swap of a black-and-white picture has none either.
     """
     return [_row(case, swap) for case in held_out_cases(size)[:pairs]]
 

@@ -18,6 +18,7 @@ from models.training.precision import quick_autocast
 from models.training.swapper.batches import Batch
 from models.training.swapper.data import TEMPLATE
 from models.training.swapper.looks import Looks
+from models.training.wear import luma
 
 _SEEN = 128  # side of the crop that the recogniser's is cut from
 
@@ -52,6 +53,7 @@ class Weights:
 
     square: float = 20.0
     colour: float = 8.0
+    tint: float = 16.0
     paint: float = 1.0
     edges: float = 3.0
     structure: float = 0.5
@@ -86,6 +88,17 @@ def _squares(error: Tensor, weight: Tensor) -> Tensor:
         error, weight = functional.avg_pool2d(error, 2), functional.avg_pool2d(weight, 2)
         total = total + scale * _mean_in(error.square(), weight)
     return total
+
+
+def tint(error: Tensor, weight: Tensor) -> Tensor:
+    """Absolute error of the mean colour of patches of 4 x 4 pixels, brightness left out.
+
+    Args:
+        error: float32 (B, 3, S, S) RGB.
+        weight: float32 (B, 1, S, S).
+    """
+    patches, counts = functional.avg_pool2d(error, 4), functional.avg_pool2d(weight, 4)
+    return _mean_in((patches - luma(patches)).abs(), counts)
 
 
 def focus_map(size: int) -> Tensor:
@@ -144,9 +157,11 @@ def _unlike(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
 class SwapLoss(nn.Module):
     """The terms of the loss, against the exact ground truth.
 
-    1. square: squared error at four scales; a blurred attempt at the right face already lowers it.
-       colour: absolute error of pixels. paint: that of what is painted, before the target is mixed
-       in: a brow is not taken away by yellow at half strength, which shows at a frame's own size.
+    1. square: squared error at four scales; a blurred attempt at the right face already lowers
+       it. colour: absolute error of pixels. tint: that of the mean colour of patches, whatever
+       their brightness: a grey picture is to stay grey, and hair's colour is not brightness. paint:
+       that of what is painted, before the target is mixed in: a brow is not taken away by yellow at
+       half strength, which shows at a frame's own size.
     2. edges: on differences of neighbours, which keeps lids, lips and brows crisp; structure: what
        structural similarity lacks of 1.
     3. looks: features of a network that reads traits, gaze and expression, at three scales.
@@ -207,7 +222,11 @@ class SwapLoss(nn.Module):
         truth, region = batch.truth, batch.region
         weight = 0.1 + (region + batch.face) * self.focus
         error = output - truth
-        terms = {"square": _squares(error, weight), "colour": _mean_in(error.abs(), weight)}
+        terms = {
+            "square": _squares(error, weight),
+            "colour": _mean_in(error.abs(), weight),
+            "tint": tint(error, weight),
+        }
         across, down = _edges(error)
         terms["edges"] = _mean_in(across.abs(), weight[..., :, 1:]) + _mean_in(
             down.abs(), weight[..., 1:, :]

@@ -21,11 +21,19 @@ from models.training.embedder.net import Embedder, folded
 from models.training.faces.identity import FACE_INDEX
 from models.training.swapper.batches import Batch
 from models.training.swapper.data import changed_region, from_unit, to_unit
-from models.training.swapper.evaluate import apart, detail, landmarks_in, psnr, ssim
+from models.training.swapper.evaluate import (
+    apart,
+    chroma,
+    colourless,
+    detail,
+    landmarks_in,
+    psnr,
+    ssim,
+)
 from models.training.swapper.flicker import flicker
 from models.training.swapper.hard import KINDS, Odds, kinds_of
 from models.training.swapper.looks import Looks
-from models.training.swapper.losses import SwapLoss, structure
+from models.training.swapper.losses import SwapLoss, structure, tint
 from models.training.swapper.sources import Sources, fingerprint, frozen_embedder
 from models.training.traits import trait_table
 
@@ -53,7 +61,7 @@ def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     assert float(best) < 0.01
     assert float(worse) > float(best) + 0.1
     assert set(terms) == {
-        "square", "colour", "edges", "structure", "looks", "features", "alike", "identity",
+        "square", "colour", "tint", "edges", "structure", "looks", "features", "alike", "identity",
         "nearer", "paint", "mask", "flicker",
     }  # fmt: skip
 
@@ -67,6 +75,20 @@ def test_an_output_is_to_be_nearer_to_the_source_than_to_the_target(loss: SwapLo
     found = [float(loss(truth, painted, each)[1]["nearer"]) for each in (near, far)]
     assert found[0] == 0.0
     assert found[1] == pytest.approx(2.1, abs=0.05)
+
+
+def test_a_tint_counts_whatever_the_brightness() -> None:
+    weight, grey = torch.ones(1, 1, 32, 32), torch.full((1, 3, 32, 32), 0.1)
+    assert float(tint(grey, weight)) == pytest.approx(0.0, abs=1e-6)
+    red = torch.tensor([0.1, 0.0, 0.0])[:, None, None].expand(1, 3, 32, 32)
+    assert float(tint(red, weight)) == pytest.approx(0.1 * (0.701 + 2 * 0.299) / 3, rel=1e-4)
+    # Of hairs the place is not known, and their colour is.
+    noise = red * torch.where(torch.arange(32) % 2 == 0, 1.0, -1.0)
+    assert float(tint(noise, weight)) == pytest.approx(0.0, abs=1e-6)
+    half = weight.clone()
+    half[..., :16] = 0.0
+    mixed = torch.cat([red[..., :16], grey[..., :16]], dim=-1)
+    assert float(tint(mixed, half)) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_only_what_changes_between_frames_is_flicker(loss: SwapLoss) -> None:
@@ -160,6 +182,16 @@ def test_detail_is_what_a_blur_takes_away() -> None:
     mixed = np.where(half[..., None], soft, noise)
     assert detail(mixed, ~half) > 3 * detail(mixed, half)
     assert detail(np.full_like(noise, 90), half) == 0.0
+
+
+def test_chroma_of_known_colours() -> None:
+    picture = np.full((4, 4, 3), 120, np.uint8)
+    left = np.zeros((4, 4), bool)
+    left[:, :2] = True
+    picture[left] = (0, 0, 255)  # pure red: a* 80.1, b* 67.2
+    assert chroma(picture, left) == pytest.approx(104.5, abs=0.3)
+    assert chroma(picture, ~left) == pytest.approx(0.0, abs=0.05)
+    assert chroma(colourless(picture), left) == pytest.approx(0.0, abs=0.05)
 
 
 def test_landmarks_of_one_crop_are_not_apart() -> None:
