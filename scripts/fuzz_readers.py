@@ -90,6 +90,51 @@ def _ledger(data: bytes, folder: Path) -> object:
     return found, len(ledger.entries()), ledger.recover()
 
 
+def _mended(data: bytes) -> bytes:
+    """Return an export whose lines continue each other again; what is none stays as it is.
+
+    A damaged line is noticed by its hash at once: what comes after that would never be reached.
+    """
+    from edge.consent.canonical import FormError, canonical_bytes, parse_object, sha256_hex
+
+    try:
+        record = parse_object(data)
+        lines, leaves = record["lines"], record["leaves_before"]
+        if not isinstance(lines, list) or not isinstance(leaves, list):
+            return data
+        seq, prev, chained = len(leaves), record["hash_before"], []
+        for line in lines:
+            seq += 1
+            body = {**parse_object(str(line).encode()), "seq": seq, "prev": prev}
+            body.pop("hash", None)
+            prev = sha256_hex(canonical_bytes(body))
+            chained.append(canonical_bytes({**body, "hash": prev}).decode())
+        return canonical_bytes({**record, "lines": chained})
+    except (FormError, KeyError, ValueError):
+        return data
+
+
+def _proof(data: bytes, folder: Path) -> object:
+    from edge.consent.checking import check_file, contradiction
+    from edge.consent.ledger import Ledger
+
+    path = _file(data, folder, "proof.json")
+    return check_file(path).to_dict(), contradiction(Ledger(), path)
+
+
+def _export(data: bytes, folder: Path) -> object:
+    from edge.consent.checking import check_file, contradiction
+    from edge.consent.ledger import Ledger
+    from edge.evidence.lookup import look_up, open_ledger
+    from edge.provenance.verify import verify_file
+
+    paths = _file(data, folder, "export.json"), _file(_mended(data), folder, "mended.json")
+    checked = [check_file(path).to_dict() for path in paths]
+    verdict = verify_file(_file(b"none", folder, "no-picture.jpg"))
+    found = look_up(open_ledger(str(paths[1])), verdict, "00" * 32)
+    return checked, found.to_dict(), contradiction(Ledger(), paths[1])
+
+
 def _journal(data: bytes, folder: Path) -> object:
     from edge.jobs.unfinished import Unfinished
 
@@ -150,6 +195,7 @@ READERS: dict[str, Reader] = {
     "card": _card,
     "consent": _consent,
     "contents": _contents,
+    "export": _export,
     "identity": _identity,
     "implicit": _implicit,
     "journal": _journal,
@@ -157,6 +203,7 @@ READERS: dict[str, Reader] = {
     "mnn": _mnn,
     "onnx": _onnx,
     "ort": _ort,
+    "proof": _proof,
     "recipe": _recipe,
     "revocation": _revocation,
     "seal": _seal,
@@ -243,8 +290,31 @@ def _made_up(name: str, folder: Path) -> list[bytes]:
         path = folder / "a.revocation"
         save_revocation(new_revocation(consent, operator_key(), load_trust()), path)
         return [path.read_bytes()]
+    if name in {"export", "proof"}:
+        return _given_away(name)
     assert name == "journal", name
     return [b'{"schema":"edge-swap/unfinished-1","key":"","segments":[[250,""]],"signature":""}']
+
+
+def _given_away(name: str) -> list[bytes]:
+    """Return a proof or an export of the home's ledger, the export with lines of every kind."""
+    import base64
+
+    from edge.consent.canonical import readable_json
+    from edge.consent.checkpoints import STAMP, write_checkpoint
+    from edge.consent.export import export
+    from edge.consent.ledger import Ledger
+    from edge.consent.proof import prove_entry
+
+    ledger = Ledger()
+    ledger.event("frame", {"output_id": "urn:uuid:0", "consent_id": "none"})
+    number = write_checkpoint(ledger).size + 1
+    if name == "proof":
+        return [readable_json(prove_entry(ledger, number - 1).to_record())]
+    token = base64.b64encode(b"no token").decode("ascii")
+    ledger.append(STAMP, lambda: {"checkpoint": number, "token": token})
+    ledger.append("published", lambda: {"entry": number - 1})
+    return [readable_json(export(ledger, through=number)), readable_json(export(ledger))]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from edge.consent.canonical import FormError, parse_object, readable_json
 from edge.consent.fields import Fields, check_text
 from edge.consent.operator import operator_public_key
 from edge.consent.signing import KEY_DIGITS
-from edge.consent.storage import make_private_dir, read_record, writable_by_others, write_private
+from edge.consent.storage import changing, read_record, writable_by_others, write_private
 from edge.errors import BundleError
 
 SCHEMA = "edge-swap/trusted-builders-1"
@@ -96,7 +96,8 @@ def add_builder(key: str, name: str) -> None:
         Fields({"key": key}).hex("key", KEY_DIGITS)
     except FormError as error:
         raise BundleError(f"cannot trust this builder: {error}") from error
-    _save({**trusted_builders(), key: name})
+    with changing(builders_path()):
+        _save({**trusted_builders(), key: name})
 
 
 def remove_builder(key: str) -> None:
@@ -106,14 +107,14 @@ def remove_builder(key: str) -> None:
         BundleError: It was not trusted.
         OutputError: The list cannot be written.
     """
-    builders = dict(trusted_builders())
-    if builders.pop(key, None) is None:
-        raise BundleError(f"the key {key[:16]}... is not among the trusted builders")
-    _save(builders)
+    with changing(builders_path()):
+        builders = dict(trusted_builders())
+        if builders.pop(key, None) is None:
+            raise BundleError(f"the key {key[:16]}... is not among the trusted builders")
+        _save(builders)
 
 
 def _save(builders: Mapping[str, str]) -> None:
-    path = builders_path()
-    make_private_dir(path.parent)
+    """Write the list; under its lock, so that no other process's change is lost."""
     record: dict[str, object] = {"schema": SCHEMA, "builders": dict(sorted(builders.items()))}
-    write_private(path, readable_json(record), overwrite=True)
+    write_private(builders_path(), readable_json(record), overwrite=True)

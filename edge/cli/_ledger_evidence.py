@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge.consent.checking import Checked, Seal
+    from edge.consent.checking import Checked
+    from edge.consent.seals import Seal
     from edge.stamping import Later
 
 EXIT_NOT_DONE = 2
@@ -171,6 +172,7 @@ _RESULTS = {
     3: "holds, signer unknown: anybody can sign a ledger of their own",
     4: "DOES NOT HOLD",
 }
+_PARTLY = "holds, signer trusted, but only as far as it is signed: not to its end"
 
 
 def _facts(found: Checked) -> Iterable[tuple[str, str]]:
@@ -186,7 +188,10 @@ def _facts(found: Checked) -> Iterable[tuple[str, str]]:
         yield from _seal(seal)
     for problem in found.problems:
         yield "problem", problem
-    yield "result", f"{found.exit_status}: {_RESULTS[found.exit_status]}"
+    if found.unsigned is not None:
+        yield "unsigned", found.unsigned.text
+    partly = found.unsigned is not None and any(seal.trusted for seal in found.seals)
+    yield "result", f"{found.exit_status}: {_PARTLY if partly else _RESULTS[found.exit_status]}"
 
 
 def _seal(seal: Seal) -> Iterable[tuple[str, str]]:
@@ -220,9 +225,8 @@ def _export(arguments: argparse.Namespace) -> int:
     from edge.consent.checkpoints import write_checkpoint
 
     ledger = Ledger()
-    if ledger.path.exists():
-        write_checkpoint(ledger)
-    record = export(ledger, since)
+    last = write_checkpoint(ledger).size + 1 if ledger.path.exists() else None
+    record = export(ledger, since, last)
     write_private(arguments.output, readable_json(record), overwrite=arguments.overwrite)
     lines, before = record["lines"], record["leaves_before"]
     assert isinstance(lines, list)

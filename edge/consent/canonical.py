@@ -41,7 +41,7 @@ def canonical_bytes(value: object) -> bytes:
 
 def _normal(value: object) -> object:
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
+        return _normal_text(value)
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, Mapping):
@@ -54,7 +54,14 @@ def _normal(value: object) -> object:
 def _normal_key(key: object) -> str:
     if not isinstance(key, str):
         raise FormError("a key that is not text")
-    return unicodedata.normalize("NFC", key)
+    return _normal_text(key)
+
+
+def _normal_text(text: str) -> str:
+    normal = unicodedata.normalize("NFC", text)
+    if not normal.isascii():
+        normal.encode("utf-8")  # JSON can spell half of a surrogate pair, and UTF-8 cannot
+    return normal
 
 
 def readable_json(record: dict[str, object]) -> bytes:
@@ -73,8 +80,8 @@ def parse_object(data: bytes) -> dict[str, object]:
         The object, its strings in NFC.
 
     Raises:
-        FormError: Not UTF-8, not JSON, not an object, nested too deep, a key given twice, or a
-            floating-point number.
+        FormError: Not UTF-8, not JSON, not an object, nested too deep, a key given twice, a
+            floating-point number, or text that is not Unicode.
     """
     try:
         parsed = json.loads(
@@ -86,6 +93,8 @@ def parse_object(data: bytes) -> dict[str, object]:
         normal = _normal(parsed)
     except UnicodeDecodeError as error:
         raise FormError("it is not UTF-8 text") from error
+    except UnicodeEncodeError as error:
+        raise FormError("it holds text with half of a surrogate pair") from error
     except json.JSONDecodeError as error:
         raise FormError(f"it is not JSON (line {error.lineno}: {error.msg})") from error
     except RecursionError as error:

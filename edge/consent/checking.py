@@ -1,7 +1,8 @@
 """Check a proof or an export that came out of a ledger, and say who signed it, and since when.
 
 Exit statuses are those of `edge verify`: 0 holds and signed by somebody whom this device trusts, 3
-holds but the signer is unknown here, 4 does not hold, 2 is no such file.
+holds but the signer is unknown here, or nobody signed the last lines, 4 does not hold, 2 is no such
+file.
 """
 
 from __future__ import annotations
@@ -14,58 +15,15 @@ from typing import TYPE_CHECKING, Any
 from edge.consent import export, proof
 from edge.consent.canonical import FormError, parse_object
 from edge.consent.chain import file_sha256
-from edge.consent.checkpoints import Checkpoint, signer_of
-from edge.errors import KeyStoreError, LedgerError, TimeStampError
+from edge.consent.merkle import leaf_hash, root_of
+from edge.consent.seals import Seal, Unsigned, seals_of, that_count, unsigned_after
+from edge.errors import LedgerError
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from edge.consent.ledger import Ledger
 
 TRUSTED, UNKNOWN, BROKEN = 0, 3, 4
 _MAX_FILE = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """A time stamp over a checkpoint.
-
-    Attributes:
-        time: What it states, RFC 3339.
-        authority: Name of the certificate that made it.
-        trusted: Whether it holds, by an authority that this device trusts.
-        problem: Why not.
-    """
-
-    time: str
-    authority: str
-    trusted: bool
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """A checkpoint that holds, and who vouches for it.
-
-    Attributes:
-        ledger: Name of the ledger.
-        size: How many lines it is over.
-        root: The root of the tree over them, hex.
-        time: When it was made, by the device's clock.
-        signer: Common name in the signing certificate.
-        trusted: Whether this device trusts the signer: its own root, or an anchor of its user.
-        root_sha256: Fingerprint of the last certificate of the signer's chain.
-        stamps: Time stamps over it.
-    """
-
-    ledger: str
-    size: int
-    root: str
-    time: str
-    signer: str
-    trusted: bool
-    root_sha256: str
-    stamps: tuple[Stamp, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +39,8 @@ class Checked:
         lines: How many lines of the ledger are in it.
         seals: The checkpoints.
         output: Of a proof that was checked with a file: whether the ledger means its bytes.
+        unsigned: Of an export: lines at its end that nobody whom this device trusts has signed, or,
+            where it trusts none of the signers, that nobody at all has signed.
     """
 
     file: str
@@ -91,6 +51,7 @@ class Checked:
     lines: int = 0
     seals: tuple[Seal, ...] = ()
     output: bool | None = None
+    unsigned: Unsigned | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as the JSON object that `edge ledger check --json` prints."""
@@ -129,24 +90,31 @@ def contradiction(ledger: Ledger, path: Path) -> str | None:
         None where the ledger still holds what was signed then; else what differs.
 
     Raises:
-        LedgerError: The file is neither, does not hold itself, or is of another ledger.
+        LedgerError: The file is neither, does not hold itself, is of another ledger, or ends with
+            lines that nobody has signed and that are not in the ledger.
     """
-    from edge.consent.merkle import leaf_hash, root_of
-
-    if check_file(path).exit_status == BROKEN:
+    found = check_file(path)
+    if found.exit_status == BROKEN:
         raise LedgerError(f"{path}: does not hold itself: edge ledger check {path}")
     leaves = [*ledger.purged(), *(leaf_hash(line) for line in ledger.lines())]
-    for checkpoint, _ in _signed_in(_read(path)):
-        if (
-            not leaves
-            or checkpoint.text.split("\n")[0] != f"edge-swap ledger {leaves[0].hex()[:32]}"
-        ):
+    for seal in that_count(found.seals):
+        if not leaves or seal.ledger != f"edge-swap ledger {leaves[0].hex()[:32]}":
             raise LedgerError(f"{path}: is of another ledger than {ledger.path}")
-        if checkpoint.size > len(leaves):
-            return f"{checkpoint.size} lines were signed {checkpoint.time}; {len(leaves)} are here"
-        if root_of(leaves[: checkpoint.size]) != checkpoint.root:
-            return f"one of the first {checkpoint.size} lines is not what was signed"
+        if seal.size > len(leaves):
+            return f"{seal.size} lines were signed {seal.time}; {len(leaves)} are here"
+        if root_of(leaves[: seal.size]).hex() != seal.root:
+            return f"one of the first {seal.size} lines is not what was signed"
+    if found.unsigned is not None:
+        _check_unsigned(found.unsigned, path, leaves, ledger)
     return None
+
+
+def _check_unsigned(lines: Unsigned, path: Path, leaves: Sequence[bytes], ledger: Ledger) -> None:
+    """Refuse lines of an export that say nothing about the ledger: anybody can have added them."""
+    given, before, _ = export.read_export(_read(path))
+    theirs = [*before, *(leaf_hash(line) for line in given)]
+    if leaves[lines.first - 1 : lines.last] != theirs[lines.first - 1 :]:
+        raise LedgerError(f"{path}: {lines.text}, and not all of it is in {ledger.path}")
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -158,22 +126,14 @@ def _read(path: Path) -> dict[str, object]:
         raise LedgerError(f"{path}: cannot be read: {error.strerror}") from error
     except FormError as error:
         raise LedgerError(f"{path}: is no proof or export of a ledger: {error}") from error
-    if record.get("schema") not in {proof.SCHEMA, export.SCHEMA}:
+    if record.get("schema") not in (proof.SCHEMA, export.SCHEMA):
         raise LedgerError(f"{path}: is no proof or export of a ledger")
     return record
 
 
-def _signed_in(record: Mapping[str, object]) -> list[tuple[Checkpoint, Sequence[bytes]]]:
-    if record.get("schema") == proof.SCHEMA:
-        return [(item.checkpoint, item.tokens) for item in proof.read_proof(record).signed]
-    lines, _, _ = export.read_export(record)
-    checkpoints, stamps = proof.checkpoints_in(lines)
-    return [(checkpoint, stamps.get(seq, [])) for seq, checkpoint in checkpoints.items()]
-
-
 def _checked_proof(name: str, record: Mapping[str, object], digest: str | None) -> Checked:
     given = proof.read_proof(record)
-    seals = tuple(_seal(item.checkpoint, item.tokens) for item in given.signed)
+    seals = seals_of(record)
     same = None if digest is None else digest in given.hashes
     problems = () if same is not False else ("the file is not the one that the ledger means",)
     return Checked(
@@ -192,71 +152,14 @@ def _checked_export(name: str, record: Mapping[str, object]) -> Checked:
     problems = tuple(
         f"line {problem.line}: {problem.what}" for problem in export.problems_of(record)
     )
-    lines, _, _ = export.read_export(record)
+    lines, before, _ = export.read_export(record)
     if problems:
         return Checked(name, "export", BROKEN, problems, lines=len(lines))
-    seals = tuple(_seal(checkpoint, tokens) for checkpoint, tokens in _signed_in(record))
-    return Checked(name, "export", _status(seals), lines=len(lines), seals=seals)
+    seals = seals_of(record)
+    unsigned = unsigned_after(seals, len(before) + len(lines))
+    status = UNKNOWN if unsigned is not None else _status(seals)
+    return Checked(name, "export", status, lines=len(lines), seals=seals, unsigned=unsigned)
 
 
 def _status(seals: Sequence[Seal]) -> int:
     return TRUSTED if any(seal.trusted for seal in seals) else UNKNOWN
-
-
-def _seal(checkpoint: Checkpoint, tokens: Sequence[bytes]) -> Seal:
-    """Check a checkpoint's signature and stamps.
-
-    Raises:
-        FormError: The signature does not hold.
-    """
-    from edge.provenance.certificates import common_name, fingerprint
-
-    chain = signer_of(checkpoint)
-    stamps = tuple(_stamp(token, checkpoint.text.encode()) for token in tokens)
-    root = fingerprint(chain[-1])
-    return Seal(
-        ledger=checkpoint.text.split("\n")[0],
-        size=checkpoint.size,
-        root=checkpoint.root.hex(),
-        time=checkpoint.time,
-        signer=common_name(chain[0].subject),
-        trusted=root in _roots() and _valid(chain, checkpoint, stamps),
-        root_sha256=root,
-        stamps=stamps,
-    )
-
-
-def _valid(chain: list[x509.Certificate], checkpoint: Checkpoint, stamps: Sequence[Stamp]) -> bool:
-    """Return whether the chain was valid when a trusted stamp, else the clock here, saw it."""
-    import datetime
-
-    from edge.provenance.timing import parse
-
-    seen = [moment for stamp in stamps if stamp.trusted and (moment := parse(stamp.time))]
-    moment = min(seen, default=datetime.datetime.now(datetime.timezone.utc))
-    return all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in chain)
-
-
-def _roots() -> set[str]:
-    from edge.provenance.anchors import anchors
-    from edge.provenance.certificates import fingerprint, parse_chain
-
-    known, _ = anchors()
-    pems = [parse_chain(anchor.pem.encode("ascii"), anchor.name) for anchor in known]
-    return {fingerprint(certificate) for listed in pems for certificate in listed}
-
-
-def _stamp(token: bytes, text: bytes) -> Stamp:
-    from edge.provenance.anchors import time_anchors
-    from edge.provenance.certificates import parse_chain
-    from edge.provenance.timing import utc_seconds
-    from edge.provenance.tsp import check, read_token
-
-    try:
-        read = read_token(token)
-        known, _ = time_anchors()
-        roots = [c for a in known for c in parse_chain(a.pem.encode("ascii"), a.name)]
-        problem = check(read, text, roots)
-    except (TimeStampError, KeyStoreError) as error:
-        return Stamp("", "", False, str(error))
-    return Stamp(utc_seconds(read.time), read.authority, problem is None, problem)

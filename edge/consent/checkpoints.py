@@ -21,7 +21,8 @@ import base64
 import binascii
 import os
 import time
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -47,6 +48,10 @@ DAY = 86_400.0
 """Seconds after which one is due if anything was written since."""
 
 _NAME = "edge-swap ledger "
+_FIELDS = frozenset(
+    {"text", "signature", "algorithm", "chain", "peaks", "seq", "time", "kind", "prev", "hash"}
+)
+"""All that the line of a checkpoint says: what its text does not hold, nobody has signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ def read_checkpoint(fields: object) -> Checkpoint:
         chain = tuple(base64.b64decode(str(der), validate=True) for der in fields["chain"])
         signature = base64.b64decode(str(fields["signature"]), validate=True)
         made = Checkpoint(text, signature, algorithm, chain)
+        text.encode()  # half of a surrogate pair has no bytes that could be signed
         if not text.startswith(_NAME) or text.count("\n") != 4 or made.size < 1:
             raise FormError("its text has another form")
         if len(made.root) != 32 or not chain:
@@ -111,6 +117,21 @@ def read_checkpoint(fields: object) -> Checkpoint:
     return made
 
 
+def read_stamp(fields: Mapping[str, object]) -> tuple[int, bytes]:
+    """Return the number of the checkpoint that a time stamp's line is about, and the token, DER.
+
+    Raises:
+        FormError: The line is malformed.
+    """
+    number, token = fields.get("checkpoint"), fields.get("token")
+    if not isinstance(number, int) or not isinstance(token, str):
+        raise FormError("a time stamp lacks its token, or the checkpoint's number")
+    try:
+        return number, base64.b64decode(token, validate=True)
+    except ValueError as error:
+        raise FormError(f"a time stamp is malformed ({error})") from error
+
+
 def signer_of(checkpoint: Checkpoint) -> list[x509.Certificate]:
     """Check a checkpoint's signature and that its chain is one; return the chain.
 
@@ -118,14 +139,14 @@ def signer_of(checkpoint: Checkpoint) -> list[x509.Certificate]:
         FormError: They do not hold.
     """
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
     digests = {"es256": hashes.SHA256(), "es384": hashes.SHA384(), "es512": hashes.SHA512()}
     message = checkpoint.text.encode()
     try:
-        chain = [x509.load_der_x509_certificate(der) for der in checkpoint.chain]
+        chain = [_certificate(der) for der in checkpoint.chain]
         key = chain[0].public_key()
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(checkpoint.signature, message, ec.ECDSA(digests[checkpoint.algorithm]))
@@ -137,9 +158,31 @@ def signer_of(checkpoint: Checkpoint) -> list[x509.Certificate]:
             lower.verify_directly_issued_by(upper)
     except FormError:
         raise
+    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise FormError("its chain holds a certificate of a kind that is not known") from error
     except (InvalidSignature, ValueError, TypeError, KeyError) as error:
         raise FormError("its signature does not hold") from error
     return chain
+
+
+def _certificate(der: bytes) -> x509.Certificate:
+    """Read a certificate, and the parts of it that are shown: the library reads them when asked.
+
+    Raises:
+        ValueError: It is malformed.
+        x509.InvalidVersion: It is of a version that there is not.
+    """
+    from cryptography import x509
+
+    from edge.provenance.certificates import common_name
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a stranger's certificate is worth is checked here
+        certificate = x509.load_der_x509_certificate(der)
+    common_name(certificate.subject)
+    if certificate.not_valid_before_utc > certificate.not_valid_after_utc:
+        raise ValueError("a certificate that is never valid")
+    return certificate
 
 
 # Making them -----------------------------------------------------------------------------------
@@ -290,7 +333,7 @@ def _b64(content: bytes) -> str:
 
 
 def wrong_checkpoints(purged: Iterable[bytes], lines: Iterable[bytes]) -> list[tuple[int, str]]:
-    """Check every checkpoint of a ledger against the lines below it.
+    """Check every checkpoint of a ledger against the lines below it, and the form of its stamps.
 
     Args:
         purged: Hashes of the lines that were purged.
@@ -303,14 +346,25 @@ def wrong_checkpoints(purged: Iterable[bytes], lines: Iterable[bytes]) -> list[t
     for leaf in purged:
         peaks.add(leaf)
     for number, line in enumerate(lines, start=1):
-        try:
-            fields = parse_object(line)
-            if fields.get("kind") == KIND:
-                checkpoint = read_checkpoint(fields)
-                signer_of(checkpoint)
-                if (checkpoint.size, checkpoint.root) != (peaks.size, peaks.root()):
-                    problems.append((number, "the checkpoint is not over the lines before it"))
-        except FormError as error:
-            problems.append((number, f"the checkpoint does not hold: {error}"))
+        what = _wrong(line, peaks)
+        if what is not None:
+            problems.append((number, what))
         peaks.add(leaf_hash(line))
     return problems
+
+
+def _wrong(line: bytes, below: Peaks) -> str | None:
+    """Return what is wrong with a line, where it is a checkpoint or a stamp."""
+    try:
+        fields = parse_object(line)
+        if fields.get("kind") == STAMP:
+            read_stamp(fields)
+        if fields.get("kind") != KIND:
+            return None
+        checkpoint = read_checkpoint(fields)
+        signer_of(checkpoint)
+    except FormError as error:
+        return f"the checkpoint or its time stamp does not hold: {error}"
+    if (checkpoint.size, checkpoint.root) != (below.size, below.root()):
+        return "the checkpoint is not over the lines before it"
+    return None if fields.keys() <= _FIELDS else "the checkpoint says more than a checkpoint does"

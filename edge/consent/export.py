@@ -32,12 +32,16 @@ HOW_TO_CHECK = (
 )
 
 
-def export(ledger: Ledger, since: datetime.datetime | None = None) -> dict[str, object]:
+def export(
+    ledger: Ledger, since: datetime.datetime | None = None, through: int | None = None
+) -> dict[str, object]:
     """Return the ledger as the JSON object that is handed over.
 
     Args:
         ledger: The ledger.
         since: Lines before this time are given by their hashes alone.
+        through: Number of the last line, a checkpoint: what another process wrote meanwhile is
+            signed by nobody yet. None for all lines.
 
     Raises:
         LedgerError: The ledger is empty or cannot be read.
@@ -45,14 +49,15 @@ def export(ledger: Ledger, since: datetime.datetime | None = None) -> dict[str, 
     lines = ledger.lines()
     if not lines:
         raise LedgerError(f"the ledger {ledger.path} is empty: there is nothing to export")
-    left_out = 0
+    purged, left_out = ledger.purged(), 0
+    lines = lines if through is None else lines[: max(through - len(purged), 0)]
     try:
         while since and left_out < len(lines) and _time(lines[left_out]) < since:
             left_out += 1
         before = parse_object(lines[left_out]).get("prev") if left_out < len(lines) else None
     except FormError as error:
         raise LedgerError(f"the ledger {ledger.path} is broken: {error}") from error
-    leaves = [*ledger.purged(), *(leaf_hash(line) for line in lines[:left_out])]
+    leaves = [*purged, *(leaf_hash(line) for line in lines[:left_out])]
     return {
         "schema": SCHEMA,
         "how_to_check": HOW_TO_CHECK,
@@ -77,9 +82,13 @@ def read_export(record: Mapping[str, object]) -> tuple[list[bytes], list[bytes],
     if not isinstance(lines, list) or not isinstance(leaves, list) or not isinstance(before, str):
         raise FormError("the export lacks its lines, or what was before them")
     try:
-        return [str(x).encode() for x in lines], [bytes.fromhex(str(x)) for x in leaves], before
+        hashes = [bytes.fromhex(str(x)) for x in leaves]
+        content = [str(x).encode() for x in lines]
     except ValueError as error:
         raise FormError(f"the export is malformed ({error})") from error
+    if any(len(leaf) != 32 for leaf in hashes):
+        raise FormError("the export is malformed: a leaf is no SHA-256")
+    return content, hashes, before
 
 
 def problems_of(record: Mapping[str, object]) -> list[Problem]:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from edge.consent.canonical import FormError, parse_object
 from edge.consent.chain import file_sha256
-from edge.consent.checkpoints import KIND, STAMP, Checkpoint, read_checkpoint, write_checkpoint
+from edge.consent.checkpoints import (
+    KIND,
+    STAMP,
+    Checkpoint,
+    read_checkpoint,
+    read_stamp,
+    write_checkpoint,
+)
 from edge.consent.merkle import inclusion_path, leaf_hash, root_from_path
 from edge.errors import LedgerError
 
@@ -147,16 +154,21 @@ def _covering(ledger: Ledger, wanted: Mapping[int, bytes]) -> list[Signed]:
 def checkpoints_in(
     lines: Sequence[bytes],
 ) -> tuple[dict[int, Checkpoint], dict[int, list[bytes]]]:
-    """Return the checkpoints among lines, and the tokens over them, by the checkpoints' numbers."""
+    """Return the checkpoints among lines, and the tokens over them, by the checkpoints' numbers.
+
+    Raises:
+        FormError: One of them is malformed.
+    """
     checkpoints: dict[int, Checkpoint] = {}
     stamps: dict[int, list[bytes]] = {}
     for line in lines:
         fields = parse_object(line)
         if fields.get("kind") == KIND:
-            checkpoints[int(str(fields["seq"]))] = read_checkpoint(fields)
+            checkpoint = read_checkpoint(fields)
+            checkpoints[checkpoint.size + 1] = checkpoint
         elif fields.get("kind") == STAMP:
-            token = base64.b64decode(str(fields.get("token")))
-            stamps.setdefault(int(str(fields.get("checkpoint"))), []).append(token)
+            number, token = read_stamp(fields)
+            stamps.setdefault(number, []).append(token)
     return checkpoints, stamps
 
 
@@ -188,11 +200,14 @@ def read_proof(record: Mapping[str, object]) -> Proof:
         lines = tuple(str(line).encode() for line in _listed(record, "lines"))
         signed = []
         for item in _listed(record, "checkpoints"):
-            assert isinstance(item, dict)
-            tokens = [base64.b64decode(str(token)) for token in _listed(item, "time_stamps")]
-            paths = [_read_path(path) for path in _listed(item, "paths")]
-            signed.append(Signed(read_checkpoint(item), tuple(tokens), tuple(paths)))
-    except (AssertionError, ValueError, KeyError) as error:
+            point = _mapping(item)
+            tokens = [
+                base64.b64decode(str(token), validate=True)
+                for token in _listed(point, "time_stamps")
+            ]
+            paths = [_read_path(_mapping(path)) for path in _listed(point, "paths")]
+            signed.append(Signed(read_checkpoint(point), tuple(tokens), tuple(paths)))
+    except ValueError as error:
         raise FormError(f"the proof is malformed ({error})") from error
     if not lines or not signed:
         raise FormError("the proof holds no line or no checkpoint")
@@ -204,16 +219,23 @@ def read_proof(record: Mapping[str, object]) -> Proof:
 
 
 def _listed(record: Mapping[str, object], key: str) -> list[object]:
-    value = record[key]
-    assert isinstance(value, list)
+    value = record.get(key)
+    if not isinstance(value, list):
+        raise FormError(f"{key} is no list")
     return value
 
 
-def _read_path(item: object) -> tuple[int, tuple[bytes, ...]]:
-    assert isinstance(item, dict)
-    index = item["index"]
-    assert isinstance(index, int)
-    return index, tuple(bytes.fromhex(str(step)) for step in item["path"])
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise FormError("what should be an object is none")
+    return value
+
+
+def _read_path(item: Mapping[str, object]) -> tuple[int, tuple[bytes, ...]]:
+    index = item.get("index")
+    if not isinstance(index, int):
+        raise FormError("a path is of no line")
+    return index, tuple(bytes.fromhex(str(step)) for step in _listed(item, "path"))
 
 
 def _check_lines(proof: Proof) -> None:

@@ -146,7 +146,7 @@ def _cut(lines: list[bytes], now: datetime.datetime, days: int, ledger: Ledger) 
         fields = _fields(line, ledger)
         newest = newest or fields
         if fields["kind"] in {"published", "missing"}:
-            closed.add(fields.get("entry"))
+            closed.add(str(fields.get("entry")))
     if newest is not None and _time(newest, ledger) > now:
         raise LedgerError(
             "this device's clock stands before the ledger's newest entry: set it, then purge"
@@ -154,7 +154,7 @@ def _cut(lines: list[bytes], now: datetime.datetime, days: int, ledger: Ledger) 
     count, through = 0, 0
     for line in lines:
         fields = _fields(line, ledger)
-        is_open = fields["kind"] == "output" and fields["seq"] not in closed
+        is_open = fields["kind"] == "output" and str(fields["seq"]) not in closed
         if _time(fields, ledger) >= before or is_open:
             break
         count, through = count + 1, int(str(fields["seq"]))

@@ -35,7 +35,11 @@ class Entry:
 
 def entries_of(lines: Sequence[Line]) -> list[Entry]:
     """Return the lines as entries, oldest first; those that close an output are its state."""
-    states = {line.fields.get("entry"): line.kind for line in lines if line.kind in _CLOSING}
+    states = {
+        entry: line.kind
+        for line in lines
+        if line.kind in _CLOSING and isinstance(entry := line.fields.get("entry"), int)
+    }
     hashes = _hashes(lines)
     return [
         Entry(

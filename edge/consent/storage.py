@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import EdgeError, OutputError
@@ -87,6 +88,37 @@ def make_private_dir(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as cause:
         raise OutputError(f"cannot make the folder {path}: {reason(cause)}") from cause
+
+
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Keep other processes from changing the file `path` while it is read and written anew.
+
+    The lock is on a file beside it, which stays, and goes with the process, however it ends. Who
+    only reads needs none: a file is replaced as a whole.
+
+    Args:
+        path: The file, which may not exist yet; its folder is made.
+
+    Raises:
+        OutputError: The folder cannot be made, or the lock cannot be taken.
+    """
+    import fcntl  # not on every platform; only needed where a list is changed
+
+    make_private_dir(path.parent)
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(path.with_suffix(".lock"), flags, 0o600)
+    except OSError as cause:
+        raise OutputError(f"cannot write {path}: {reason(cause)}") from cause
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as cause:
+            raise OutputError(f"cannot write {path}: {reason(cause)}") from cause
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_private(path: Path, data: bytes, *, overwrite: bool = False) -> None:

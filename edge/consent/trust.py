@@ -12,8 +12,8 @@ from edge.consent.fields import Fields, check_text
 from edge.consent.record import Consent
 from edge.consent.signing import KEY_DIGITS
 from edge.consent.storage import (
+    changing,
     is_there,
-    make_private_dir,
     read_record,
     writable_by_others,
     write_private,
@@ -148,7 +148,8 @@ def add_issuer(key: str, name: str) -> TrustStore:
         Fields({"key": key}).hex("key", KEY_DIGITS)
     except FormError as error:
         raise ConsentError(f"cannot trust this issuer: {error}") from error
-    return _save({**load_trust().issuers, key: name})
+    with changing(trust_path()):
+        return _save({**load_trust().issuers, key: name})
 
 
 def remove_issuer(key: str) -> TrustStore:
@@ -158,15 +159,15 @@ def remove_issuer(key: str) -> TrustStore:
         ConsentError: It was not trusted.
         OutputError: The store cannot be written.
     """
-    issuers = dict(load_trust().issuers)
-    if issuers.pop(key, None) is None:
-        raise ConsentError(f"the key {key[:16]}... is not in the trust store")
-    return _save(issuers)
+    with changing(trust_path()):
+        issuers = dict(load_trust().issuers)
+        if issuers.pop(key, None) is None:
+            raise ConsentError(f"the key {key[:16]}... is not in the trust store")
+        return _save(issuers)
 
 
 def _save(issuers: Mapping[str, str]) -> TrustStore:
-    path = trust_path()
-    make_private_dir(path.parent)
+    """Write the store; under its lock, so that no other process's change is lost."""
     record: dict[str, object] = {"schema": SCHEMA, "issuers": dict(sorted(issuers.items()))}
-    write_private(path, readable_json(record), overwrite=True)
+    write_private(trust_path(), readable_json(record), overwrite=True)
     return TrustStore(dict(issuers))

@@ -6,15 +6,16 @@ file; the other ways say which output it is, or was made from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge.consent.canonical import FormError, parse_object
-from edge.consent.chain import readable
+from edge.consent.chain import Problem, readable
 from edge.consent.export import SCHEMA, problems_of, read_export
 from edge.consent.ledger import Ledger, default_ledger_path
+from edge.consent.seals import seals_of, signed_through, unsigned_after
 from edge.consent.shown import Entry, entries_of
 from edge.errors import LedgerError
 from edge.provenance.watermark.identifier import watermark_id
@@ -53,14 +54,16 @@ class LedgerFinding:
     Attributes:
         path: The ledger that was looked into.
         entries: Number of its entries.
-        faults: What is wrong with its chain; empty for a whole one.
+        faults: What is wrong with its chain, or signed by nobody; empty for a whole one.
         matches: Entries that speak of the file, the surest first.
+        signer_known: Of an export that holds: whether somebody whom this device trusts signed it.
     """
 
     path: Path
     entries: int
     faults: tuple[str, ...]
     matches: tuple[Match, ...]
+    signer_known: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as the JSON object that `edge verify --ledger --json` prints."""
@@ -69,6 +72,7 @@ class LedgerFinding:
             "entries": self.entries,
             "intact": not self.faults,
             "faults": list(self.faults),
+            "signer_known": self.signer_known,
             "matches": [
                 {
                     "found_by": list(match.ways),
@@ -86,13 +90,16 @@ class LedgerSource:
 
     Attributes:
         path: Where it lies.
-        entries: Its entries, oldest first.
-        faults: What is wrong with its chain.
+        entries: Its entries, oldest first; of an export that holds, those that were signed.
+        faults: What is wrong with its chain, or signed by nobody.
+        signer_known: Of an export that holds: whether somebody whom this device trusts has signed
+            it. A ledger itself is not asked: its newest lines wait for the next checkpoint.
     """
 
     path: Path
     entries: tuple[Entry, ...]
     faults: tuple[str, ...]
+    signer_known: bool | None = None
 
 
 def open_ledger(named: str) -> LedgerSource:
@@ -110,22 +117,46 @@ def open_ledger(named: str) -> LedgerSource:
         hint = "nothing was made on this device" if named == THIS_DEVICE else "no such file"
         raise LedgerError(f"{path}: there is no ledger: {hint}")
     record = _exported(path)
-    if record is None:
-        ledger = Ledger(path)
-        entries, problems = ledger.entries(), ledger.verify()
-    else:
+    if record is not None:
         try:
-            lines, _, _ = read_export(record)
-            entries, problems = entries_of(list(readable(lines))), problems_of(record)
+            return _open_export(path, record)
         except FormError as error:
             raise LedgerError(f"{path}: {error}") from error
+    ledger = Ledger(path)
+    entries = ledger.entries()
     if not entries:
         raise LedgerError(f"{path}: holds no entry that can be read; is it a ledger?")
-    faults = tuple(
+    return LedgerSource(path, tuple(entries), _faults(ledger.verify()))
+
+
+def _open_export(path: Path, record: Mapping[str, object]) -> LedgerSource:
+    """Read an export; lines behind what was signed in it do not count, for anybody can add some.
+
+    Raises:
+        FormError: It is malformed.
+    """
+    raw, before, _ = read_export(record)
+    lines, faults = list(readable(raw)), _faults(problems_of(record))
+    if not lines:
+        raise FormError("holds no entry that can be read")
+    if faults:
+        return LedgerSource(path, tuple(entries_of(lines)), faults)
+    seals = seals_of(record)
+    through = signed_through(seals)
+    unsigned = unsigned_after(seals, len(before) + len(raw))
+    return LedgerSource(
+        path,
+        tuple(entries_of([line for line in lines if line.seq <= through])),
+        faults if unsigned is None else (unsigned.text,),
+        any(seal.trusted for seal in seals),
+    )
+
+
+def _faults(problems: Sequence[Problem]) -> tuple[str, ...]:
+    return tuple(
         f"line {problem.line}: {problem.what}" if problem.line else problem.what
         for problem in problems
     )
-    return LedgerSource(path, tuple(entries), faults)
 
 
 def _exported(path: Path) -> dict[str, object] | None:
@@ -168,7 +199,9 @@ def look_up(source: LedgerSource, verdict: Verdict, sha256: str) -> LedgerFindin
     matches = sorted(
         (match for match in found if match.ways), key=lambda match: _WAYS.index(match.ways[0])
     )
-    return LedgerFinding(source.path, len(source.entries), source.faults, tuple(matches))
+    return LedgerFinding(
+        source.path, len(source.entries), source.faults, tuple(matches), source.signer_known
+    )
 
 
 _WAYS: tuple[Way, ...] = ("file", "manifest", "implicit label", "watermark")
@@ -195,7 +228,7 @@ def facts_of(entry: Entry) -> Mapping[str, object]:
     Of a live stream, and of a frame that a caller of the API got, these are its event's details. A
     frame's hashes are left out: they are of pixels in memory, and would be read as a file's.
     """
-    if entry.kind == "event" and entry.fields.get("event") in {"live", "frame"}:
+    if entry.kind == "event" and entry.fields.get("event") in ("live", "frame"):
         details = entry.fields.get("details")
         if not isinstance(details, Mapping):
             return {}

@@ -196,6 +196,11 @@ def ledger(evidence: Evidence) -> Check:
         "write all of it anew: it is no proof by itself.",
     )
     broken = Both("账本不完整。", "The ledger is broken.") if finding.faults else Both("", "")
+    if finding.signer_known is False:
+        broken = Both(
+            "签署账本者不为本设备所知：谁都能自写一本。",
+            "Nobody whom this device trusts has signed it: anybody can write one of their own.",
+        )
     if not finding.matches:
         found = Both(
             f"{finding.entries} 条记录中没有这个文件。",
@@ -215,5 +220,5 @@ def ledger(evidence: Evidence) -> Check:
             "登记的是另一个版本：字节与现在不同。",
             "What was entered had other bytes than this file.",
         )
-    same = "file" in match.ways and not finding.faults
+    same = "file" in match.ways and not finding.faults and finding.signer_known is not False
     return Check(title, "holds" if same else "note", found + broken, meaning)

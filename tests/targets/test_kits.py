@@ -20,10 +20,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.cli import _load
+from edge.consent.canonical import readable_json
 from edge.consent.operator import operator_key, operator_key_path
-from edge.consent.revocation import new_revocation, save_revocation
+from edge.consent.revocation import load_revocation, new_revocation, save_revocation
+from edge.consent.signing import public_hex, sign_record
 from edge.consent.trust import load_trust
 from edge.provenance.keys import device_keys
 from edge.provenance.verify import verify_file
@@ -506,6 +509,111 @@ def test_a_revocation_ends_it(edge_home: Path, tmp_path: Path) -> None:
         assert "revoked" in done.stderr
     assert service.found("out") == []
     assert len(service.found("failed")) == 2
+
+
+class Admin:
+    """What root does, with stand-ins for root, for systemd and for the folders of the system."""
+
+    def __init__(self, board: str, folder: Path) -> None:
+        self.home, self.public = folder / "etc" / "admin", folder / "etc" / "public"
+        (self.home / "config").mkdir(parents=True)
+        tools = folder / "tools"
+        tools.mkdir()
+        stands = {"id": "#!/bin/sh\necho 0\n", "systemctl": "#!/bin/sh\n"}
+        for name, content in stands.items():
+            (tools / name).write_text(content, encoding="utf-8")
+            (tools / name).chmod(0o755)
+        text = (kit(board) / "edge-swap-admin").read_text(encoding="utf-8")
+        self.script = folder / "edge-swap-admin"
+        self.script.write_text(text.replace("/etc/edge-swap", str(folder / "etc")), "utf-8")
+        self.environment = {
+            **os.environ,
+            "EDGE_COMMAND": str(Path(sys.executable).parent / "edge"),
+            "PATH": f"{tools}:{os.environ['PATH']}",
+        }
+
+    def do(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        call = ["sh", str(self.script), *map(str, words)]
+        return subprocess.run(
+            call, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    def published(self) -> set[str]:
+        """Return the consents of the revocations that services get to see."""
+        folder = self.public / "revocations"
+        return {load_revocation(path).consent_id for path in folder.iterdir()}
+
+
+def _revoked(consent_id: str, path: Path) -> Path:
+    """Write a revocation of somebody's consent, made elsewhere."""
+    key = Ed25519PrivateKey.generate()
+    record: dict[str, object] = {
+        "schema": "edge-swap/revocation-1",
+        "consent_id": consent_id,
+        "revoked_at": "2026-01-01T00:00:00Z",
+        "reason": "none",
+        "signer": {"public_key": public_hex(key)},
+    }
+    path.parent.mkdir()
+    path.write_bytes(readable_json({**record, "signature": sign_record(record, key)}))
+    return path
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_two_revocations_of_one_name_both_count(
+    board: str, edge_home: Path, tmp_path: Path
+) -> None:
+    made = bundle(edge_home, tmp_path)
+    service = Service(made, tmp_path / "service")
+    admin = Admin(board, tmp_path)
+    shutil.copytree(service.config, admin.home / "config", dirs_exist_ok=True)
+    keys = tmp_path / "service" / "credentials"
+    shutil.copytree(keys, admin.home / "config" / "keys", dirs_exist_ok=True)
+    service.environment["EDGE_CONFIG"] = str(admin.public)
+    first = tmp_path / "first" / "alice.revocation"
+    first.parent.mkdir()
+    alice = made.stage.consent.id
+    save_revocation(new_revocation(made.stage.consent, operator_key(), load_trust()), first)
+    for path in (first, _revoked("another", tmp_path / "second" / "alice.revocation")):
+        done = admin.do("revoke", path)
+        assert done.returncode == 0, done.stderr
+    assert admin.published() == {alice, "another"}
+    assert not list((admin.public / "keys").glob("*.pem"))
+    assert sorted(path.name for path in admin.public.parent.iterdir()) == ["admin", "public"]
+    # The same once more is no other.
+    assert admin.do("revoke", first).returncode == 0
+    assert len(list((admin.public / "revocations").iterdir())) == 2
+    service.put("one.png")
+    done = service.round()
+    assert done.returncode == 2
+    assert "revoked" in done.stderr
+    assert service.found("out") == []
+
+
+def test_what_is_no_revocation_is_not_taken_over(edge_home: Path, tmp_path: Path) -> None:
+    admin = Admin("jetson", tmp_path)
+    good = _revoked("one", tmp_path / "one" / "x.revocation")
+    assert admin.do("revoke", good).returncode == 0
+    bad = tmp_path / "x.revocation"
+    for content in (b"", b"not JSON", good.read_bytes().replace(b'"one"', b'"two"')):
+        bad.write_bytes(content)
+        done = admin.do("revoke", bad)
+        assert done.returncode != 0
+        assert len(done.stderr.splitlines()) == 1
+    assert admin.published() == {"one"}
+
+
+def test_what_root_knows_is_what_services_see(edge_home: Path, tmp_path: Path) -> None:
+    admin = Admin("raspberry_pi", tmp_path)
+    # As an earlier kit kept them, by the user's own names.
+    _revoked("one", admin.home / "config" / "revocations" / "x")
+    call = [admin.environment["EDGE_COMMAND"], "consent", "revoke", "--import"]
+    environment = {**admin.environment, "EDGE_HOME": str(admin.home)}
+    subprocess.run([*call, _revoked("two", tmp_path / "two" / "x")], env=environment, check=True)
+    assert admin.do("sync").returncode == 0
+    assert admin.published() == {"one", "two"}
+    assert admin.do("sync").returncode == 0
+    assert admin.published() == {"one", "two"}
 
 
 def _module(path: Path) -> Any:

@@ -48,6 +48,8 @@ def read_answers(values: Mapping[str, Any]) -> Answers:
         raise UsageError(f"请填写称呼 · give a name, of up to {MAX_NAME} characters")
     if not isinstance(passphrase, str) or not 0 < len(passphrase) <= MAX_PASSPHRASE:
         raise UsageError("请见证人输入口令 · the attendant's passphrase is missing")
+    if not _is_text(passphrase):
+        raise UsageError("口令不是文字 · the attendant's passphrase is no text")
     if values.get("agree") is not True:
         raise UsageError("没有同意就不会开始 · nothing begins without the consent")
     refuse_forbidden(
@@ -60,6 +62,15 @@ def read_answers(values: Mapping[str, Any]) -> Answers:
     except ValueError as error:
         raise UsageError(f"称呼不能使用 · this name cannot be used: {error}") from error
     return Answers(name, passphrase)
+
+
+def _is_text(value: str) -> bool:
+    """Return whether this is text: JSON can name halves of characters, which are none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def keep_form(page: bytes, *, subject: str, purpose: str, minutes: float, agent: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from edge.errors import UsageError
@@ -67,6 +68,6 @@ def open_source(named: str, wanted: Wanted) -> Source:
 
 
 def _number(text: str, named: str) -> int:
-    if not text.isdigit() or len(text) > 3:
+    if not re.fullmatch("[0-9]{1,3}", text):
         raise UsageError(f"--source {named}: the camera's number is missing, as in camera:0")
     return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class V4l2Camera(CapturedSource):
             UsageError: It is neither a number nor a path.
             SourceError: It cannot be opened.
         """
-        path = Path(f"/dev/video{int(device)}" if device.isdigit() else device)
+        path = Path(f"/dev/video{int(device)}" if re.fullmatch("[0-9]{1,3}", device) else device)
         if not path.is_absolute():
             raise UsageError(f"--source camera:{device}: give a number, or a path like /dev/video0")
         if not path.exists():

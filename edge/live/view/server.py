@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import secrets
 import socket
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import EngineMissing, OutputError, UsageError
-from edge.live.view.door import Door, server_behind
+from edge.live.view.door import MOST, NEXT, Door, server_behind
 
 if TYPE_CHECKING:
     from edge.live.view.certificate import Tls
@@ -23,7 +24,6 @@ PORT = 8765
 """Where the page is on loopback, unless another port is named."""
 
 _START = 10.0  # seconds that a server may take to begin
-_CONNECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def parse_listen(text: str) -> tuple[str, int]:
         raise UsageError(
             f"--listen {text}: give an address, as in 127.0.0.1:{PORT} or 0.0.0.0:{PORT}"
         ) from error
-    if not port.isdigit() or int(port) > 65535:
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise UsageError(f"--listen {text}: '{port}' is no port")
     return host, int(port)
 
@@ -126,7 +126,8 @@ class ViewServer:
             token, hosts = secrets.token_urlsafe(24), None
             self.tls = _tls(listen)
         self.link = _link(listen, port, token)
-        self.guard = Guard(site(house, visits), hosts=hosts, token=token)
+        inside = taken.noting(site(house, visits))
+        self.guard = Guard(inside, hosts=hosts, token=token)
         config = uvicorn.Config(
             self.guard,
             log_config=None,
@@ -136,8 +137,9 @@ class ViewServer:
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=10,
+            loop="asyncio",  # another one would let guests in past the door
+            backlog=MOST,
+            timeout_keep_alive=NEXT,
             timeout_graceful_shutdown=1,
             ssl_certfile=None if self.tls is None else str(self.tls.certificate),
             ssl_keyfile=None if self.tls is None else str(self.tls.key),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from edge.errors import EdgeError
+from edge.harmless import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -20,13 +25,19 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from edge.live.broadcast import Broadcast
+    from edge.live.view.guard import App, Receive, Scope, Send
 
 ASSETS = Path(__file__).parent / "assets"
 
 WAIT = 2.0
 """Seconds that an answer waits for a new picture before it says that there is none yet."""
 
+BODY = 5.0
+"""Seconds that a form may take to come in."""
+
 _MOST_BODY = 16 * 1024  # bytes of a form
+_INDEX = re.compile("[0-9]{1,15}")
+_LOG = logging.getLogger(__name__)
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
@@ -58,7 +69,7 @@ class Visits(House, Protocol):
         """End the visit, and wait until everything of it is erased."""
 
 
-def site(house: House, visits: Visits | None = None) -> Starlette:
+def site(house: House, visits: Visits | None = None) -> App:
     """Return the site.
 
     Args:
@@ -77,7 +88,20 @@ def site(house: House, visits: Visits | None = None) -> Starlette:
     if visits is not None:
         routes.append(Route("/begin", _begin(visits), methods=["POST"]))
         routes.append(Route("/end", _end(visits), methods=["POST"]))
-    return Starlette(routes=routes)
+    return _in_one_line(Starlette(routes=routes))
+
+
+def _in_one_line(routes: App) -> App:
+    """Return the routes so that what fails in them is one line, and no traceback a request."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await routes(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - Starlette has answered it with status 500
+            what = f"{scope['method']} {scope['path']}: {type(error).__name__}: {error}"
+            _LOG.error("edge live: %s", one_line(what))
+
+    return answer
 
 
 def _asset(name: str) -> Callable[[Request], Awaitable[Response]]:
@@ -100,7 +124,7 @@ def _status(house: House) -> Callable[[Request], Awaitable[Response]]:
 def _picture(house: House) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         after = request.query_params.get("after", "-1")
-        index = int(after) if after.lstrip("-").isdigit() and len(after) < 16 else -1
+        index = int(after) if _INDEX.fullmatch(after) else -1
         broadcast = house.broadcast
         picture = None if broadcast is None else await broadcast.after(index, WAIT)
         if picture is None:
@@ -133,11 +157,12 @@ def _stop(house: House) -> Callable[[Request], Awaitable[Response]]:
 
 def _begin(visits: Visits) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > _MOST_BODY:
-                return JSONResponse({"error": "the form is too long"}, status_code=413)
+        try:
+            body = await asyncio.wait_for(_body(request), BODY)
+        except (asyncio.TimeoutError, ClientDisconnect):
+            return JSONResponse({"error": "the form did not come in"}, status_code=408)
+        if len(body) > _MOST_BODY:
+            return JSONResponse({"error": "the form is too long"}, status_code=413)
         try:
             form = json.loads(body)
         except (ValueError, RecursionError):
@@ -151,6 +176,16 @@ def _begin(visits: Visits) -> Callable[[Request], Awaitable[Response]]:
         return JSONResponse(visits.status())
 
     return answer
+
+
+async def _body(request: Request) -> bytes:
+    """Return what was sent, or the beginning of what is too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_BODY:
+            break
+    return body
 
 
 def _end(visits: Visits) -> Callable[[Request], Awaitable[Response]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import stat
+import threading
 
 import pytest
 
+from edge.bundle import builders
 from edge.bundle.builders import (
     THIS_DEVICE,
     add_builder,
@@ -17,6 +19,7 @@ from edge.bundle.builders import (
 )
 from edge.consent.operator import operator_key
 from edge.consent.signing import public_hex
+from edge.consent.storage import changing
 from edge.errors import BundleError
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -46,6 +49,26 @@ def test_adding_and_removing() -> None:
     assert list(trusted_builders()) == [OTHER]
     with pytest.raises(BundleError, match="is not among"):
         remove_builder(KEY)
+
+
+def test_changes_of_two_processes_wait_for_each_other() -> None:
+    add_builder(OTHER, "compromised")
+    with changing(builders_path()):
+        before = trusted_builders()
+        waiting = threading.Thread(target=remove_builder, args=(OTHER,))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        builders._save({**before, KEY: "one"})
+    waiting.join()
+    assert dict(trusted_builders()) == {KEY: "one"}
+    with changing(builders_path()):
+        waiting = threading.Thread(target=add_builder, args=(OTHER, "two"))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+    waiting.join()
+    assert dict(trusted_builders()) == {KEY: "one", OTHER: "two"}
 
 
 @pytest.mark.parametrize(("key", "name"), [("xyz", "a"), (KEY, ""), (KEY, "a\nb"), (KEY, "‮x")])

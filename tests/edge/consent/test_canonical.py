@@ -52,6 +52,9 @@ def test_reading_and_writing_again_changes_nothing(record: dict[str, object]) ->
         b'{"a":1e3}',
         b"\xff",
         b'{"a":"\\ud800"}x',
+        b'{"a":"\\ud800"}',
+        b'{"a":["\\ude00\\ud83d"]}',
+        b'{"\\udc00":1}',
         b"[" * 100_000,
         b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
         b'{"a":' + b"9" * 5_000 + b"}",
@@ -60,6 +63,10 @@ def test_reading_and_writing_again_changes_nothing(record: dict[str, object]) ->
 def test_what_could_be_read_in_two_ways_is_refused(data: bytes) -> None:
     with pytest.raises(FormError):
         parse_object(data)
+
+
+def test_a_whole_surrogate_pair_is_one_character() -> None:
+    assert parse_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
 
 @given(st.binary(max_size=200))

@@ -11,7 +11,14 @@ import pytest
 
 from edge.consent import checkpoints
 from edge.consent.canonical import FormError, canonical_bytes, sha256_hex
-from edge.consent.checkpoints import Checkpoint, read_checkpoint, signer_of, write_checkpoint
+from edge.consent.checkpoints import (
+    STAMP,
+    Checkpoint,
+    read_checkpoint,
+    read_stamp,
+    signer_of,
+    write_checkpoint,
+)
 from edge.consent.ledger import Ledger
 from edge.consent.merkle import leaf_hash, root_of
 from edge.errors import KeyStoreError, LedgerError
@@ -160,6 +167,7 @@ def test_lines_rewritten_with_the_whole_chain_show_at_the_checkpoint(ledger: Led
     [
         {"text": "edge-swap ledger x\n3\nAAAA\n2026-01-01T00:00:00Z\n"},
         {"text": "another text"},
+        {"text": f"edge-swap ledger x\n3\n{'A' * 43}=\n\ud800\n"},
         {"signature": base64.b64encode(b"x" * 70).decode()},
         {"signature": "no base64!"},
         {"algorithm": "none"},
@@ -173,6 +181,55 @@ def test_a_changed_checkpoint_does_not_hold(ledger: Ledger, change: dict[str, An
     fields = write_checkpoint(ledger).to_fields()
     with pytest.raises(FormError):
         signer_of(read_checkpoint({**fields, **change}))
+
+
+def _chain(made: Checkpoint, find: str, at: int, value: int) -> Checkpoint:
+    """Return a checkpoint with one byte of its signer's certificate replaced."""
+    signer = bytearray(made.chain[0])
+    signer[signer.find(bytes.fromhex(find)) + at] = value
+    return Checkpoint(made.text, made.signature, made.algorithm, (bytes(signer), *made.chain[1:]))
+
+
+@pytest.mark.parametrize(
+    ("find", "at", "value"),
+    [("a003020102", 4, 9), ("06072a8648ce3d0201", 8, 9), ("06082a8648ce3d030107", 9, 99)],
+    ids=["version 9", "a key of an unknown kind", "an unknown curve"],
+)
+def test_a_certificate_of_an_unknown_kind(ledger: Ledger, find: str, at: int, value: int) -> None:
+    _fill(ledger, 3)
+    made = write_checkpoint(ledger)
+    with pytest.raises(FormError, match="of a kind that is not known"):
+        signer_of(_chain(made, find, at, value))
+
+
+@pytest.mark.parametrize(("find", "at", "value"), [("0603550403", 5, 0x1E), ("170d", 4, 0x39)])
+def test_a_certificate_that_is_found_malformed_late(
+    ledger: Ledger, find: str, at: int, value: int
+) -> None:
+    """The library reads names and times only when they are asked for."""
+    _fill(ledger, 3)
+    made = _chain(write_checkpoint(ledger), find, at, value)
+    with pytest.raises(FormError):
+        signer_of(Checkpoint(made.text, made.signature, made.algorithm, made.chain[:1]))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"checkpoint": "x", "token": "AAAA"},
+        {"checkpoint": [], "token": "AAAA"},
+        {"token": "AAAA"},
+        {"checkpoint": 1, "token": "A"},
+        {"checkpoint": 1},
+    ],
+)
+def test_a_malformed_stamp(ledger: Ledger, fields: dict[str, object]) -> None:
+    with pytest.raises(FormError, match="a time stamp"):
+        read_stamp(fields)
+    _fill(ledger, 1)
+    ledger.append(STAMP, lambda: fields)
+    (problem,) = ledger.verify()
+    assert problem.line == 2
 
 
 def test_any_byte_of_the_text_is_signed(ledger: Ledger) -> None:

@@ -51,6 +51,13 @@ def test_six_months_by_default() -> None:
             assert half.days <= LEAST_DAYS
 
 
+def test_a_line_that_closes_nothing(ledger: Ledger) -> None:
+    ledger.append("published", lambda: {"entry": []})
+    found = past_retention(ledger)
+    assert found is not None
+    assert found.lines == 10
+
+
 def test_it_can_be_longer_never_shorter() -> None:
     _configure("retention_days = 1000\n")
     assert retention_days() == 1000

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.consent import storage
-from edge.consent.storage import is_there, read_record, write_private
+from edge.consent.storage import changing, is_there, read_record, write_private
 from edge.errors import ConsentError, OutputError
 
 
@@ -26,6 +28,32 @@ def test_a_link_to_nothing_is_there_and_what_has_no_folder_is_not(tmp_path: Path
     assert [is_there(path, "consent", ConsentError) for path in (link, file)] == [True, True]
     for path in (tmp_path / "gone", file / "inside"):
         assert not is_there(path, "consent", ConsentError)
+
+
+def test_one_process_changes_a_file_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "list.json"
+    for _ in range(2):  # it is free again afterwards
+        with changing(path):
+            handle = os.open(path.with_suffix(".lock"), os.O_RDWR)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(handle)
+    assert [entry.name for entry in path.parent.iterdir()] == ["list.lock"]
+
+
+def test_where_there_are_no_locks_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_lock(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_lock)
+    with pytest.raises(OutputError, match=r"cannot write .*list\.json: no locks"):
+        changing(tmp_path / "list.json").__enter__()
+    (tmp_path / "list.lock").unlink()
+    (tmp_path / "list.lock").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*list\.json"):
+        changing(tmp_path / "list.json").__enter__()
 
 
 def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:

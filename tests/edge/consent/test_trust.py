@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.consent import trust
 from edge.consent.operator import operator_key, operator_public_key
 from edge.consent.record import Consent
 from edge.consent.signing import public_hex
+from edge.consent.storage import changing
 from edge.consent.terms import Attestation
 from edge.consent.trust import (
     MEANING,
@@ -79,6 +82,25 @@ def test_issuers_are_added_and_removed() -> None:
         add_issuer("xyz", "Office")
     with pytest.raises(ConsentError, match="cannot trust"):
         add_issuer(key, "\x1b[2J")
+
+
+def test_changes_of_two_processes_wait_for_each_other() -> None:
+    """A lock in this process keeps others out, and so does it another thread's."""
+    key, other, bad = (letter * 64 for letter in "abc")
+    add_issuer(bad, "Bad")
+    for change, kept in (
+        (lambda: add_issuer(other, "Other"), {key, other, bad}),
+        (lambda: remove_issuer(bad), {key, other}),
+    ):
+        with changing(trust_path()):
+            before = load_trust().issuers
+            waiting = threading.Thread(target=change)
+            waiting.start()
+            waiting.join(0.2)
+            assert waiting.is_alive()
+            trust._save({**before, key: "Office"})
+        waiting.join()
+        assert set(load_trust().issuers) == kept
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from edge.cli import main
 from edge.consent.canonical import readable_json
+from edge.consent.checkpoints import write_checkpoint
 from edge.consent.export import export
 from edge.consent.ledger import Ledger, default_ledger_path
 from edge.errors import LedgerError
@@ -24,6 +25,7 @@ from edge.evidence.lookup import (
 from edge.jobs.file import swap_file
 from edge.provenance.verify import verify_file
 from tests import tampering
+from tests.edge.consent.test_export import appended
 from tests.edge.evidence.conftest import Swapped
 from tests.scene import Stage, target, write
 
@@ -116,10 +118,11 @@ def test_a_copy_of_a_ledger_will_do(swapped: Swapped, tmp_path: Path) -> None:
 def test_an_export_will_do(swapped: Swapped, tmp_path: Path) -> None:
     path = swapped("png")
     exported = tmp_path / "ledger.json"
+    write_checkpoint(Ledger())
     record = export(Ledger())
     exported.write_bytes(readable_json(record))
     source = open_ledger(str(exported))
-    assert source.faults == ()
+    assert (source.faults, source.signer_known) == ((), True)
     finding = _found(path, source)
     assert finding.matches[0].ways[0] == "file"
     assert finding.matches[0].entry.state == "published"
@@ -128,6 +131,61 @@ def test_an_export_will_do(swapped: Swapped, tmp_path: Path) -> None:
     exported.write_bytes(readable_json({**record, "lines": 3}))
     with pytest.raises(LedgerError, match="lacks its lines"):
         open_ledger(str(exported))
+
+
+def _forged(picture: Path) -> list[dict[str, object]]:
+    """Return lines that a stranger would like to see in the ledger."""
+    fields: dict[str, object] = {"kind": "output", "output_id": "urn:uuid:forged"}
+    return [{**fields, "output_sha256": digest_of(picture)}, {"kind": "published", "entry": []}]
+
+
+def test_lines_behind_an_exports_signature_do_not_count(swapped: Swapped, tmp_path: Path) -> None:
+    path, other = swapped("png"), write(tmp_path / "other.png", target())
+    write_checkpoint(Ledger())
+    exported = tmp_path / "ledger.json"
+    exported.write_bytes(readable_json(appended(export(Ledger()), *_forged(other))))
+    source = open_ledger(str(exported))
+    (fault,) = source.faults
+    assert "nobody whom this device trusts has signed the last 2 lines" in fault
+    finding = _found(other, source)
+    assert (finding.matches, finding.to_dict()["intact"]) == ((), False)
+    assert _found(path, source).matches[0].ways[0] == "file"  # that one was signed
+
+
+def test_an_export_that_nobody_signed_says_nothing(swapped: Swapped, tmp_path: Path) -> None:
+    path = swapped("png")
+    exported = tmp_path / "ledger.json"
+    exported.write_bytes(readable_json(export(Ledger())))
+    source = open_ledger(str(exported))
+    assert (len(source.faults), source.signer_known) == (1, False)
+    assert _found(path, source).matches == ()
+
+
+def test_an_export_of_a_stranger_says_so(
+    swapped: Swapped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = swapped("png")
+    write_checkpoint(Ledger())
+    exported = tmp_path / "ledger.json"
+    exported.write_bytes(readable_json(export(Ledger())))
+    monkeypatch.setenv("EDGE_HOME", str(tmp_path / "elsewhere"))
+    finding = _found(path, open_ledger(str(exported)))
+    assert (finding.faults, finding.signer_known) == ((), False)
+    assert finding.to_dict()["signer_known"] is False
+    assert finding.matches[0].ways[0] == "file"
+
+
+@pytest.mark.parametrize("event", [[], {}, "frame", "\ud800"])
+def test_odd_lines_of_an_export(event: object, swapped: Swapped, tmp_path: Path) -> None:
+    path = swapped("png")
+    write_checkpoint(Ledger())
+    record = export(Ledger())
+    line = json.dumps({"seq": 1, "kind": "event", "hash": "", "event": event, "details": 1})
+    exported = tmp_path / "ledger.json"
+    exported.write_bytes(readable_json({**record, "lines": [*record["lines"], line]}))  # type: ignore[misc]
+    source = open_ledger(str(exported))
+    assert source.faults
+    assert _found(path, source).matches[0].ways[0] == "file"
 
 
 def test_a_ledger_with_a_fault_says_so(swapped: Swapped, tmp_path: Path) -> None:

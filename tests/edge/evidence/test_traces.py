@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge.evidence.gather import Evidence
-from edge.evidence.traces import implicit
+from edge.evidence.traces import implicit, ledger
 from edge.provenance.findings import Integrity
 from edge.provenance.verdict import Agreement
 from tests.edge.evidence.conftest import Gathered, Swapped
@@ -49,3 +49,13 @@ def test_a_label_that_the_manifest_contradicts(
     found = implicit(evidence)
     assert found.state == "fails"
     assert "disagree on whether AI made it" in found.found.en
+
+
+def test_a_ledger_that_nobody_known_has_signed(own: Evidence) -> None:
+    assert own.ledger is not None
+    assert ledger(own).state == "holds"
+    assert ledger(replace(own, ledger=replace(own.ledger, signer_known=True))).state == "holds"
+    found = ledger(replace(own, ledger=replace(own.ledger, signer_known=False)))
+    assert found.state == "note"
+    assert "Nobody whom this device trusts has signed it" in found.found.en
+    assert "签署账本者不为本设备所知" in found.found.zh

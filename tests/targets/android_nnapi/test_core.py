@@ -132,6 +132,32 @@ def test_bad_zip_files(java: list[str], tmp_path: Path) -> None:
     assert list((tmp_path / "cache").rglob("*")) == []
 
 
+def test_a_permit_is_checked_again(java: list[str], tmp_path: Path) -> None:
+    good = CASES[0]
+    revoked = next(case for case in CASES if case["name"] == "revoked")
+    record = tmp_path / "revocation.json"
+    record.write_text(json.dumps(revoked["revocations"][0]), encoding="utf-8")
+    bundle = _packed({}, tmp_path / "bundle.zip")
+    words = [bundle, tmp_path / "cache", good["now"], "2027-03-02T00:00:00Z"]
+    words += [good["architecture"], good["trusted"][0], "film", "self", record]
+    at_first, then, without_it, late = _start(java, "Permitting", *map(str, words))
+    assert (at_first, without_it) == ("in force", "in force")
+    assert then.startswith("7 refused: ")
+    assert "was revoked on" in then
+    assert late.startswith("6 expired on ")
+
+
+def test_nothing_is_saved_or_logged_before_that_check() -> None:
+    """The library and the sample need Android; their text is what can be looked at here."""
+    kit = CORE.parent
+    text = (kit / "library/src/main/kotlin/org/edgeswap/android/Swapper.kt").read_text("utf-8")
+    saving = text[text.index("object Saving") :]
+    assert saving.count("picture.bytes()") == 1
+    assert saving.index("picture.bytes()") < saving.index("FileOutputStream(log")
+    sample = (kit / "app/src/main/kotlin/org/edgeswap/sample/MainActivity.kt").read_text("utf-8")
+    assert "Phone(this).import(read(uri)); done = null" in sample
+
+
 def _frame() -> NDArray[np.uint8]:
     sample = cv2.imread(str(resources.samples_dir() / "sample-one.jpg"))
     assert sample is not None
@@ -235,6 +261,11 @@ def test_writes_and_releases(java: list[str], tmp_path: Path) -> None:
     for name in (name for name in example if name.startswith("org.edge-swap.")):
         assert set(data[name]) >= set(example[name]) - {"bundle"}, name
 
+    # Bytes are given only while the permit is in force, however long ago the swap was.
+    assert [line for line in found if line.startswith(("before", "after"))] == [
+        "before true",
+        "after revoked",
+    ]
     gates = dict(line.split(" ", 2)[1:] for line in found if line.startswith("gate "))
     assert gates.pop("good") == "released"
     assert set(gates) == {

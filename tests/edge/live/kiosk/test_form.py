@@ -28,6 +28,7 @@ def test_a_form_that_is_complete() -> None:
         ({"subject": "a\u202eb"}, UsageError, "cannot be used"),
         ({"passphrase": ""}, UsageError, "passphrase"),
         ({"passphrase": 7}, UsageError, "passphrase"),
+        ({"passphrase": "\ud800"}, UsageError, "no text"),
         ({"agree": False}, UsageError, "consent"),
         ({"agree": "yes"}, UsageError, "consent"),
         ({"adult": False}, ConsentError, "under 18"),

@@ -30,7 +30,10 @@ def test_an_address(text: str, found: tuple[str, int]) -> None:
     assert parse_listen(text) == found
 
 
-@pytest.mark.parametrize("text", ["example.org:80", "127.0.0.1:x", "127.0.0.1:70000", "a:b:c"])
+@pytest.mark.parametrize(
+    "text",
+    ["example.org:80", "127.0.0.1:x", "127.0.0.1:70000", "a:b:c", ":\u00b2", ":" + "9" * 5000],
+)
 def test_no_address(text: str) -> None:
     with pytest.raises(UsageError, match="--listen"):
         parse_listen(text)

@@ -23,7 +23,7 @@ class MainActivity : Activity() {
     private val worker = Executors.newSingleThreadExecutor()
     private lateinit var said: TextView
     private var bundle: File? = null
-    private var done: Releasable? = null
+    @Volatile private var done: Releasable? = null // the worker's, and looked at where the screen is drawn
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
@@ -59,7 +59,7 @@ class MainActivity : Activity() {
     }
 
     private fun save() {
-        if (done == null) { said.text = "Nothing to save: swap a picture first"; return }
+        if (done == null) { said.text = NOTHING; return }
         val intent = Intent(Intent.ACTION_CREATE_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE)
         startActivityForResult(intent.setType("image/jpeg").putExtra(Intent.EXTRA_TITLE, "swap.jpg"), SAVE)
     }
@@ -71,9 +71,9 @@ class MainActivity : Activity() {
             val text = try {
                 when (request) {
                     BUNDLE -> "Bundle chosen".also { bundle = File(cacheDir, "bundle.zip").apply { writeBytes(read(uri)) } }
-                    REVOCATION -> "Imported".also { Phone(this).import(read(uri)) }
+                    REVOCATION -> "Imported".also { Phone(this).import(read(uri)); done = null }
                     PICTURE -> swap(read(uri))
-                    else -> "Saved".also { Saving.save(this, done!!, uri) }
+                    else -> "Saved".also { Saving.save(this, done ?: throw java.io.IOException(NOTHING), uri) }
                 }
             } catch (error: Exception) {
                 error.message ?: error.toString() // one line that says what is wrong
@@ -93,5 +93,8 @@ class MainActivity : Activity() {
     private fun read(uri: android.net.Uri): ByteArray =
         contentResolver.openInputStream(uri)?.use { it.readBytes() } ?: throw java.io.IOException("cannot be read")
 
-    private companion object { const val BUNDLE = 1; const val REVOCATION = 2; const val PICTURE = 3; const val SAVE = 4 }
+    private companion object {
+        const val BUNDLE = 1; const val REVOCATION = 2; const val PICTURE = 3; const val SAVE = 4
+        const val NOTHING = "Nothing to save: swap a picture first"
+    }
 }

@@ -27,8 +27,11 @@ class Device(
 /** Leave for one output, checked at that moment. */
 class Permit internal constructor(
     val consentId: String, val assurance: String, val purpose: String, val medium: String,
-    val commitment: String, val target: String, val notAfter: Instant,
-)
+    val commitment: String, val target: String, val notAfter: Instant, private val again: () -> Unit,
+) {
+    /** Checks all of it again: a consent may have ended, or been revoked, since. */
+    fun check() = again()
+}
 
 /** An open bundle: whole, signed by somebody trusted here, in force, and for this device. */
 class Bundle internal constructor(
@@ -46,7 +49,8 @@ class Bundle internal constructor(
         // A target person's own consent file is not read by this kit, so consent:<id> is no statement here.
         if (target !in Spec.STATEMENTS || consent.targets.none { it == "any" || it == target })
             throw BundleException(7, "refused: the consent of ${consent.subject} does not permit a target that is '$target'")
-        return Permit(consent.id, consent.assurance(device.trustedIssuers, device.ownKey), purpose, medium, contents.identity, target, consent.notAfter)
+        val level = consent.assurance(device.trustedIssuers, device.ownKey)
+        return Permit(consent.id, level, purpose, medium, contents.identity, target, consent.notAfter) { permit(purpose, medium, target) }
     }
 }
 

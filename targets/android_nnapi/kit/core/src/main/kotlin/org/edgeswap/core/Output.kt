@@ -130,7 +130,16 @@ object Manifest {
 }
 
 /** A signed JPEG that was read back and holds all that it must: only [ReleaseGate] makes one. */
-class Releasable internal constructor(val jpeg: ByteArray, val record: SwapRecord)
+class Releasable internal constructor(private val jpeg: ByteArray, val record: SwapRecord) {
+    /**
+     * Its bytes, for saving and sharing. That may be long after the swap, so the permit is checked
+     * again: where the consent has ended or was revoked, a [BundleException] says so.
+     */
+    fun bytes(): ByteArray {
+        record.permit.check()
+        return jpeg
+    }
+}
 
 /** What [ReleaseGate] asks C2PA about a signed file. */
 class Verdict(val valid: Boolean, val createdLabels: Set<String>, val outputId: String)

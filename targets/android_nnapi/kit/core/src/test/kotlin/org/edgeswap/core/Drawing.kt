@@ -24,7 +24,8 @@ object Drawing {
         val way = Similarity.of(doubleArrayOf(40.0, 50.0, 90.0, 45.0, 65.0, 75.0, 48.0, 98.0, 88.0, 94.0), Spec.TEMPLATES.getValue("arcface_128"), 96)
         println("way ${way.a} ${way.b} ${way.shiftX} ${way.shiftY}")
         File(folder, "crop").writeBytes(Crops.cut(frame, way, 96).data)
-        val permit = Permit("0", "self-attested", "art", "picture", "00", "self", Instant.EPOCH)
+        var revoked = false
+        val permit = Permit("0", "self-attested", "art", "picture", "00", "self", Instant.EPOCH) { if (revoked) throw BundleException(7, "revoked") }
         val record = SwapRecord(permit, place, emptyList(), "00", 1, "00", "image/png", "edge-swap-android", "0.1.0", Instant.EPOCH)
         val implicit = ImplicitLabel.fields(record, "edge-swap")
         File(folder, "manifest.json").writeText(Manifest.definition(record, implicit))
@@ -44,6 +45,11 @@ object Drawing {
         gate("invalid", signed, labelled, Verdict(false, good.createdLabels, record.outputId))
         gate("another", signed, labelled, Verdict(true, good.createdLabels, "urn:uuid:0"))
         gate("gathered", signed, labelled, Verdict(true, emptySet(), record.outputId))
+        val kept = ReleaseGate.release(signed, labelled, record) { good }
+        fun bytes() = try { kept.bytes().contentEquals(signed) } catch (error: BundleException) { error.message }
+        println("before ${bytes()}")
+        revoked = true
+        println("after ${bytes()}")
     }
 }
 

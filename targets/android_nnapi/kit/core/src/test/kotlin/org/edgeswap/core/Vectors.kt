@@ -23,3 +23,26 @@ object Vectors {
         }
     }
 }
+
+/** `Permitting ZIP CACHE NOW LATER ARCHITECTURE TRUSTED PURPOSE TARGET REVOCATION`: what a permit says as time goes by. */
+object Permitting {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        var now = Instant.parse(args[2])
+        val revocations = ArrayList<ByteArray>()
+        val device = Device(
+            ed = PlatformEd25519, architecture = args[4], apiLevel = 30, cpuFeatures = setOf("asimd"),
+            engines = mapOf("ort" to "1.24.3"), providers = setOf("CPUExecutionProvider", "NnapiExecutionProvider", "XnnpackExecutionProvider"),
+            trustedBuilders = setOf(args[5]), revocations = { revocations }, now = { now },
+        )
+        val permit = Opening.open(File(args[0]), File(args[1]), device).permit(args[6], "picture", args[7])
+        fun say() = println(try { permit.check(); "in force" } catch (error: BundleException) { "${error.step} ${error.message}" })
+        say()
+        revocations.add(File(args[8]).readBytes())
+        say()
+        revocations.clear()
+        say()
+        now = Instant.parse(args[3])
+        say()
+    }
+}

@@ -118,13 +118,14 @@ class Swapper private constructor(
 /** Saving: takes a [Releasable] and nothing else, so that no other picture gets out of the app. */
 object Saving {
     fun save(context: Context, picture: Releasable, to: Uri) {
+        val jpeg = picture.bytes() // refused here where the consent is not in force any more
         val log = File(context.filesDir, "outputs.log")
         // Entered and synced first: no output without its entry.
         java.io.FileOutputStream(log, true).use {
-            it.write("${Instant.now()} ${picture.record.outputId} ${sha256(picture.jpeg)} ${picture.record.permit.consentId}\n".toByteArray())
+            it.write("${Instant.now()} ${picture.record.outputId} ${sha256(jpeg)} ${picture.record.permit.consentId}\n".toByteArray())
             it.fd.sync()
         }
         val stream = context.contentResolver.openOutputStream(to, "wt") ?: throw FormException("the picture cannot be written there")
-        stream.use { it.write(picture.jpeg) }
+        stream.use { it.write(jpeg) }
     }
 }
