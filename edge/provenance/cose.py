@@ -7,12 +7,15 @@ a time stamp, answers about revocation, and padding that keeps room for them.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
-_LABEL = b"c2pa.signature\0"
+from edge.provenance import cbor
+from edge.provenance.cbor import ARRAY, BYTES, MAP, TAG, TEXT
+from edge.provenance.jumbf import Compressed, signature_place
+
 _TAGGED_ARRAY = b"\xd2\x84"  # CBOR: COSE_Sign1, an array of four
-_BYTES, _TEXT, _ARRAY, _MAP, _TAG = 2, 3, 4, 5, 6
-_MAX_DEPTH = 16
+_SIGN1 = 18  # its tag
 _NIL = b"\xf6"
 
 STAMP = "sigTst2"
@@ -26,6 +29,9 @@ STAMPS = frozenset({"sigTst", STAMP})
 
 REVOCATION = "rVals"
 """Header of answers about revocation."""
+
+PADDINGS = frozenset({"pad", "pad2"})
+"""Headers of zeros, which keep room for others."""
 
 _CHAIN_TEXT = "x5chain"
 
@@ -54,12 +60,9 @@ class Signature:
     @property
     def countersigned(self) -> bytes:
         """What a time stamp of this signature is over (COSE, CounterSignature context)."""
-        parts = (_text("CounterSignature"), self.protected, _bytes(b""), _bytes(self._boxed))
-        return b"\x84" + b"".join(parts)
-
-    @property
-    def _boxed(self) -> bytes:
-        return _bytes(self.signature)
+        boxed = cbor.octets(cbor.octets(self.signature))
+        context = cbor.text("CounterSignature")
+        return b"\x84" + context + self.protected + cbor.octets(b"") + boxed
 
     def header(self, name: str) -> bytes | None:
         """Return the CBOR of an unprotected header, or None."""
@@ -67,9 +70,13 @@ class Signature:
 
     def paddings(self) -> tuple[bytes, ...]:
         """Return the content of the paddings."""
-        return tuple(
-            value[_head(value, 0)[2] :] for name, value in self.headers if name.startswith("pad")
-        )
+        held = [value for name, value in self.headers if name in PADDINGS]
+        return tuple(value[cbor.head(value, 0)[2] :] for value in held)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its beginning is spelt as C2PA writes it; any other way says the same."""
+        return self.raw.startswith(_TAGGED_ARRAY)
 
     def with_header(self, name: str, value: bytes) -> bytes:
         """Return a COSE_Sign1 of the same length that has one more header, taken from the padding.
@@ -81,67 +88,71 @@ class Signature:
         Raises:
             ValueError: The padding has not room enough.
         """
-        kept = [(key, item) for key, item in self.headers if key not in {name, "pad", "pad2"}]
+        kept = [(key, item) for key, item in self.headers if key not in PADDINGS | {name}]
         pairs = [*kept, (name, value)]
-        tail = _NIL + _bytes(self.signature)
-        body = b"".join(_text(key) + item for key, item in pairs)
+        tail = _NIL + cbor.octets(self.signature)
+        body = b"".join(cbor.text(key) + item for key, item in pairs)
         bare = len(_TAGGED_ARRAY + self.protected + tail) + 1 + len(body)
         padding = _padding(len(self.raw) - bare)
         count = len(pairs) + len(padding)
         if count > 23:
             raise ValueError("too many headers")
-        filled = body + b"".join(_text(key) + item for key, item in padding)
+        filled = body + b"".join(cbor.text(key) + item for key, item in padding)
         made = _TAGGED_ARRAY + self.protected + bytes([0xA0 | count]) + filled + tail
         if len(made) != len(self.raw):
             raise ValueError("the padding has not room enough")
         return made
 
 
-def find_signature(store: bytes) -> Signature | None:
-    """Return the last signature in a manifest store, which is that of the active claim.
+def find_signature(store: bytes, manifest: str | None = None) -> Signature | None:
+    """Return the signature of a manifest in a store.
+
+    Its tag and lengths may be spelt in any way that CBOR has: the C2PA library reads them all.
 
     Args:
         store: From `edge.provenance.store.read_store`.
+        manifest: The manifest's label; by default it is the active one.
 
     Returns:
-        None where there is no signature of this form.
+        None where the store is empty, or the manifest has no signature.
 
     Raises:
-        ValueError: It is malformed.
+        Compressed: The manifest is compressed.
+        ValueError: Store or signature are malformed.
     """
-    label = store.rfind(_LABEL)
-    box = store.find(b"cbor", label)
-    if label < 0 or box < 4:
-        return None
-    end = box - 4 + int.from_bytes(store[box - 4 : box], "big")
-    raw = store[box + 4 : end]
-    if not raw.startswith(_TAGGED_ARRAY):
+    if not store:
         return None
     try:
-        return _parsed(box + 4, raw)
-    except IndexError as error:
+        place = signature_place(store, manifest)
+        return None if place is None else _parsed(place[0], store[slice(*place)])
+    except Compressed:
+        raise
+    except (IndexError, struct.error) as error:
         raise ValueError("the signature is cut off") from error
 
 
 def _parsed(start: int, raw: bytes) -> Signature:
-    at = _skip(raw, len(_TAGGED_ARRAY))
-    protected = raw[len(_TAGGED_ARRAY) : at]
-    major, pairs, at = _head(raw, at)
-    if major != _MAP:
-        raise ValueError("no map of unprotected headers")
-    headers = []
-    for _ in range(pairs):
-        value = _skip(raw, at)
-        end = _skip(raw, value)
-        headers.append((_key(raw, at), raw[value:end]))
-        at = end
-    if raw[at : at + 1] != _NIL:
+    at = 0
+    if raw[0] >> 5 == TAG:
+        _, number, at = cbor.head(raw, 0)
+        if number != _SIGN1:
+            raise ValueError("not the tag of a signature")
+    found, end = cbor.parts(raw, at, ARRAY)
+    if len(found) != 4 or end != len(raw):
+        raise ValueError("not the four parts of a signature")
+    protected, unprotected, payload, signature = found
+    pairs, _ = cbor.parts(raw, unprotected[0], MAP)
+    headers = [
+        (_key(raw, name[0]), raw[slice(*value)])
+        for name, value in zip(pairs[::2], pairs[1::2], strict=True)
+    ]
+    if raw[slice(*payload)] != _NIL:
         raise ValueError("the payload is not detached")
-    at += 1
-    major, length, begin = _head(raw, at)
-    if major != _BYTES or begin + length > len(raw):
+    major, _, begin = cbor.head(raw, signature[0])
+    if major != BYTES:
         raise ValueError("no signature in it")
-    return Signature(start, raw, protected, tuple(headers), raw[begin : begin + length])
+    value = raw[begin : signature[1]]
+    return Signature(start, raw, raw[slice(*protected)], tuple(headers), value)
 
 
 def certificates(signature: Signature) -> tuple[bytes, ...]:
@@ -159,6 +170,20 @@ def certificates(signature: Signature) -> tuple[bytes, ...]:
         raise ValueError("the headers are cut off") from error
 
 
+def signing_serial(signature: Signature) -> int:
+    """Return the number of the signing certificate.
+
+    Raises:
+        ValueError: There is no such certificate, or it is malformed.
+    """
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(certificates(signature)[0]).serial_number
+    except (IndexError, x509.InvalidVersion) as error:
+        raise ValueError("no signing certificate") from error
+
+
 def protected_chains(signature: Signature) -> list[bytes]:
     """Return the CBOR of the chains among the protected headers: one, or none in older manifests.
 
@@ -166,28 +191,28 @@ def protected_chains(signature: Signature) -> list[bytes]:
         ValueError: The headers are malformed.
         IndexError: They are cut off.
     """
-    _, length, begin = _head(signature.protected, 0)
+    _, length, begin = cbor.head(signature.protected, 0)
     inner = signature.protected[begin : begin + length]
-    major, pairs, at = _head(inner, 0)
+    major, pairs, at = cbor.head(inner, 0)
     found = []
-    for _ in range(pairs if major == _MAP else 0):
-        key, value = at, _skip(inner, at)
-        at = _skip(inner, value)
-        if _head(inner, key)[:2] == (0, CERTIFICATES) or _key(inner, key) == _CHAIN_TEXT:
+    for _ in range(pairs if major == MAP else 0):
+        key, value = at, cbor.skip(inner, at)
+        at = cbor.skip(inner, value)
+        if cbor.head(inner, key)[:2] == (0, CERTIFICATES) or _key(inner, key) == _CHAIN_TEXT:
             found.append(inner[value:at])
     return found
 
 
 def stamp_header(*tokens: bytes) -> bytes:
     """Return the value of the header `sigTst2` for RFC 3161 tokens in DER, as CBOR."""
-    listed = b"".join(b"\xa1" + _text("val") + _bytes(token) for token in tokens)
-    return b"\xa1" + _text("tstTokens") + _length(_ARRAY, len(tokens)) + listed
+    listed = b"".join(b"\xa1" + cbor.text("val") + cbor.octets(token) for token in tokens)
+    return b"\xa1" + cbor.text("tstTokens") + cbor.length(ARRAY, len(tokens)) + listed
 
 
 def revocation_header(*answers: bytes) -> bytes:
     """Return the value of the header `rVals` for OCSP responses in DER, as CBOR."""
-    listed = b"".join(map(_bytes, answers))
-    return b"\xa1" + _text("ocspVals") + _length(_ARRAY, len(answers)) + listed
+    listed = b"".join(map(cbor.octets, answers))
+    return b"\xa1" + cbor.text("ocspVals") + cbor.length(ARRAY, len(answers)) + listed
 
 
 def byte_strings(item: bytes) -> list[bytes]:
@@ -197,13 +222,13 @@ def byte_strings(item: bytes) -> list[bytes]:
         ValueError: It is malformed.
         IndexError: It is cut off.
     """
-    major, argument, at = _head(item, 0)
-    if major == _BYTES:
+    major, argument, at = cbor.head(item, 0)
+    if major == BYTES:
         return [item[at : at + argument]]
     found: list[bytes] = []
-    if major in {_ARRAY, _MAP, _TAG}:
-        for _ in range({_ARRAY: argument, _MAP: 2 * argument, _TAG: 1}[major]):
-            end = _skip(item, at)
+    if major in {ARRAY, MAP, TAG}:
+        for _ in range({ARRAY: argument, MAP: 2 * argument, TAG: 1}[major]):
+            end = cbor.skip(item, at)
             found += byte_strings(item[at:end])
             at = end
     return found
@@ -216,19 +241,19 @@ def listed_bytes(item: bytes) -> list[bytes]:
         ValueError: It is something else, or holds something else.
         IndexError: It is cut off.
     """
-    major, count, at = _head(item, 0)
-    if major != _ARRAY:
+    major, count, at = cbor.head(item, 0)
+    if major != ARRAY:
         count, at = 1, 0
     for _ in range(count):
-        if _head(item, at)[0] != _BYTES:
+        if cbor.head(item, at)[0] != BYTES:
             raise ValueError("not a byte string")
-        at = _skip(item, at)
+        at = cbor.skip(item, at)
     return byte_strings(item)
 
 
 def _key(raw: bytes, at: int) -> str:
-    major, argument, begin = _head(raw, at)
-    if major == _TEXT:
+    major, argument, begin = cbor.head(raw, at)
+    if major == TEXT:
         return raw[begin : begin + argument].decode("utf-8", "replace")
     return str(argument)
 
@@ -239,63 +264,12 @@ def _padding(room: int) -> list[tuple[str, bytes]]:
         return []
     for first in range(5):  # lengths of lengths differ: a second, tiny one may be needed
         pairs = [("pad", first)] if first else []
-        rest = room - sum(len(_text(name)) + len(_bytes(bytes(n))) for name, n in pairs)
+        rest = room - sum(len(cbor.text(name)) + len(cbor.octets(bytes(n))) for name, n in pairs)
         name = "pad2" if pairs else "pad"
         for size in range(max(0, rest - 16), max(0, rest)):
-            if len(_text(name)) + len(_bytes(bytes(size))) == rest:
-                return [*((key, _bytes(bytes(n))) for key, n in pairs), (name, _bytes(bytes(size)))]
+            if len(cbor.text(name)) + len(cbor.octets(bytes(size))) == rest:
+                return [
+                    *((key, cbor.octets(bytes(n))) for key, n in pairs),
+                    (name, cbor.octets(bytes(size))),
+                ]
     raise ValueError("the padding has not room enough")
-
-
-def _text(text: str) -> bytes:
-    return _length(_TEXT, len(text.encode())) + text.encode()
-
-
-def _bytes(content: bytes) -> bytes:
-    return _length(_BYTES, len(content)) + content
-
-
-def _length(major: int, number: int) -> bytes:
-    for short, size in ((24, 1), (25, 2), (26, 4)):
-        if number < 24:
-            return bytes([major << 5 | number])
-        if number < 1 << (8 * size):
-            return bytes([major << 5 | short]) + number.to_bytes(size, "big")
-    raise ValueError("too long")
-
-
-def _head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Return major type, argument, and where the content of a CBOR item starts.
-
-    Raises:
-        ValueError: An item of unknown length, which C2PA does not use.
-        IndexError: There is nothing at `at`.
-    """
-    major, short = data[at] >> 5, data[at] & 31
-    if short < 24:
-        return major, short, at + 1
-    if short > 27:
-        raise ValueError("an item of unknown length")
-    size = 1 << (short - 24)
-    return major, int.from_bytes(data[at + 1 : at + 1 + size], "big"), at + 1 + size
-
-
-def _skip(data: bytes, at: int, depth: int = 0) -> int:
-    """Return where the CBOR item at `at` ends.
-
-    Raises:
-        ValueError: It is malformed, or nested too deep.
-        IndexError: It is cut off.
-    """
-    major, argument, at = _head(data, at)
-    if depth > _MAX_DEPTH:
-        raise ValueError("nested too deep")
-    if major in {_BYTES, _TEXT}:
-        at += argument
-    elif major in {_ARRAY, _MAP, _TAG}:
-        count = {_ARRAY: argument, _MAP: 2 * argument, _TAG: 1}[major]
-        for _ in range(count):
-            at = _skip(data, at, depth + 1)
-    if at > len(data):
-        raise ValueError("it reaches past the end")
-    return at

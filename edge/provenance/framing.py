@@ -5,8 +5,8 @@ holds the store, so that a library which looks for the contents alone overlooks 
 Nothing that a manifest says can be changed so; yet a file in which they differ is not as its signer
 wrote it.
 
-Not looked at, because any value is right: the instance number of a JPEG's box, and the brands of an
-MP4 (`ftyp`), which C2PA leaves out of its hash.
+Not looked at, because any value is right: the instance number of a JPEG's box. The boxes of an MP4
+that C2PA leaves out of its hash are looked at in `edge.provenance.unhashed`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from edge.provenance import boxes, xmp
+from edge.provenance import boxes, cbor, xmp
 from edge.provenance.container import Kind, begins_store, continues_store
+from edge.provenance.jumbf import COMPRESSED, boxes_in
 from edge.provenance.store import read_store
 
 _UUID_END = bytes.fromhex("00110010800000aa00389b71")
@@ -33,7 +34,8 @@ _PARTS = {
 
 _TOGGLES = (0x03, 0x13)  # may be asked for, has a label; and a salt
 _PURPOSES = (b"manifest", b"original", b"update")
-_MAX_BOXES = 10_000
+_MERKLE = b"\x66merkle"  # CBOR: how a manifest names the hashes that stand in boxes of their own
+_MAX_MERKLE = 1 << 16
 
 
 def foreign_frame(path: Path, kind: Kind) -> str | None:
@@ -49,9 +51,9 @@ def foreign_frame(path: Path, kind: Kind) -> str | None:
     try:
         if kind.media_type == "image/jpeg":
             _check_jpeg(path.read_bytes())
-        elif kind.boxes:
-            _check_uuid_box(path)
         store = read_store(path, kind)
+        if kind.boxes:
+            _check_uuid_boxes(path, store)
         if store:
             _check_store(store)
     except (ValueError, IndexError, struct.error) as error:
@@ -91,22 +93,29 @@ def _check_jpeg(data: bytes) -> None:
         )
 
 
-def _check_uuid_box(path: Path) -> None:
+def _check_uuid_boxes(path: Path, store: bytes) -> None:
     with path.open("rb") as file:
         found = []
         for box in boxes.walk(file, 0, path.stat().st_size):
             if box.uuid == boxes.C2PA_UUID:
                 file.seek(box.start)
-                head = file.read(64)
+                head = file.read(min(_MAX_MERKLE, box.end - box.start))
                 purpose, _, rest = head[4:].partition(b"\0")
-                found.append((head[:4], purpose, rest[:8]))
+                found.append((head[:4], purpose, rest))
     merkle = any(purpose == b"merkle" for _, purpose, _ in found)
-    for flags, purpose, offset in found:
+    used = _MERKLE in store or COMPRESSED in store
+    _require(used or not merkle, "a uuid box holds hashes that its manifest does not use")
+    for flags, purpose, rest in found:
         if purpose == b"merkle":
+            _require(
+                len(rest) < _MAX_MERKLE // 2 and cbor.skip(rest, 0) == len(rest),
+                "a uuid box holds more than hashes",
+            )
             continue
         _require(flags == b"\0\0\0\0", "the uuid box of the manifest has flags")
         _require(purpose in _PURPOSES, "the uuid box of the manifest has no purpose of C2PA's")
-        _require(merkle or offset == bytes(8), "the uuid box of the manifest points elsewhere")
+        pointer = rest[:8]
+        _require(merkle or pointer == bytes(8), "the uuid box of the manifest points elsewhere")
 
 
 def _check_store(store: bytes) -> None:
@@ -114,7 +123,7 @@ def _check_store(store: bytes) -> None:
     inner = _check_description(store, start, _STORE)
     for manifest, manifest_end in _superboxes(store, inner, end):
         first = _check_description(store, manifest, _MANIFESTS)
-        if store[manifest + 8 : manifest + 12] == b"c2cm":
+        if store[manifest + 8 : manifest + 12] == COMPRESSED:
             continue  # compressed: its boxes are inside
         for part, part_end in _superboxes(store, first, manifest_end):
             content = _check_description(store, part, _PARTS)
@@ -129,16 +138,9 @@ def _check_store(store: bytes) -> None:
 
 def _superboxes(store: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield content and end of each box, all of which must be superboxes."""
-    at = start
-    for _ in range(_MAX_BOXES):
-        if at == end:
-            return
-        size, name = struct.unpack_from(">I4s", store, at)
-        _require(name == b"jumb", f"a box at {at} of the manifest store is no superbox")
-        _require(8 <= size <= end - at, f"the box at {at} of the manifest store has a wrong size")
-        yield at + 8, at + size
-        at += size
-    raise ValueError("the manifest store holds too many boxes")
+    for name, begin, after in boxes_in(store, start, end):
+        _require(name == b"jumb", f"a box at {begin - 8} of the manifest store is no superbox")
+        yield begin, after
 
 
 def _check_description(store: bytes, at: int, known: Mapping[bytes, tuple[bytes, ...]]) -> int:

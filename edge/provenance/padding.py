@@ -7,63 +7,41 @@ that only asks those two calls a file intact that had something written there.
 
 from __future__ import annotations
 
-import struct
 from itertools import pairwise
-from pathlib import Path
 
-from edge.provenance.container import Kind
+from edge.provenance.cbor import BYTES
 from edge.provenance.cose import (
     CHAIN,
+    PADDINGS,
     REVOCATION,
     STAMPS,
     Signature,
     byte_strings,
-    find_signature,
     listed_bytes,
     protected_chains,
     revocation_header,
     stamp_header,
 )
-from edge.provenance.store import read_store
 
-_BYTES = 2  # CBOR's major type
 _SEQUENCE = 0x30  # DER's tag
 
 
-def something_in_padding(path: Path, kind: Kind) -> bool:
-    """Return whether anything stands beside the active signature that has no business there.
+def something_in_padding(signature: Signature | None) -> bool:
+    """Return whether anything stands beside a signature that has no business there.
 
     That is a padding that holds anything but zeros, or a header that C2PA does not know.
 
     Args:
-        path: The file.
-        kind: What it is.
-
-    Returns:
-        False too where no such padding is found: then there is nothing to write into.
-
-    Raises:
-        OSError: The file cannot be read.
+        signature: Of the active manifest; None where it cannot be read. The library reads more
+            forms than C2PA has, so that then nobody can say what is in it.
     """
     try:
-        store = read_store(path, kind)
-    except (ValueError, IndexError, struct.error):
-        return False  # malformed; the library says so
-    try:
-        return foreign_content(store)
-    except (ValueError, IndexError, struct.error):
-        return True  # the library reads more forms than C2PA has: nobody can say what is in it
+        return signature is None or _is_foreign_content(signature)
+    except (ValueError, IndexError):
+        return True
 
 
-def foreign_content(store: bytes) -> bool:
-    """Return the same for a manifest store in memory.
-
-    Raises:
-        ValueError: It is malformed.
-    """
-    signature = find_signature(store)
-    if signature is None:
-        return False
+def _is_foreign_content(signature: Signature) -> bool:
     return (
         any(any(padding) for padding in signature.paddings())
         or any(_is_foreign(name, value) for name, value in signature.headers)
@@ -72,8 +50,8 @@ def foreign_content(store: bytes) -> bool:
 
 
 def _is_foreign(name: str, value: bytes) -> bool:
-    if name.startswith("pad"):
-        return value[0] >> 5 != _BYTES  # zeros, but called a text
+    if name in PADDINGS:
+        return value[0] >> 5 != BYTES  # zeros, but called a text
     if name in STAMPS or name == REVOCATION:
         held = byte_strings(value)
         written = revocation_header(*held) if name == REVOCATION else stamp_header(*held)

@@ -158,14 +158,12 @@ def anchor_of(
 
 
 def manifest_store(path: Path, kind: Kind, reading: Reading) -> bytes:
-    """Return the bytes of the store that was read; empty where they were fetched, or are malformed.
+    """Return the bytes of the store that was read in the file or beside it.
 
     Raises:
+        ValueError: The container is malformed.
         OSError: The file cannot be read.
     """
     if reading.source == "sidecar":
         return _sidecar(path) or b""
-    try:
-        return read_store(path, kind) if reading.source == "embedded" else b""
-    except ValueError:
-        return b""
+    return read_store(path, kind)

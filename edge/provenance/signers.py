@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.errors import KeyStoreError, TimeStampError
+from edge.provenance.active import Found
 from edge.provenance.anchors import Anchor, trusted_dir
 from edge.provenance.certificates import fingerprint, parse_chain
-from edge.provenance.cose import STAMP, byte_strings, certificates, find_signature
+from edge.provenance.cose import REVOCATION, STAMP, Signature, byte_strings, certificates
 from edge.provenance.timing import parse
 from edge.provenance.verdict import Signer, SignerStatus, SigningTime
 
@@ -44,26 +45,57 @@ class Credentials:
     answers: tuple[bytes, ...] = ()
 
 
-def credentials_of(store: bytes) -> Credentials:
-    """Return the certificates and the time stamp of a manifest store; empty where it is malformed.
+def credentials_of(signature: Signature | None) -> Credentials:
+    """Return what stands beside a signature; no chain where it cannot be read.
+
+    There is no signature without one, so that an empty chain never says that all is well.
 
     Args:
-        store: The bytes of the store.
+        signature: Of the active manifest; None where it is not at hand, or cannot be read.
+    """
+    if signature is None:
+        return Credentials()
+    try:
+        chain = tuple(map(_certificate, certificates(signature)))
+        tokens, answers = (
+            byte_strings(header) if (header := signature.header(name)) is not None else []
+            for name in (STAMP, REVOCATION)
+        )
+    except (ValueError, IndexError):
+        return Credentials()
+    return Credentials(chain, tokens[0] if tokens else None, tuple(answers))
+
+
+def _certificate(der: bytes) -> x509.Certificate:
+    """Return a certificate of which everything that is asked later can be read.
+
+    Raises:
+        ValueError: It is malformed.
     """
     from cryptography import x509
 
     try:
-        signature = find_signature(store)
-        if signature is None:
-            return Credentials()
-        chain = tuple(x509.load_der_x509_certificate(der) for der in certificates(signature))
-        tokens, answers = (
-            byte_strings(header) if (header := signature.header(name)) is not None else []
-            for name in (STAMP, "rVals")
-        )
-    except (ValueError, IndexError, x509.InvalidVersion):
-        return Credentials()
-    return Credentials(chain, tokens[0] if tokens else None, tuple(answers))
+        found = x509.load_der_x509_certificate(der)
+        _ = (found.subject, found.issuer, found.serial_number, found.not_valid_after_utc)
+    except x509.InvalidVersion as error:
+        raise ValueError("a certificate of an unknown version") from error
+    return found
+
+
+def doubt_about(beside: Credentials, found: Found) -> str | None:
+    """Return why nobody can say here whether a certificate was revoked, or None.
+
+    Args:
+        beside: What stands beside the signature.
+        found: How looking for the signature went.
+    """
+    if beside.chain:
+        return None
+    if found.out_of_reach is None:
+        return "the signer's certificates cannot be read: nobody can say whether they were revoked"
+    if not revocation_lists():
+        return None
+    return f"{found.out_of_reach}, so that its certificates cannot be held against revocation lists"
 
 
 def with_authority(time: SigningTime, token: bytes | None) -> SigningTime:
@@ -89,8 +121,9 @@ def with_status(
     signer: Signer,
     beside: Credentials,
     codes: Iterable[str],
-    known: Iterable[Anchor],
+    known: Sequence[Anchor],
     stamp: str | None,
+    serial: int | None = None,
 ) -> Signer:
     """Return the signer with what is known about its certificate.
 
@@ -100,10 +133,13 @@ def with_status(
         codes: The manifest's failure codes.
         known: The trusted anchors, which may have issued the last certificate of the chain.
         stamp: Trusted time stamp of the signature, RFC 3339; None without one.
+        serial: Number of the signing certificate, where that is all that is known of it.
     """
     failed = set(codes)
     chain = beside.chain
     since = [_revoked_since(chain, known), *(_answered(chain, der) for der in beside.answers)]
+    if not chain and serial is not None:
+        since += _listed(serial, [each for each in known if each.name == signer.anchor])
     revoked = min((moment for moment in since if moment is not None), default=None)
     moment = parse(stamp)
     helped = revoked is not None and moment is not None and moment < revoked
@@ -122,40 +158,56 @@ def with_status(
 
 
 def _revoked_since(
-    chain: Sequence[x509.Certificate], known: Iterable[Anchor]
+    chain: Sequence[x509.Certificate], known: Sequence[Anchor]
 ) -> datetime.datetime | None:
     """Return since when a certificate of the chain is revoked, by the lists of this device."""
     lists = revocation_lists()
     if not lists or not chain:
         return None
-    issuers = list(chain)
-    for anchor in known:
-        issuers += parse_chain(anchor.pem.encode("ascii"), anchor.name)
+    issuers = [*chain, *_certificates_of(known)]
     found = [
         entry.revocation_date_utc
         for certificate in chain
         for _, listed in lists
-        if (entry := _entry(certificate, listed, issuers)) is not None
+        if (entry := _entry(certificate.serial_number, certificate.issuer, listed, issuers))
     ]
     return min(found) if found else None
 
 
+def _certificates_of(anchors: Iterable[Anchor]) -> list[x509.Certificate]:
+    return [
+        each for anchor in anchors for each in parse_chain(anchor.pem.encode("ascii"), anchor.name)
+    ]
+
+
+def _listed(serial: int, anchors: Iterable[Anchor]) -> list[datetime.datetime]:
+    """Return since when a certificate is revoked by lists of the anchors that it is trusted by."""
+    issuers = _certificates_of(anchors)
+    return [
+        entry.revocation_date_utc
+        for issuer in issuers
+        for _, listed in revocation_lists()
+        if (entry := _entry(serial, issuer.subject, listed, issuers))
+    ]
+
+
 def _entry(
-    certificate: x509.Certificate,
+    serial: int,
+    issuer: x509.Name,
     listed: x509.CertificateRevocationList,
     issuers: Sequence[x509.Certificate],
 ) -> x509.RevokedCertificate | None:
-    """Return a certificate's entry in a list that its own issuer signed."""
+    """Return the entry of an issuer's certificate in a list that the same issuer signed."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
-    if listed.issuer != certificate.issuer:
+    if listed.issuer != issuer:
         return None
-    for issuer in issuers:
-        if issuer.subject != listed.issuer:
+    for each in issuers:
+        if each.subject != listed.issuer:
             continue
         try:
-            if listed.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
-                return listed.get_revoked_certificate_by_serial_number(certificate.serial_number)
+            if listed.is_signature_valid(each.public_key()):  # type: ignore[arg-type]
+                return listed.get_revoked_certificate_by_serial_number(serial)
         except (TypeError, ValueError, UnsupportedAlgorithm):
             continue
     return None

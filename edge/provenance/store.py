@@ -37,8 +37,13 @@ class Piece:
     chunk: int = -1
 
 
+def can_read(kind: Kind) -> bool:
+    """Return whether the stores of such files are read here; the C2PA library reads more kinds."""
+    return kind.boxes or kind.media_type in _READERS
+
+
 def pieces(file: BinaryIO, kind: Kind) -> tuple[Piece, ...]:
-    """Return the pieces of a file's manifest store, in its order; none where there is no store.
+    """Return the pieces of a file's manifest store, in its order; none where none is read.
 
     Args:
         file: The file, open for reading.
@@ -48,13 +53,9 @@ def pieces(file: BinaryIO, kind: Kind) -> tuple[Piece, ...]:
         ValueError: The container is malformed.
         OSError: The file cannot be read.
     """
-    find = {
-        "image/jpeg": _in_jpeg,
-        "image/png": _in_png,
-        "image/webp": _in_webp,
-    }.get(kind.media_type, _in_boxes if kind.boxes else None)
-    if find is None:
+    if not can_read(kind):
         return ()
+    find = _READERS.get(kind.media_type, _in_boxes)
     file.seek(0, 2)
     try:
         return tuple(find(file, file.tell()))
@@ -172,3 +173,6 @@ def _in_boxes(file: BinaryIO, end: int) -> Iterator[Piece]:
             start = begin + purpose + _PURPOSE_END
             yield Piece(start, box.end - start)
             return
+
+
+_READERS = {"image/jpeg": _in_jpeg, "image/png": _in_png, "image/webp": _in_webp}

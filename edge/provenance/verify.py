@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import MediaError
+from edge.provenance.active import find_active, reported_serial
 from edge.provenance.anchors import THIS_DEVICE, Anchor, anchors, time_anchors
 from edge.provenance.boxes import are_too_many
 from edge.provenance.claims import active_signature, claims_of, optional_text
 from edge.provenance.container import Kind, problem, sniff
 from edge.provenance.decoding import undecodable
 from edge.provenance.findings import Integrity, failure_codes, integrity_of, other_codes
-from edge.provenance.framing import foreign_frame
 from edge.provenance.implicit import differences, flaws, read_implicit
-from edge.provenance.padding import something_in_padding
-from edge.provenance.reading import Reading, anchor_of, manifest_store, read_manifest
-from edge.provenance.signers import credentials_of, with_authority, with_status
+from edge.provenance.objections import objections
+from edge.provenance.reading import Reading, anchor_of, read_manifest
+from edge.provenance.signers import credentials_of, doubt_about, with_authority, with_status
 from edge.provenance.timing import time_notes
 from edge.provenance.verdict import (
     NO_MANIFEST,
@@ -39,12 +39,6 @@ from edge.provenance.watermark.files import Look, look_into
 from edge.provenance.watermark.remarks import agrees, watermark_remarks
 
 __all__ = ["Verdict", "verify_file"]
-
-PADDING = "edge-swap.signature.padding"
-"""Our own failure code, among those of C2PA: the signature's padding is not empty."""
-
-FRAMING = "edge-swap.store.framing"
-"""Another one: the boxes around the manifest are not as C2PA has them."""
 
 
 def verify_file(path: Path | str, *, fetch_remote: bool = False) -> Verdict:
@@ -107,22 +101,23 @@ def _verdict(path: Path, kind: Kind, fetch_remote: bool) -> Verdict:
     if reading.store is None:
         return _without_manifest(path, kind, reading, broken, label, findings)
     claims = claims_of(reading.store)
-    beside = credentials_of(manifest_store(path, kind, reading))
+    found = find_active(path, kind, reading)
+    beside = credentials_of(found.signature)
     claims = replace(claims, time=with_authority(claims.time, beside.token))
     integrity = _integrity(reading.store)
     own = failure_codes(reading.store)  # an ingredient's say nothing of this file's signer
     failures = own + _delta_codes(reading.store)
-    if reading.source == "embedded" and something_in_padding(path, kind):
-        integrity = "tampered" if integrity == "intact" else integrity
-        failures += (PADDING,)
-        findings.append("something was written into the space beside the signature")
-    if reading.source == "embedded" and (oddity := foreign_frame(path, kind)) is not None:
-        integrity = "invalid" if integrity == "intact" else integrity
-        failures += (FRAMING,)
-        findings.append(oddity)
+    for objection in objections(path, kind, reading, found, claims):
+        findings.append(objection.note)
+        failures += (objection.code,) if objection.code is not None else ()
+        integrity = objection.integrity if integrity == "intact" else integrity
     signer = _signer(path, kind, reading, known, clocks, fetch_remote)
     stamp = claims.time.stamp if claims.time.time_stamped else None
-    signer = with_status(signer, beside, own, known, stamp)
+    doubt = doubt_about(beside, found) if signer.trusted else None
+    signer = with_status(signer, beside, own, known, stamp, reported_serial(reading.store))
+    if doubt is not None and signer.trusted:
+        signer = replace(signer, trusted=False, anchor=None, status="unknown")
+        findings.append(f"{doubt}: it is not called trusted")
     look = look_into(path, kind.media_type).naming(claims.watermark)
     agreement = replace(_agreement(label, claims), watermark=agrees(look, claims.watermark))
     findings += _remarks(integrity, reading, broken, claims, signer)

@@ -7,8 +7,10 @@ import pytest
 
 from edge.cli import main
 from edge.consent import ledger as ledger_module
-from edge.consent.canonical import utc_now
+from edge.consent.canonical import readable_json, utc_now
+from edge.consent.checkpoints import Checkpoint, write_checkpoint
 from edge.consent.ledger import Ledger
+from tests.edge.consent.test_export import appended
 from tests.edge.consent.test_ledger import _publish
 from tests.edge.consent.test_retention import DAY
 
@@ -76,6 +78,38 @@ def test_export_check_and_compare(
     Ledger().event("erase", {})
     assert main(["ledger", "verify", "--against", str(file)]) == 2
     assert "another ledger" in capsys.readouterr().err
+
+
+def test_an_export_that_was_lengthened(
+    output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "export.json"
+    assert main(["ledger", "export", "-o", str(file)]) == 0
+    file.write_bytes(readable_json(appended(json.loads(file.read_text()), {"kind": "output"})))
+    capsys.readouterr()
+    assert main(["ledger", "check", str(file)]) == 3
+    out = capsys.readouterr().out
+    assert "nobody whom this device trusts has signed the last line (4)" in out
+    assert "3: holds, signer trusted, but only as far as it is signed" in out
+    assert main(["ledger", "verify", "--against", str(file)]) == 2
+    assert "the last line (4)" in capsys.readouterr().err
+
+
+def test_an_export_ends_with_what_was_signed(
+    output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process writes a line between the signature and the export."""
+
+    def overtaken(ledger: Ledger) -> Checkpoint:
+        made = write_checkpoint(ledger)
+        ledger.event("frame", {})
+        return made
+
+    monkeypatch.setattr("edge.consent.checkpoints.write_checkpoint", overtaken)
+    file = tmp_path / "export.json"
+    assert main(["ledger", "export", "-o", str(file)]) == 0
+    assert len(json.loads(file.read_text())["lines"]) == 3
+    assert main(["ledger", "check", str(file)]) == 0
 
 
 def test_purge_asks_first(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import io
 import struct
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,10 @@ import numpy as np
 import pytest
 
 from edge.provenance import implicit, manifest
+from edge.provenance.certificates import CLAIM_SIGNING
+from edge.provenance.keys import DeviceKeys
 from edge.provenance.label import plan_label
+from edge.provenance.signer import CallbackSigner, FileKey
 from edge.records import ModelUse, Permit, SwapRecord
 
 MEDIA_TYPES = {
@@ -26,6 +31,7 @@ MEDIA_TYPES = {
 
 Maker = Callable[[str], Path]
 
+_CAPTURE = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
 _UUID_END = bytes.fromhex("00110010800000aa00389b71")
 
 OTHERS_BOXES = {
@@ -35,6 +41,73 @@ OTHERS_BOXES = {
     + struct.pack(">I4s", 8, b"json"),
 }
 """Boxes that stand in a JPEG's APP11 segments as C2PA's do, and are none of it."""
+
+
+def superbox(kind: bytes, label: bytes, content: bytes) -> bytes:
+    """Return a box of a manifest store, described as C2PA does it."""
+    inner = kind + _UUID_END + b"\3" + label + b"\0"
+    described = struct.pack(">I4s", 8 + len(inner), b"jumd") + inner + content
+    return struct.pack(">I4s", 8 + len(described), b"jumb") + described
+
+
+def store_of(signature: bytes, label: str = "urn:c2pa:1") -> bytes:
+    """Return a manifest store that has a signature and nothing else."""
+    boxed = struct.pack(">I4s", 8 + len(signature), b"cbor") + signature
+    manifest = superbox(b"c2ma", label.encode(), superbox(b"c2cs", b"c2pa.signature", boxed))
+    return superbox(b"c2pa", b"c2pa", manifest)
+
+
+def kinds_of_others(frame: np.ndarray) -> dict[str, tuple[str, bytes]]:
+    """Return files of kinds whose containers are not read here: suffix, media type and content."""
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(8000)
+        writer.writeframes(bytes(800))
+    tiff = cv2.imencode(".tiff", frame)[1].tobytes()
+    gif = b"GIF89a" + bytes([1, 0, 1, 0, 0x80, 0, 0]) + bytes(6)
+    gif += b"\x2c" + bytes(4) + bytes([1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0]) + b"\x3b"
+    return {
+        "tiff": ("image/tiff", tiff),
+        "gif": ("image/gif", gif),
+        "wav": ("audio/wav", sound.getvalue()),
+    }
+
+
+def sign_as_other(
+    own: DeviceKeys, content: bytes, media_type: str, url: str | None = None, **core: object
+) -> tuple[bytes, bytes]:
+    """Sign a file as other software does; return it, and its manifest store.
+
+    Args:
+        own: Who signs.
+        content: The file.
+        media_type: Of the file.
+        url: Where the manifest is to be fetched; it is put into the file without one.
+        **core: Settings of the C2PA library.
+    """
+    import c2pa
+
+    actions = [{"action": "c2pa.created", "digitalSourceType": _CAPTURE}]
+    assertions = [{"label": "c2pa.actions.v2", "created": True, "data": {"actions": actions}}]
+    settings = {
+        "version": 1,
+        "core": core,
+        "builder": {"thumbnail": {"enabled": False}},
+        "trust": {"trust_config": CLAIM_SIGNING.dotted_string},
+        "verify": {"verify_after_sign": False},
+    }
+    builder = c2pa.Builder(
+        {"claim_generator_info": [{"name": "camera"}], "assertions": assertions},
+        context=c2pa.Context(c2pa.Settings.from_dict(settings)),
+    )
+    if url is not None:
+        builder.set_no_embed()
+        builder.set_remote_url(url)
+    out, callback = io.BytesIO(), CallbackSigner(FileKey(own))
+    stored: bytes = builder.sign(callback.signer, media_type, io.BytesIO(content), out)
+    return out.getvalue(), stored
 
 
 def with_segment(content: bytes, box: bytes, *, instance: int = 1, at: int = 2) -> bytes:

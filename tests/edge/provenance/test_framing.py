@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.provenance import implicit, manifest, verify, xmp
+from edge.provenance import boxes, cbor, implicit, manifest, verify, xmp
 from edge.provenance.container import Kind, sniff
 from edge.provenance.framing import foreign_frame
+from edge.provenance.objections import FRAMING
 from edge.provenance.store import read_store
-from edge.provenance.verify import FRAMING, verify_file
+from edge.provenance.verify import verify_file
 from edge.provenance.watermark.files import Look
 from edge.records import SwapRecord
 from tests import tampering
@@ -174,3 +175,17 @@ def test_what_is_cut_off_is_an_answer(signed: Maker) -> None:
         cut += content[store.start + 8 : store.start + 8 + size]
         path.write_bytes(cut[:4] + struct.pack("<I", len(cut) - 8) + cut[8:])
         assert _oddity(path) is not None
+
+
+@pytest.mark.parametrize("letter", [b"", b"a letter"])
+def test_hashes_that_the_manifest_does_not_use(letter: bytes, signed: Maker) -> None:
+    """The library passes over boxes of hashes where the manifest has no tree of them."""
+    names = (("uniqueId", b"\1"), ("localId", b"\1"), ("location", b"\0"))
+    held = b"".join(cbor.text(name) + value for name, value in names)
+    held = b"\xa4" + held + cbor.text("hashes") + b"\x81" + cbor.octets(b"a letter" * 100)
+    body = boxes.C2PA_UUID + bytes(4) + b"merkle\0" + held + letter
+    path = signed("mp4")
+    content = path.read_bytes()
+    path.write_bytes(content + struct.pack(">I4s", 8 + len(body), b"uuid") + body)
+    assert "does not use" in (_oddity(path) or "")
+    assert verify_file(path).exit_status == 4

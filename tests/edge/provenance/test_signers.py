@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+import http.server
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -11,13 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
 from edge.errors import KeyStoreError
-from edge.provenance import certificates, cose, keys, stamping
+from edge.provenance import cbor, certificates, cose, keys, stamping
+from edge.provenance.active import Found
 from edge.provenance.anchors import time_dir, trusted_dir
 from edge.provenance.container import sniff
-from edge.provenance.signers import credentials_of, parse_revocations
+from edge.provenance.signers import Credentials, credentials_of, doubt_about, parse_revocations
 from edge.provenance.store import read_store, replace_in_store
 from edge.provenance.verify import verify_file
 from tests import authority as testing
+from tests.edge.provenance.conftest import kinds_of_others, sign_as_other
 
 Maker = Callable[[str], Path]
 DAY = datetime.timedelta(days=1)
@@ -158,8 +164,92 @@ def test_an_answer_about_revocation_in_the_manifest(
     assert (verdict.exit_status, verdict.signer.status) == expected
 
 
+@pytest.mark.parametrize("suffix", ["tiff", "gif", "wav"])
+def test_revoked_in_kinds_that_are_not_read_here(
+    suffix: str, studio: tuple[Pair, x509.Certificate], tmp_path: Path
+) -> None:
+    issuer, leaf = studio
+    media_type, content = kinds_of_others(np.zeros((16, 16, 3), np.uint8))[suffix]
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(sign_as_other(keys.device_keys(), content, media_type)[0])
+    verdict = verify_file(path)
+    assert verdict.signer is not None
+    assert (verdict.exit_status, verdict.failures) == (0, ())
+    assert verdict.signer.certificate_sha256 == certificates.fingerprint(leaf)
+    _add(_crl(issuer, leaf.serial_number + 1, _now() - DAY))
+    assert verify_file(path).exit_status == 0
+    _add(_crl(issuer, leaf.serial_number, _now() - DAY))
+    verdict = verify_file(path)
+    assert verdict.signer is not None
+    assert (verdict.exit_status, verdict.signer.status) == (3, "revoked")
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """A server of one manifest, which the test puts there."""
+    held: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(held["store"])))
+            self.end_headers()
+            self.wfile.write(held["store"])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}/m.c2pa", held
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def test_where_its_certificates_are_not_at_hand(
+    studio: tuple[Pair, x509.Certificate], tmp_path: Path, server: tuple[str, dict[str, bytes]]
+) -> None:
+    """Of a manifest that was fetched, or is compressed, the library tells the number alone."""
+    url, held = server
+    issuer, leaf = studio
+    picture = cv2.imencode(".png", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
+    own = keys.device_keys()
+    fetched, compressed = tmp_path / "fetched.png", tmp_path / "compressed.png"
+    content, held["store"] = sign_as_other(own, picture, "image/png", url=url)
+    fetched.write_bytes(content)
+    content, _ = sign_as_other(own, picture, "image/png", prefer_compress_manifests=True)
+    compressed.write_bytes(content)
+    for path in (fetched, compressed):
+        (trusted_dir() / "studio.crl").unlink(missing_ok=True)
+        assert verify_file(path, fetch_remote=True).exit_status == 0
+        _add(_crl(issuer, leaf.serial_number + 1, _now() - DAY))
+        verdict = verify_file(path, fetch_remote=True)
+        assert verdict.signer is not None
+        assert (verdict.exit_status, verdict.signer.status) == (3, "unknown")
+        assert not verdict.signer.trusted
+        assert any("cannot be held against revocation lists" in note for note in verdict.notes)
+        _add(_crl(issuer, leaf.serial_number, _now() - DAY))
+        verdict = verify_file(path, fetch_remote=True)
+        assert verdict.signer is not None
+        assert (verdict.exit_status, verdict.signer.status) == (3, "revoked")
+        forger = ec.generate_private_key(ec.SECP256R1())
+        _add(_crl((issuer[0], forger), leaf.serial_number, _now() - DAY))
+        verdict = verify_file(path, fetch_remote=True)
+        assert verdict.signer is not None
+        assert verdict.signer.status == "unknown"
+
+
+def test_what_cannot_be_read_is_not_nothing() -> None:
+    """An empty chain used to pass for one of which nothing is known to be wrong."""
+    malformed = cose.Signature(0, b"", cbor.octets(b"\xa1\x18\x21" + cbor.octets(b"der")), (), b"")
+    assert credentials_of(malformed) == credentials_of(None) == Credentials()
+    assert "cannot be read" in (doubt_about(Credentials(), Found()) or "")
+    assert doubt_about(Credentials(), Found(out_of_reach="it was fetched")) is None  # no lists
+
+
 def test_malformed_stores_and_lists() -> None:
-    assert credentials_of(b"") == credentials_of(b"c2pa.signature\0 cbor\xd2\x84")
     with pytest.raises(KeyStoreError, match="list"):
         parse_revocations(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "x.crl")
     with pytest.raises(KeyStoreError, match="list"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.provenance.container import Kind, sniff
-from edge.provenance.store import pieces, read_store, replace_in_store
+from edge.provenance.store import can_read, pieces, read_store, replace_in_store
 from edge.provenance.verify import verify_file
 from tests.edge.provenance.conftest import OTHERS_BOXES, with_segment
 
@@ -83,3 +83,9 @@ def test_a_file_that_is_cut_off(suffix: str, share: float, signed: Maker) -> Non
             assert isinstance(pieces(file, kind), tuple)
     except ValueError:
         pass
+
+
+def test_which_kinds_are_read_here() -> None:
+    kinds = [Kind("image/jpeg"), Kind("image/png"), Kind("image/webp"), Kind("x/y", boxes=True)]
+    assert all(map(can_read, kinds))
+    assert not can_read(Kind("image/tiff"))
