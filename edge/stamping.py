@@ -131,7 +131,8 @@ def queue(ledger: Ledger) -> list[Entry]:
         LedgerError: The ledger cannot be read.
     """
     entries = ledger.entries()
-    done = {entry.fields.get("entry") for entry in entries if entry.kind == STAMPED}
+    named = (entry.fields.get("entry") for entry in entries if entry.kind == STAMPED)
+    done = {number for number in named if isinstance(number, int)}
     return [
         entry
         for entry in entries

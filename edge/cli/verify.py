@@ -252,6 +252,8 @@ def _entries(finding: LedgerFinding) -> Iterator[tuple[str, str]]:
         yield "ledger", f"{more} more with the same watermark: parts of one live stream"
     if not finding.matches:
         yield "ledger", f"none of {finding.entries} entries speaks of this file ({finding.path})"
+    if finding.signer_known is False:
+        yield "ledger", f"nobody whom this device trusts has signed it ({finding.path})"
     for fault in finding.faults:
         yield "ledger", f"BROKEN: {fault}"
 

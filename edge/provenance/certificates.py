@@ -161,7 +161,7 @@ def parse_chain(pem: bytes, where: str) -> list[x509.Certificate]:
     """
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise KeyStoreError(f"{where}: no readable PEM certificate in it") from error
 
 

@@ -23,7 +23,7 @@ from edge.provenance import stamping, timing
 from edge.provenance.anchors import time_dir
 from edge.provenance.recording import recordings_of
 from edge.provenance.verify import verify_file
-from edge.stamping import queue
+from edge.stamping import STAMPED, queue
 from tests import authority as testing
 from tests.live import record
 from tests.scene import Stage, stage
@@ -357,6 +357,12 @@ def test_an_interrupted_stamp_that_cannot_be_finished_keeps_nobody_waiting(
     verdict = verify_file(paths[0])
     assert verdict.claims is not None
     assert verdict.claims.time.time_stamped
+
+
+def test_an_odd_line_of_a_ledger_stamps_nothing(offline: tuple[Stage, list[Path]]) -> None:
+    waiting = queue(Ledger())
+    Ledger().append(STAMPED, lambda: {"entry": []})
+    assert queue(Ledger()) == waiting
 
 
 def test_a_damaged_ledger_is_one_line(

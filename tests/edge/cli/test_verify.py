@@ -131,6 +131,27 @@ def test_the_ledger_is_asked(
     assert "speaks of this file" in capsys.readouterr().out
 
 
+def test_an_export_of_a_stranger_says_so(
+    edge_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ready = stage(edge_home, tmp_path / "work")
+    output, exported = ready.folder / "out.png", tmp_path / "ledger.json"
+    swap_file(ready.swapper(), ready.picture(), output)
+    assert main(["ledger", "export", "-o", str(exported)]) == 0
+    capsys.readouterr()
+    asked = ["verify", str(output), "--ledger", str(exported)]
+    assert main(asked) == 0
+    assert "nobody whom this device trusts" not in capsys.readouterr().out
+    monkeypatch.setenv("EDGE_HOME", str(tmp_path / "elsewhere"))
+    main(asked)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "found by the file's hash" in out
+    assert f"nobody whom this device trusts has signed it ({exported})" in out
+
+
 def test_no_ledger_is_one_line(signed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(signed), "--ledger", "none.jsonl"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

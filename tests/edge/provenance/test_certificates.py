@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import socket
+import ssl
 from collections.abc import Callable
 
 import pytest
@@ -75,6 +76,15 @@ def test_key_survives_its_text() -> None:
     key, _ = certificates.make_chain()
     again = certificates.parse_key(certificates.key_pem(key).encode(), "key")
     assert certificates.key_pem(again) == certificates.key_pem(key)
+
+
+def test_a_certificate_of_a_version_that_there_is_not() -> None:
+    _, chain = certificates.make_chain()
+    data = bytearray(chain[0].public_bytes(serialization.Encoding.DER))
+    data[data.find(bytes.fromhex("a003020102")) + 4] = 9
+    pem = ssl.DER_cert_to_PEM_cert(bytes(data)).encode()
+    with pytest.raises(KeyStoreError, match=r"c\.pem: no readable"):
+        certificates.parse_chain(pem, "c.pem")
 
 
 def test_unreadable_texts() -> None:
