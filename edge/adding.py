@@ -1,25 +1,30 @@
 """Add a model file: find out which card means it, check it, copy it, and record its hash.
 
 A file whose hash a card states is added at once. One that the toolchain made has a record beside
-it, which names the card that its own is written after. Of any other ONNX file the graph is looked
-at. Where that leaves several cards, the user says which; where it leaves none, a card is drafted
-from the graph, with blanks for what no graph tells.
+it, which names the card that its own is written after, whatever its format. Of any other ONNX file
+the graph is looked at. Where that leaves several cards, the user says which; where it leaves none,
+a card is drafted from the graph, with blanks for what no graph tells.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edge import resources
+from edge.backends import installed_version, open_session
 from edge.backends._onnx_contents import metadata_of
-from edge.backends._onnx_outline import Outline, outline_of
-from edge.cards import Card, all_cards, find_card, load_card
+from edge.backends._onnx_outline import Outline, Port, outline_of
+from edge.cards import Card, all_cards, broken_cards, find_card, load_card
 from edge.consent.erase import register_derivative
 from edge.draft import write_card, write_draft
 from edge.emap import load_emap
 from edge.errors import EdgeError, ModelError
-from edge.follow import converted_from, fits_after
+from edge.follow import card_after, converted_from, fits_after
 from edge.ports import inputs_of, outputs_of
 from edge.recognise import Match, likeliest, matched, recognise
 from edge.recorded import forget
@@ -27,6 +32,8 @@ from edge.registry import add_file, sha256_of
 from edge.sources import BAKED_IN
 
 _COMMITMENT = re.compile(r"[0-9a-f]{64}")
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
+_BAKED_SOURCE = '[source]\nkind = "baked"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def _added(source: Path, card: Card, digest: str) -> tuple[Card, Path]:
         path.unlink(missing_ok=True)
         forget(card.name)
         raise
-    held = metadata_of(path).get(BAKED_IN, "") if path.suffix == ".onnx" else ""
+    held = metadata_of(path).get(BAKED_IN, "") if path.suffix == ".onnx" else _stated(card)
     if _COMMITMENT.fullmatch(held):
         register_derivative(held, path)  # it goes when the identity is erased
     return card, path
@@ -105,18 +112,92 @@ def _added(source: Path, card: Card, digest: str) -> tuple[Card, Path]:
 
 def _converted(source: Path, digest: str, size: int, like: Card) -> Added:
     """Add a file that the toolchain made, under a card after that of the model it was made from."""
-    outline = outline_of(source)
+    from edge.tune import ENGINES  # it stands on all the engines
+
+    other = source.suffix != ".onnx" and source.suffix in ENGINES
+    outline = _ports_in(source, ENGINES[source.suffix]) if other else outline_of(source)
     if not fits_after(like, outline):
         raise ModelError(
             f"{source}: does not fit card '{like.name}', which its record {source.name}.json names"
         )
-    written = write_card(outline, source, digest, size, like=like)
+    write = _write_card if other else write_card
+    written = write(outline, source, digest, size, like=like)
     try:
         card, path = _added(source, load_card(written), digest)
     except EdgeError:
         written.unlink(missing_ok=True)
         raise
     return Added(card, path, ("the record of its conversion",), after=like.name)
+
+
+def _stated(card: Card) -> str:
+    """Return the commitment that a card states of who is in its model's weights."""
+    return "" if card.source is None else card.source.identity
+
+
+def _ports_in(source: Path, engines: tuple[str, ...]) -> Outline:
+    """Return what an engine calls the inputs and outputs of a file whose graph is not read here."""
+    engine = next((each for each in engines if installed_version(each)), engines[0])
+    session = open_session(source, backend=engine, threads=1)
+    inputs, outputs = (
+        tuple(Port(name, "?", None) for name in names)
+        for names in (session.inputs, session.outputs)
+    )
+    return Outline("", 0, inputs, outputs, {}, 0, {}, {}, "")
+
+
+def _write_card(outline: Outline, source: Path, digest: str, size: int, *, like: Card) -> Path:
+    """Write the card of a converted file that is no ONNX one; the rest is what its record says.
+
+    Raises:
+        ModelError: It cannot be written, or the card that it follows counts inputs or outputs,
+            which this file may have in another order.
+    """
+    picture = like.picture
+    source_name = "" if like.source is None else like.source.name
+    counted = len(outline.inputs) > 1 and "#" in (like.input.name[:1], source_name[:1])
+    if picture is not None and len(outline.outputs) > 1:
+        counted |= picture.name.startswith("#") or picture.mask.startswith("#")
+    if counted:
+        raise ModelError(
+            f"{source}: card '{like.name}' counts inputs or outputs, and this file may have them "
+            f"in another order: write names into a copy of that card, with file, size and sha256 "
+            f"{digest}, put it into {resources.data_dir() / 'cards'}, and add the file again"
+        )
+    record = _record_of(source)
+    name = _free_name(source)
+    head = (
+        f"name = {json.dumps(name)}\nfile = {json.dumps(name)}\n"
+        f'sha256 = "{digest}"\nsize = {size}\n'
+        f"precision = {json.dumps(str(record.get('precision')))}\n"
+    )
+    body = card_after(like, outline, source)
+    baked = record.get("baked")
+    if isinstance(baked, dict):  # no other format has metadata to say whose identity it is
+        whose = json.dumps(str(baked.get("identity")))
+        body = body.replace(_BAKED_SOURCE, f"{_BAKED_SOURCE}identity = {whose}\n", 1)
+    path = resources.data_dir() / "cards" / f"{name}.toml"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{head}{body}", encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def _record_of(source: Path) -> Mapping[str, Any]:
+    """Return the record of a conversion, which `converted_from` has found to be of this file."""
+    values = json.loads(source.with_name(f"{source.name}.json").read_text(encoding="utf-8"))
+    return values if isinstance(values, dict) else {}
+
+
+def _free_name(source: Path) -> str:
+    """Return a name for a card and its file that no other card has, with the file's own suffix."""
+    cards = all_cards()
+    taken = {*cards, *(card.file for card in cards.values()), *(bad.name for bad in broken_cards())}
+    stem = _NOT_IN_NAMES.sub("_", source.stem.lower()).strip("_.-")[:60] or "model"
+    names = (f"{stem}_{number}{source.suffix}" for number in range(2, len(taken) + 3))
+    return next(name for name in (f"{stem}{source.suffix}", *names) if name not in taken)
 
 
 def _one_of(same: list[Card], source: Path) -> Card:

@@ -194,12 +194,16 @@ def look_at_privacy(switch: str | None) -> Iterator[Finding]:
 
 
 def look_at_folders() -> Iterator[Finding]:
-    """Yield the user's folders, and every file in them that others may read or change."""
+    """Yield the user's folders, and every file in them that others may read or change.
+
+    They are called what the pages of the documentation call them.
+    """
     folders = {
         "keys": resources.config_dir() / "keys",
-        "settings": resources.config_dir(),
-        "ledger": resources.state_dir(),
-        "data": resources.data_dir(),
+        "configuration folder": resources.config_dir(),
+        "state folder": resources.state_dir(),
+        "data folder": resources.data_dir(),
+        "cache folder": resources.cache_dir(),
     }
     for topic, folder in folders.items():
         if not folder.is_dir():

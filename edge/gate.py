@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import recorded
+from edge import recorded, resources
 from edge.backends import Session
 from edge.cards import all_cards, broken_cards
 from edge.consent.policy import load_policy
@@ -163,6 +163,13 @@ def _broken(name: str, error: EdgeError) -> GateError:
     return GateError(f"refused: the content gate {name} does not work, so nothing passes: {error}")
 
 
+def _without_card(name: str, error: EdgeError) -> GateError:
+    return GateError(
+        f"{_broken(name, error)}; put its card back into {resources.data_dir() / 'cards'}, or take "
+        f"the gate away with edge models remove {name}"
+    )
+
+
 class Gates:
     """All gates of this device, open.
 
@@ -266,4 +273,6 @@ def _opened(threads: int) -> Iterator[Gate]:
         try:
             yield Gate(*open_card(name, "gate", threads=threads))
         except EdgeError as error:
+            if name not in all_cards():
+                raise _without_card(name, error) from error
             raise _broken(name, error) from error

@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from edge.swap import Swapper
 
 
+_NOT_HERE = {
+    "identity": "visitors enrol themselves on the page: leave it out",
+    "bundle": "visitors enrol themselves on the page: leave it out, and name a swap model with "
+    "--model",
+    "record": "nothing of a visitor is kept: leave it out, or record without --kiosk",
+    "target_consent": "visitors consent on the page, each for one visit: leave it out",
+    "seconds": "a kiosk takes visitors until Ctrl-C: leave it out; the number of minutes after "
+    "--kiosk ends a visit",
+    "show_original": "visitors see themselves with the label and nothing without: leave it out",
+    "match": "one picture cannot stand for all visitors: leave it out, or choose with --faces",
+}
+"""What a kiosk has no use for, by the name of the option: why, and what to do."""
+
+
 def configure_kiosk(parser: argparse.ArgumentParser) -> None:
     """Add the options of a kiosk."""
     group = parser.add_argument_group(
@@ -50,11 +64,10 @@ def check_kiosk(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--kiosk is a number of minutes, up to a day, not {arguments.kiosk}")
     if arguments.agent is None or arguments.agent_key is None:
         raise UsageError("a kiosk needs --agent NAME and --agent-key FILE: who attests consents")
-    own = ("identity", "bundle", "record", "target_consent", "seconds", "show_original", "match")
-    for option in own:
+    for option, why in _NOT_HERE.items():
         if getattr(arguments, option):
             flag = option.replace("_", "-")
-            raise UsageError(f"--{flag} does not go with --kiosk: visitors are shown, not kept")
+            raise UsageError(f"--{flag} does not go with --kiosk: {why}")
     if arguments.target_is not in (None, "self"):
         raise UsageError("at a kiosk visitors see themselves: leave --target-is out")
     check_agent_key(arguments.agent_key)

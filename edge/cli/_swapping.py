@@ -82,7 +82,8 @@ def configure_faces_live(group: argparse._ArgumentGroup) -> None:
         "--min-score",
         type=float,
         metavar="S",
-        help="least detector score in [0, 1] (default: the detector's own)",
+        help="least score of a face in [0, 1] (default: the landmarker's own, 0.7 for ours; the "
+        "detector's where the landmarker judges no face)",
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.cli._threads import threads_or_choice
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--detector", "", str, "NAME", "face detector (default: the one that edge swap takes)"),
         ("--backend", "ort", str, "NAME", "ort (default), litert, mnn, ncnn, openvino, tflite"),
         ("--faces", 1, int, "N", "people in the frame, 1 to 3 (default 1)"),
-        ("--threads", 0, int, "N", "threads per engine (0: its choice)"),
+        ("--threads", 0, threads_or_choice, "N", "threads per engine (0: its choice)"),
     ):
         parser.add_argument(option, default=default, type=kind, metavar=metavar, help=text)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

@@ -14,11 +14,14 @@ HELP = "look for what is wrong with this installation"
 
 EXIT_PROBLEMS = 1
 
+_WIDTH = len("configuration folder")
+
 _MARKS = {"ok": " ", "note": "-", "problem": "!"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
+    parser.epilog = "exit status: 0 where nothing is to be mended, 1 where something is"
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
@@ -55,9 +58,9 @@ def _as_page(sections: tuple[Section, ...]) -> str:
         lines.append(section.title)
         for finding in section.findings:
             mark = _MARKS[finding.state]
-            lines.append(f"{mark} {one_line(finding.topic):<15} {one_line(finding.text)}")
+            lines.append(f"{mark} {one_line(finding.topic):<{_WIDTH}} {one_line(finding.text)}")
             if finding.mend:
-                lines.append(f"  {'':<15} -> {one_line(finding.mend)}")
+                lines.append(f"  {'':<{_WIDTH}} -> {one_line(finding.mend)}")
     count = len(problems(sections))
     verdict = "no problem found" if not count else f"{count} to mend, marked with '!'"
     return "\n".join([*lines, "", verdict, ""])

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge.bundle.inspection import Inspection
 
+_EPILOG = """exit status:
+  0  the bundle would run here
+  2  it would not, and the lines say why; or it is no bundle, or cannot be read
+"""
+
 HELP = "show a bundle: signer, consent, models, quality, and whether it runs here"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder, or .zip")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -62,7 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
         ("key file", facts["key_file"]),
         ("root file", f"{facts['root_file']} (give this one to those who shall trust this device)"),
         *(("retired", path) for path in facts["retired"]),
-        ("operator", f"{facts['operator_key'] or 'no key yet'} (signs consents and identities)"),
+        (
+            "operator",
+            f"{facts['operator_key'] or 'no key yet'} (signs consents, identities and bundles: the "
+            "builder's key)",
+        ),
     ]
     for name, value in lines:
         sys.stdout.write(f"{name:<10} {one_line(value)}\n")

@@ -37,6 +37,9 @@ Every frame is labelled and watermarked, every segment and every picture that is
 There is no virtual camera. Stop it with Ctrl-C, with --seconds, or on the page.
 """
 
+_ENGINES = ("model", "detector", "landmarker", "mask", "backend", "provider", "threads")
+"""Options that a bundle has an answer to; of these, a user may choose the threads alone."""
+
 HELP = "swap a camera's pictures as they come: record them, or watch them in a browser"
 
 
@@ -73,6 +76,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_revocations(parser)
     configure_faces_live(parser.add_argument_group("which faces"))
     configure_engines(parser)
+    # Left open until it is known whether a bundle says them: it must show what the user gave.
+    engines = {option: parser.get_default(option) for option in _ENGINES}
+    parser.set_defaults(**dict.fromkeys(_ENGINES), engines=engines)
     configure_label(parser)
 
 
@@ -152,6 +158,7 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, option)
         if value is not None and not 0 < value < 1e7:
             raise UsageError(f"--{option} is a number above 0, not {value}")
+    _choose_engines(arguments)
     if arguments.kiosk is not None:
         return
     if arguments.agent or arguments.agent_key:
@@ -162,6 +169,26 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("nothing would become of the stream: give --view, --record FOLDER or both")
     if not arguments.view and (arguments.listen or arguments.show_original):
         raise UsageError("--listen and --show-original go with --view")
+
+
+def _choose_engines(arguments: argparse.Namespace) -> None:
+    """Fill in the models and engine that the options do not name, where no bundle says them.
+
+    Raises:
+        UsageError: They are named, although a bundle says them.
+    """
+    from edge.errors import UsageError
+
+    for option in _ENGINES:
+        given = getattr(arguments, option) is not None
+        if arguments.bundle is None:
+            if not given:
+                setattr(arguments, option, arguments.engines[option])
+        elif given and option != "threads" and arguments.kiosk is None:
+            raise UsageError(
+                f"--{option} does not go with --bundle, which says what runs: leave it out, or "
+                "give --identity instead of the bundle"
+            )
 
 
 def _run(
@@ -254,7 +281,7 @@ def _swapper(arguments: argparse.Namespace) -> Swapper:
         target_consent=arguments.target_consent,
         faces=arguments.faces,
         match=arguments.match,
-        threads=arguments.threads or None,
+        threads=arguments.threads,
         min_score=arguments.min_score,
         boost=arguments.boost,
         look_every=arguments.look_every,

@@ -30,7 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("name", metavar="NAME", help="a name that edge models list shows")
     show.add_argument("--json", action="store_true", help="print JSON")
     add = add_action(actions, "add", "recognise a model file and copy it to your own models")
-    add.add_argument("file", type=Path, metavar="FILE", help="an .onnx or .tflite file")
+    add.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="an .onnx file, or one of another format that edge quantize wrote, with its .json "
+        "beside it; any other needs --card",
+    )
     add.add_argument("--card", metavar="NAME", help="the card it is meant for")
     add.add_argument("--json", action="store_true", help="print JSON")
     add.add_argument(
@@ -42,7 +48,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     pull = add_action(actions, "pull", "download a model whose card states where it is")
     pull.add_argument("names", nargs="+", metavar="NAME", help="a name that edge models list shows")
     pull.add_argument("--json", action="store_true", help="print JSON, show no progress")
-    verify = add_action(actions, "verify", "read model files anew and compare their hashes")
+    verify = add_action(
+        actions,
+        "verify",
+        "read model files anew and compare their hashes; exit status 1: one differs",
+    )
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
     verify.add_argument("--json", action="store_true", help="print JSON")
     remove = add_action(actions, "remove", "delete a model file from your own models")

@@ -16,6 +16,7 @@ from edge.cli._swapping import (
     configure_output,
     swap_all,
 )
+from edge.cli._threads import threads_or_choice
 
 HELP = "swap with a bundle (edge build) in a picture, a video or a folder"
 
@@ -33,7 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_faces(parser.add_argument_group("which faces"))
     engine = parser.add_argument_group("engine")
     engine.add_argument(
-        "--threads", type=int, help="threads per engine (default: what the bundle says)"
+        "--threads",
+        type=threads_or_choice,
+        metavar="N",
+        help="threads per engine (0: its choice; default: what the bundle says)",
     )
     configure_boost(engine)
     configure_looks(engine)

@@ -19,6 +19,7 @@ EXIT_FAILED = 3  # as of `edge verify`: something does not hold
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.epilog = "exit status: 0, or 3 where a way of running it gives wrong pictures"
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder, or .zip")
     parser.add_argument(
         "--rounds", type=int, default=50, metavar="N", help="rounds that count (default 50)"

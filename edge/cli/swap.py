@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.cli._maskers import add_mask, maskers_of
 from edge.cli._swapping import (
     configure_boost,
     configure_faces,
@@ -15,6 +16,7 @@ from edge.cli._swapping import (
     configure_output,
     swap_all,
 )
+from edge.cli._threads import threads_or_choice
 
 if TYPE_CHECKING:
     from edge.swap import Engines, Swapper
@@ -44,11 +46,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_output(parser)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Return the names of a list with commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def configure_engines(parser: argparse.ArgumentParser) -> None:
     """Add which models run, and on what."""
     engine = parser.add_argument_group("models and engine")
@@ -68,13 +65,7 @@ def configure_engines(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="landmarker (default: the detector's)",
     )
-    engine.add_argument(
-        "--mask",
-        type=_names,
-        default=(),
-        metavar="NAME,..",
-        help="maskers: what they take for no face is not replaced, e.g. xseg,bisenet",
-    )
+    add_mask(engine)
     engine.add_argument(
         "--backend",
         default="ort",
@@ -88,7 +79,11 @@ def configure_engines(parser: argparse.ArgumentParser) -> None:
         help="execution provider, best first, repeatable; the first must be the one that runs",
     )
     engine.add_argument(
-        "--threads", type=int, default=0, metavar="N", help="threads per engine (0: its choice)"
+        "--threads",
+        type=threads_or_choice,
+        default=0,
+        metavar="N",
+        help="threads per engine (0: its choice)",
     )
     configure_looks(engine)
 
@@ -111,7 +106,7 @@ def engines_of(arguments: argparse.Namespace) -> Engines:
         min_score=arguments.min_score,
         boost=arguments.boost,
         landmarker=arguments.landmarker,
-        masks=arguments.mask,
+        masks=maskers_of(arguments),
         look_every=arguments.look_every,
     )
 

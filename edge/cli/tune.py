@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.cli._threads import one_thread_or_more
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=int,
+        type=one_thread_or_more,
         action="append",
         default=[],
         metavar="N",
@@ -43,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_decibels,
         metavar="psnr:DB",
         help="leave out ways whose worst picture had less when the bundle was built; of several "
-        "models, those that show less likeness to the first (default psnr:40)",
+        "models, those that show less likeness to the first (default psnr:40); not for one model",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -51,9 +53,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _decibels(text: str) -> float:
     name, _, value = text.partition(":")
     try:
-        if name != "psnr":
+        budget = float(value)
+        if name != "psnr" or not math.isfinite(budget):  # nothing is less than "nan"
             raise ValueError
-        return float(value)
+        return budget
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' is no budget: write psnr:45") from error
 
@@ -66,6 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     names, budget = arguments.what, arguments.budget
     bundle = _bundle_in(names)
+    if bundle is None and budget is not None and len(set(names)) == 1:
+        raise UsageError(
+            f"--budget says nothing of {names[0]} alone: it is for a bundle, or for several "
+            "models; leave it out"
+        )
     with bar("measuring", arguments.json) as progress:
 
         def told(done: int, total: int) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.cli._maskers import add_mask, maskers_of
+from edge.cli._threads import one_thread_or_more
+
 if TYPE_CHECKING:
     from quantize.build import Built
 
@@ -70,9 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--count", type=int, default=32, metavar="N", help="samples to calibrate with (32)"
     )
     parser.add_argument("--detector", default="ref_detector", help="card of the face detector")
-    parser.add_argument(
-        "--mask", action="append", default=[], metavar="NAME", help="card of a masker; repeatable"
-    )
+    add_mask(parser)
     parser.add_argument(
         "--with",
         action="append",
@@ -85,7 +86,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--key", type=Path, metavar="PEM", help="a builder's Ed25519 key (default: this device's)"
     )
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="of the engines (default: all cores, at most 4)"
+        "--threads",
+        type=one_thread_or_more,
+        metavar="N",
+        help="of the engines (default: all cores, at most 4)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier bundle")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -117,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
             count=arguments.count,
             threads=arguments.threads,
             detector=arguments.detector,
-            masks=tuple(arguments.mask),
+            masks=maskers_of(arguments),
             engines=tuple(arguments.engines),
             key=None if arguments.key is None else load_private_key(arguments.key),
             archive=archive,

@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from edge.cli._threads import one_thread_or_more
+
 HELP = "measure converted models against their float model"
 
 
@@ -32,7 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=16, help="samples to judge on (default 16)")
     parser.add_argument("--rounds", type=int, default=20, help="rounds that count (default 20)")
     parser.add_argument(
-        "--threads", type=int, help="threads of every engine (default: all cores, at most 4)"
+        "--threads",
+        type=one_thread_or_more,
+        metavar="N",
+        help="threads of every engine (default: all cores, at most 4)",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.cli._threads import one_thread_or_more
 from edge.harmless import raw
 from edge.isolation.whole import add_isolate
 
@@ -78,7 +79,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--count", type=int, default=32, metavar="N", help="samples to calibrate with (32)"
     )
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="of the engines (default: all cores, at most 4)"
+        "--threads",
+        type=one_thread_or_more,
+        metavar="N",
+        help="of the engines (default: all cores, at most 4)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier conversion")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
@@ -177,6 +181,12 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"mean {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f} "
         f"({quality['samples']} held-out samples, {quality['kernels']} kernels)",
     )
+    if quality["mask_error"] is not None:
+        yield (
+            "mask",
+            f"worst mask {quality['mask_psnr']:.2f} dB, "
+            f"largest difference {quality['mask_error']:.4f}",
+        )
     if quality["identity_cosine"] is not None:
         yield (
             "identity",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -16,10 +17,10 @@ from edge import recorded, resources
 from edge.adding import add_model
 from edge.cards import all_cards, find_card, load_card
 from edge.emap import load_emap
-from edge.errors import CardError, ModelError
+from edge.errors import CardError, EdgeError, ModelError
 from edge.loading import open_card
 from edge.registry import find_file, locate
-from tests import families, gates, tiny
+from tests import families, gates, tiny, tiny_tflite
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -308,3 +309,111 @@ def test_of_cards_for_one_file_the_name_decides(edge_home: Path, tmp_path: Path)
     with pytest.raises(ModelError, match=r"several cards mean this file: .*crossface_simswap\)"):
         add_model(_given(tmp_path, data, "some.onnx"))
     assert add_model(_given(tmp_path, data), "crossface_ghost").card.name == "crossface_ghost"
+
+
+# Converted files that are not ONNX ----------------------------------------------------------------
+
+
+def _converted(path: Path, data: bytes, **facts: Any) -> Path:
+    """Write a file as the toolchain leaves it: with its record beside it."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    record = {
+        "schema": "edge-swap/conversion-1",
+        "sha256": digest,
+        "card": "tiny_swapper",
+        "precision": "int8",
+        "baked": None,
+        **facts,
+    }
+    path.with_name(path.name + ".json").write_text(json.dumps(record), encoding="utf-8")
+    return path
+
+
+def _as_ort(folder: Path) -> bytes:
+    """Return the tiny swapper in ONNX Runtime's own format."""
+    ort = pytest.importorskip("onnxruntime")
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(folder / "made.ort")
+    ort.InferenceSession(tiny.swapper(), options, providers=["CPUExecutionProvider"])
+    return (folder / "made.ort").read_bytes()
+
+
+def test_a_converted_tflite_file_gets_a_card_of_its_own(edge_home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    tiny.install(edge_home)
+    path = _converted(tmp_path / "out" / "Tiny.pi.int8.tflite", tiny_tflite.swapper())
+    added = add_model(path)
+    card, original = added.card, find_card("tiny_swapper")
+    assert (added.after, added.evidence) == ("tiny_swapper", ("the record of its conversion",))
+    assert (card.name, card.file) == ("tiny.pi.int8.tflite", "tiny.pi.int8.tflite")
+    assert (card.precision, card.input, card.crop) == ("int8", original.input, original.crop)
+    assert card.source == original.source
+    _, session = open_card(card.name, "swapper", backend="litert", threads=1)
+    assert set(session.outputs) == {"output", "mask"}
+    # Its card is known now, and another file of the same name gets one beside it.
+    assert add_model(path).evidence == ("SHA-256",)
+    other = _converted(tmp_path / "new" / path.name, tiny_tflite.swapper(seed=8))
+    assert add_model(other).card.file == "tiny.pi.int8_2.tflite"
+
+
+def test_a_converted_ort_file_gets_a_card_of_its_own(edge_home: Path, tmp_path: Path) -> None:
+    tiny.install(edge_home)
+    path = _converted(tmp_path / "out" / "tiny.ort", _as_ort(tmp_path), precision="fp32")
+    assert add_model(path).card.name == "tiny.ort"
+    open_card("tiny.ort", "swapper", threads=1)
+
+
+def test_whose_identity_is_baked_in_comes_from_the_record(edge_home: Path, tmp_path: Path) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    tiny.install(edge_home)
+    model = onnx.load_from_string(tiny.swapper())
+    (place,) = [i for i, port in enumerate(model.graph.input) if port.name == "source"]
+    del model.graph.input[place]
+    vector = onnx.numpy_helper.from_array(np.ones((1, 512), np.float32), "source")
+    model.graph.initializer.append(vector)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "made.ort")
+    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    data = (tmp_path / "made.ort").read_bytes()
+    whose = "ab" * 32
+    path = _converted(tmp_path / "out" / "alice.ort", data, baked={"identity": whose})
+    card = add_model(path).card
+    assert card.source is not None
+    assert (card.source.kind, card.source.identity) == ("baked", whose)
+    (note,) = (edge_home / "state" / "derivatives" / whose).iterdir()  # it goes with the identity
+    assert bytes.fromhex(json.loads(note.read_text())["path"]).decode().endswith("alice.ort")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"card": "tiny_detector"}, "does not fit card 'tiny_detector', which its record"),
+        ({"precision": "int3"}, "precision"),
+        ({"precision": None}, "precision"),
+    ],
+)
+def test_a_record_that_makes_no_card_leaves_none(
+    edge_home: Path, tmp_path: Path, facts: dict[str, Any], words: str
+) -> None:
+    tiny.install(edge_home)
+    path = _converted(tmp_path / "out" / "tiny.ort", _as_ort(tmp_path), **facts)
+    with pytest.raises(EdgeError, match=words):
+        add_model(path)
+    assert not (edge_home / "data" / "cards" / "tiny.ort.toml").exists()
+    assert not (edge_home / "data" / "models" / "tiny.ort").exists()
+
+
+def test_a_card_that_counts_is_not_followed_where_the_order_may_differ(
+    edge_home: Path, tmp_path: Path
+) -> None:
+    tiny.install(edge_home)
+    card = edge_home / "data" / "cards" / "tiny_swapper.toml"
+    text = card.read_text(encoding="utf-8")
+    assert 'name = "output"' in text
+    card.write_text(text.replace('name = "output"', 'name = "#0"'), encoding="utf-8")
+    path = _converted(tmp_path / "out" / "tiny.ort", _as_ort(tmp_path))
+    with pytest.raises(ModelError, match=r"counts inputs or outputs.*sha256 [0-9a-f]{64}.*add the"):
+        add_model(path)
+    assert not (edge_home / "data" / "cards" / "tiny.ort.toml").exists()

@@ -103,6 +103,17 @@ def test_nothing_made_yet() -> None:
     assert all("not made yet" in f.text for f in findings)
 
 
+def test_folders_are_called_what_the_pages_call_them(edge_home: Path) -> None:
+    found = {f.topic: f.text for f in doctor.look_at_folders()}
+    assert {topic: text.split(":")[0] for topic, text in found.items()} == {
+        "keys": str(edge_home / "config" / "keys"),
+        "configuration folder": str(edge_home / "config"),
+        "state folder": str(edge_home / "state"),
+        "data folder": str(edge_home / "data"),
+        "cache folder": str(edge_home / "cache"),
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "mode", "mend"),
     [

@@ -103,8 +103,14 @@ def test_a_card_that_has_gone_does_not_turn_the_gate_off(edge_home: Path) -> Non
     recorded.note_gate(card.name, card.sha256, card.size)
     (edge_home / "data/cards/blue_gate.toml").unlink()
     path.unlink()
-    with pytest.raises(GateError, match="blue_gate does not work, so nothing passes: no model"):
+    with pytest.raises(
+        GateError, match="blue_gate does not work, so nothing passes: no model"
+    ) as caught:
         open_gates()
+    assert str(caught.value).endswith(
+        f"put its card back into {edge_home / 'data/cards'}, or take the gate away with "
+        "edge models remove blue_gate"
+    )
     assert remove_model("blue_gate") == []
     assert not open_gates()
     with pytest.raises(CardError):

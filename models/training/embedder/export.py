@@ -6,12 +6,16 @@ training knows nor the table of who is missed and mistaken (`fairness`).
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
+
 import torch
 from rich.console import Console
 
 from models.training.embedder.evaluate import crowd_vectors, exported, strangers_limit
 from models.training.embedder.net import SIZE
 from models.training.export import export, write_card
+from models.training.pairs import Store
 from models.training.runs import WEIGHTS
 from models.training.swapper.sources import frozen_embedder
 
@@ -50,11 +54,20 @@ size = 112
 
 
 def main() -> None:
-    path = WEIGHTS / "ref_embedder.onnx"
+    """Export the averaged weights of the checkpoint, or the shipped ones anew."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=WEIGHTS / "ref_embedder.onnx")
+    options = parser.parse_args()
+    path: Path = options.output
+    try:
+        Store("crowd")  # before anything is written: the card needs its people
+    except FileNotFoundError as error:
+        parser.error(str(error))
     net = frozen_embedder().to(memory_format=torch.contiguous_format)
     export(net, (torch.zeros(1, 3, SIZE, SIZE),), ["input"], ["embedding"], path)
     limit = strangers_limit(crowd_vectors(exported(path)))
-    write_card("ref_embedder", CARD.replace("MATCH_THRESHOLD", f"{limit:.2f}"), path)
+    if path.parent == WEIGHTS:
+        write_card("ref_embedder", CARD.replace("MATCH_THRESHOLD", f"{limit:.2f}"), path)
     Console().print(
         f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, one person from a cosine of {limit:.2f}"
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge.cli import main
+from edge.faces.detect import open_detector
 from tests import tiny
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -107,3 +108,12 @@ def test_a_landmarker_of_choice(
         places.append(np.array(face["landmarks"]))
     assert np.abs(places[0] - places[1]).max() > 1
     np.testing.assert_allclose(places[1].mean(axis=0), (83.5, 51.5), atol=1)
+
+
+def test_the_help_names_the_score_that_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    threshold = open_detector("", threads=1).threshold
+    for words in (["detect"], ["swap"], ["run"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        page = " ".join(capsys.readouterr().out.split())
+        assert f"(default: the landmarker's own, {threshold:g} for ours" in page

@@ -72,4 +72,5 @@ def test_rotation_is_entered_and_the_operator_shown(capsys: pytest.CaptureFixtur
     key = public_hex(operator_key())
     assert main(["keys", "rotate"]) == 0
     assert Ledger().entries()[-1].fields["event"] == "key-rotation"
-    assert key in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"{key} (signs consents, identities and bundles: the builder's key)" in shown

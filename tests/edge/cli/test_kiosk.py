@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import _kiosk
-from edge.errors import OutputError
+from edge.errors import OutputError, UsageError
 from edge.live.kiosk import visit
 from edge.live.kiosk.kiosk import Kiosk
 from edge.live.kiosk.visit import visits_dir
@@ -39,3 +39,28 @@ def test_the_end_of_a_kiosk(
         _end(said)
     assert str(visits_dir()) in str(caught.value)
     assert not any("nobody is left" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("identity", Path("a.identity"), "visitors enrol themselves on the page: leave it out"),
+        ("bundle", Path("alice"), "name a swap model with --model"),
+        ("record", Path("out"), "nothing of a visitor is kept"),
+        ("target_consent", Path("c.json"), "visitors consent on the page"),
+        ("seconds", 5.0, "the number of minutes after --kiosk ends a visit"),
+        ("show_original", True, "with the label"),
+        ("match", Path("a.jpg"), "choose with --faces"),
+    ],
+)
+def test_each_option_that_has_no_place_says_why(option: str, value: object, words: str) -> None:
+    arguments = argparse.Namespace(
+        kiosk=5.0, agent="Ms Li", agent_key=Path("li.pem"), target_is=None
+    )
+    for name in _kiosk._NOT_HERE:
+        setattr(arguments, name, value if name == option else None)
+    with pytest.raises(UsageError) as caught:
+        _kiosk.check_kiosk(arguments)
+    flag = option.replace("_", "-")
+    assert str(caught.value).startswith(f"--{flag} does not go with --kiosk: ")
+    assert words in str(caught.value)

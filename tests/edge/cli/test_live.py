@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from edge.cli import main
 from edge.consent.ledger import Ledger
+from edge.errors import UsageError
 from tests.bundles import Made
 from tests.scene import ARGUMENTS, Stage, stage
 
@@ -76,6 +79,44 @@ def test_a_bundle(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     assert main(["verify", str(next(out.iterdir()))]) == 0
     assert "bundle" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--model", "ref_swapper"),  # what it would be without a bundle is no answer either
+        ("--detector", "ref_detector"),
+        ("--landmarker", "nobody"),
+        ("--mask", "nobody"),
+        ("--backend", "ort"),
+        ("--provider", "CPUExecutionProvider"),
+    ],
+)
+def test_what_a_bundle_says_is_not_said_again(
+    tmp_path: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["live", "--bundle", "nowhere", "--source", "synthetic", "--record", str(tmp_path)]
+    assert main([*call, *LEAVE, option, value]) == 2
+    errors = capsys.readouterr().err
+    assert f"edge live: {option} does not go with --bundle, which says what runs" in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(("given", "threads"), [([], None), (["--threads", "0"], 0)])
+def test_a_bundle_says_the_threads_unless_the_user_does(
+    given: list[str], threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def swapper(**options: Any) -> None:
+        asked.append(options["threads"])
+        raise UsageError("that is enough")
+
+    opened = SimpleNamespace(notes=(), swapper=swapper)
+    monkeypatch.setattr("edge.bundle.opening.open_bundle", lambda path: opened)
+    call = ["live", "--bundle", "nowhere", "--source", "synthetic", "--record", "nowhere"]
+    assert main([*call, *LEAVE, *given]) == 2
+    assert asked == [threads]
 
 
 @pytest.mark.parametrize(

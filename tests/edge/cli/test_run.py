@@ -180,3 +180,10 @@ def test_label_of_the_output(made: Made, tmp_path: Path) -> None:
     assert shown is not None
     height = plain.shape[0]
     assert (shown[-height // 6 :] != plain[-height // 6 :]).any()
+
+
+def test_inspect_says_what_its_status_means(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["inspect", "--help"])
+    page = capsys.readouterr().out
+    assert "exit status:\n  0  the bundle would run here\n  2  it would not" in page

@@ -111,3 +111,19 @@ def test_defaults_are_those_of_the_function(monkeypatch: pytest.MonkeyPatch) -> 
     for name, parameter in inspect.signature(build).parameters.items():
         if name not in ("model", "output", "target", "identity", "progress"):
             assert asked[name] == parameter.default, name
+
+
+def test_maskers_are_named_as_edge_swap_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def fake(*_: Any, **options: Any) -> None:
+        asked.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MODULE, "build", fake)
+    parser = argparse.ArgumentParser()
+    command.configure(parser)
+    words = ["--model", "m.onnx", "--no-identity", "--target", "jetson", "-o", "x"]
+    with pytest.raises(KeyboardInterrupt):
+        command.run(parser.parse_args([*words, "--mask", "xseg_2,bisenet", "--mask", "xseg_3"]))
+    assert asked["masks"] == ("xseg_2", "bisenet_resnet_18", "xseg_3")

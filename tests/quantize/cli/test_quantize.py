@@ -6,6 +6,7 @@ import argparse
 import importlib
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ def test_a_plain_table_and_the_files(words: list[str], capsys: pytest.CaptureFix
     heads = [line.split(maxsplit=1)[0] for line in lines]
     for head in ("size", "quality", "identity", "latency", "fastest", "float", "kernels", "memory"):
         assert head in heads
+    (mask,) = [line for line in lines if line.startswith("mask ")]
+    assert re.search(r"worst mask \d+\.\d\d dB, largest difference 0\.\d{4}$", mask)
     assert lines[-2].endswith("face.x86_cpu.int8.onnx")
     assert lines[-1].endswith("face.x86_cpu.int8.onnx.json")
     assert "\x1b" not in shown.out
@@ -140,7 +143,6 @@ def test_a_baked_model_is_said_to_be_one(
         (["--budget", "psnr:98"], "the budget psnr:98 cannot be met: the nearest is psnr"),
         (["--target", "toaster"], "no target 'toaster'"),
         (["--calibration", "nowhere"], "nowhere"),
-        (["--threads", "-3"], "--threads must be 1 or more"),
     ],
 )
 def test_an_error_is_one_line_and_status_2(

@@ -12,6 +12,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import helper, numpy_helper
 
+from models.training.embedder import export
 from models.training.embedder.data import as_input, to_input, worn
 from models.training.embedder.evaluate import auc, nearest_share, scores, strangers_limit
 from models.training.embedder.net import Embedder, folded
@@ -119,3 +120,30 @@ def test_scores_of_perfect_embeddings() -> None:
     result = scores(np.eye(4, dtype=np.float32)[labels], labels)
     assert result["auc"] == 1.0
     assert result["tar_at_far_1e2"] == 1.0
+
+
+def test_help_exports_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(export, "frozen_embedder", lambda: pytest.fail("it began to export"))
+    monkeypatch.setattr("sys.argv", ["export", "--help"])
+    with pytest.raises(SystemExit) as leave:
+        export.main()
+    assert leave.value.code == 0
+    assert "--output" in capsys.readouterr().out
+
+
+def test_without_the_people_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(name: str) -> None:
+        raise FileNotFoundError(f"{name}: render it with scripts/train pairs")
+
+    monkeypatch.setattr(export, "Store", gone)
+    monkeypatch.setattr(export, "frozen_embedder", lambda: pytest.fail("it began to export"))
+    monkeypatch.setattr("sys.argv", ["export", "--output", str(tmp_path / "e.onnx")])
+    with pytest.raises(SystemExit) as leave:
+        export.main()
+    assert leave.value.code == 2
+    assert "render it with scripts/train pairs" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
