@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from quantize.errors import BudgetError
+from quantize.quality import MASK_ALLOWANCE, MOST_PSNR
 
 if TYPE_CHECKING:
     from quantize.quality import Scores
@@ -28,7 +29,11 @@ _EXAMPLES = "psnr:45, ssim:0.99 or identity:0.98"
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the worst sample must reach, against the float model's picture.
+    """What the worst sample must reach, against the float model's picture and mask.
+
+    A mask says which share of a picture is used, so its error is multiplied by what the swap
+    changes: it counts as a picture that is `MASK_ALLOWANCE` dB nearer. For "ssim" and "identity"
+    half its mean squared error is what lacks to 1, as with two unit vectors that far apart.
 
     Attributes:
         metric: "psnr" (dB), "ssim" (1 for equal pictures), or "identity": the cosine between the
@@ -41,11 +46,27 @@ class Budget:
 
     def reached(self, scores: Scores) -> float:
         """Return what the worst sample reached; for identity nan when nobody judged it."""
+        picture, mask = self._of_picture(scores), self._of_mask(scores)
+        return mask if mask < picture else picture  # nan stays
+
+    def held_by(self, scores: Scores) -> Literal["picture", "mask"]:
+        """Return which of the two the worst sample reached less with."""
+        return "mask" if self._of_mask(scores) < self._of_picture(scores) else "picture"
+
+    def _of_picture(self, scores: Scores) -> float:
         if self.metric == "psnr":
             return scores.psnr_worst
         if self.metric == "ssim":
             return scores.ssim_worst
         return math.nan if scores.identity_worst is None else scores.identity_worst
+
+    def _of_mask(self, scores: Scores) -> float:
+        worst = scores.mask_worst
+        if worst is None or worst >= MOST_PSNR:
+            return math.inf
+        if self.metric == "psnr":
+            return worst + MASK_ALLOWANCE
+        return float(1 - 10 ** (-worst / 10) / 2)
 
     def met(self, scores: Scores) -> bool:
         """Return whether the worst sample is good enough."""

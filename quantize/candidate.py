@@ -19,7 +19,7 @@ from quantize.engine import Engine, Kernels
 from quantize.errors import EngineError, MeasureError
 from quantize.footprint import Footprint, measure_footprint
 from quantize.modelfile import load_model
-from quantize.passes._infra.feeds import Feeds
+from quantize.passes._infra.feeds import Feeds, channels_first
 from quantize.quality import Outputs, open_engine, rgb_of, run_all, score
 from quantize.recognition import Embed
 from quantize.report_pictures import worst_picture
@@ -68,8 +68,8 @@ class InterpreterRuns:
         self._outputs = _matched("output", session.outputs, wanted)
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        """Run it once; see `quantize.engine.Engine.run`."""
-        given = {own: feeds[name] for own, name in self._inputs.items()}
+        """Run it once; see `quantize.engine.Engine.run`. Pictures come out as (1, C, H, W)."""
+        given = channels_first({own: feeds[name] for own, name in self._inputs.items()})
         results = dict(zip(self._session.outputs, self._session.run(given), strict=True))
         return {name: np.asarray(results[own]) for own, name in self._outputs.items()}
 
@@ -194,11 +194,14 @@ def measure_candidate(
     Raises:
         EdgeError: it does not run here, or gives something else than the float model.
     """
-    footprint = measure_footprint(path, _first(setting), threads=setting.threads)
+    in_ort, feeds = path.suffix.lower() in ORT_SUFFIXES, _first(setting)
+    footprint = measure_footprint(
+        path, feeds if in_ort else channels_first(feeds), threads=setting.threads
+    )
     row = with_footprint(row, footprint, path)
     if row.trouble:
         return Measured(row)
-    if path.suffix.lower() in ORT_SUFFIXES:
+    if in_ort:
         opened = _in_ort(path, companion, setting)
     else:
         session = open_session(path, backend=footprint.backend, threads=setting.threads)

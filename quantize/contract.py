@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from edge.cards import find_card
 from edge.contracts import Card, TensorSpec
@@ -131,10 +131,11 @@ def contract_of(
         emap: the matrix that was lifted out of it.
 
     Raises:
-        ContractError: the card does not fit the model; or there is no card, and no output is a
-            picture.
+        ContractError: an input is not float32; the card does not fit the model; or there is no
+            card, and no output is a picture.
     """
     inputs = {value.name: value for value in inputs_of(model)}
+    _only_float32(inputs.values())
     types = infer_types(model)
     outputs = {value.name: shape_of(types[value.name]) for value in model.graph.output}
     if card is None:
@@ -150,17 +151,34 @@ def input_specs(model: onnx.ModelProto, card: Card | None = None) -> dict[str, I
         card: its card; guessed from the graph without one.
 
     Raises:
-        ContractError: the card does not fit the model.
+        ContractError: an input is not float32, or the card does not fit the model.
     """
     if card is not None:
         return dict(contract_of(model, card).inputs)
     specs: dict[str, InputSpec] = {}
+    _only_float32(inputs_of(model))
     for value in inputs_of(model):
         spec, shape = default_spec(value), shape_of(value)
         whole = tuple(size for size in shape or () if size is not None)
         known = shape is not None and len(whole) == len(shape)
         specs[value.name] = replace(spec, shape=whole if known else None)
     return specs
+
+
+def _only_float32(inputs: Iterable[onnx.ValueInfoProto]) -> None:
+    """Refuse a model that devices could not feed.
+
+    Raises:
+        ContractError: an input takes something else than float32.
+    """
+    for value in inputs:
+        kind = value.type.tensor_type.elem_type
+        if kind != TensorProto.FLOAT:
+            raise ContractError(
+                f"input '{value.name}' takes {TensorProto.DataType.Name(kind).lower()}, and a "
+                "model is fed float32 alone: export it with float32 inputs, and without those "
+                "that it does not need"
+            )
 
 
 def _stated(
@@ -240,8 +258,14 @@ def picture_spec(spec: TensorSpec) -> InputSpec:
     lows = [(0.0 - mean) / std for mean, std in zip(spec.mean, spec.std, strict=True)]
     white = _BRIGHTEST * spec.scale
     highs = [(white - mean) / std for mean, std in zip(spec.mean, spec.std, strict=True)]
-    shape = None if 0 in spec.shape else spec.shape
+    shape = None if 0 in spec.shape else _laid_out(spec)
     return InputSpec("picture", min(lows), max(highs), shape)
+
+
+def _laid_out(spec: TensorSpec) -> tuple[int, ...]:
+    """Return a picture's shape as the graph has it: a card always states (1, 3, H, W)."""
+    batch, channels, height, width = spec.shape
+    return (batch, height, width, channels) if spec.layout == "NHWC" else spec.shape
 
 
 def _derived(

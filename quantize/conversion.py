@@ -183,6 +183,7 @@ def _quality(judged: Judged, prepared: Prepared) -> dict[str, Any]:
         "max_error": scores.max_error,
         "mean_error": scores.mean_error,
         "mask_error": scores.mask_error,
+        "mask_psnr": None if scores.mask_worst is None else _round(scores.mask_worst),
         "identity_cosine": scores.identity_cosine,
         "identity_cosine_worst": scores.identity_worst,
         "psnr": [_round(value) for value in scores.psnr],

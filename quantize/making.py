@@ -338,5 +338,5 @@ def unreached(budget: Budget, found: Found) -> str:
     kept = f"{len(floats)} of {all_of} layers float" + (f" ({names})" if floats else "")
     return (
         f"the budget {budget} cannot be met: the nearest is {budget.metric} {reached:.4g} on the "
-        f"worst picture, with {kept}; ask for less, or take --precision fp16"
+        f"worst {budget.held_by(found.scores)}, with {kept}; ask for less, or take --precision fp16"
     )

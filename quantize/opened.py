@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.backends import open_session
 from quantize.engine import Engine, Kernels
 from quantize.footprint import pick_backend
-from quantize.passes._infra.feeds import Feeds
+from quantize.passes._infra.feeds import Feeds, channels_first
 from quantize.quality import Runs, open_engine
 
 __all__ = ["Interpreted", "open_file", "runs_with"]
@@ -31,16 +31,19 @@ class Interpreted:
             EngineMissing: no engine for it is installed.
             ModelError: it cannot be loaded.
         """
+        self._turned = path.suffix == ".tflite"
         self._session = open_session(path, backend=pick_backend(path), threads=threads)
         self.engine = self._session.engine
 
     def run(self, feeds: Feeds) -> Mapping[str, NDArray[Any]]:
-        """Run the model once; pictures go in and come out as (1, C, H, W).
+        """Run the model once; pictures come out as (1, C, H, W), and go in as either order.
 
         Raises:
             BackendError: the engine failed.
         """
         given = {name: feeds[name] for name in self._session.inputs}
+        if self._turned:
+            given = channels_first(given)
         return dict(zip(self._session.outputs, self._session.run(given), strict=True))
 
 

@@ -31,6 +31,10 @@ Outputs = Mapping[str, NDArray[Any]]
 MOST_PSNR = 99.0
 """dB that stand for equal pictures: beyond it differences are rounding, and a mean would lie."""
 
+MASK_ALLOWANCE = 15.0
+"""dB that a mask may be further off than a picture: its error is multiplied by what a swap changes,
+which is less than a sixth of the range, root mean square."""
+
 _SMALLEST_FOR_SSIM = 11  # pixels: the side of the window of Wang et al. (2004), sigma 1.5
 
 
@@ -59,6 +63,7 @@ class Scores:
         ssim: per sample.
         mask_error: largest difference of the mask, in [0, 1]; None for a model without one.
         identity_worst: the lowest such cosine; None where no recogniser was at hand.
+        mask_psnr: dB of the mask per sample; empty for a model without one.
     """
 
     psnr_mean: float
@@ -73,6 +78,26 @@ class Scores:
     ssim: tuple[float, ...] = ()
     mask_error: float | None = None
     identity_worst: float | None = None
+    mask_psnr: tuple[float, ...] = ()
+
+    @property
+    def mask_worst(self) -> float | None:
+        """What the worst mask has, in dB; None for a model without one."""
+        return min(self.mask_psnr, default=None)
+
+    @property
+    def joint(self) -> tuple[float, ...]:
+        """What each sample has, in dB: its picture or its mask, as the function `joint` says."""
+        masks = self.mask_psnr or (None,) * len(self.psnr)
+        return tuple(joint(*pair) for pair in zip(self.psnr, masks, strict=True))
+
+
+def joint(picture: float, mask: float | None) -> float:
+    """Return the dB that a sample's picture and mask count as together.
+
+    It is the picture's, or the mask's and `MASK_ALLOWANCE` where that is less.
+    """
+    return picture if mask is None else min(picture, mask + MASK_ALLOWANCE)
 
 
 def psnr(
@@ -154,9 +179,7 @@ def picture_of(outputs: Outputs, contract: ModelContract) -> NDArray[np.float64]
         raise MeasureError(
             f"the model gives no picture '{contract.picture}' (it gives: {', '.join(outputs)})"
         )
-    values = np.asarray(outputs[contract.picture], np.float64)
-    if values.ndim == 4 and values.shape[1] != 3 and values.shape[3] == 3:
-        values = values.transpose(0, 3, 1, 2)
+    values = _planes(np.asarray(outputs[contract.picture], np.float64), 3)
     if values.ndim != 4 or values.shape[0] != 1 or values.size == 0:
         raise MeasureError(
             f"output '{contract.picture}' has the shape {values.shape}: a picture has (1, 3, H, W)"
@@ -224,6 +247,7 @@ def score(
         for got, wanted in zip(outputs, reference_outputs, strict=True)
     ]
     masks = [row.mask for row in rows if row.mask is not None]
+    mask_decibels = tuple(row.mask_psnr for row in rows if row.mask_psnr is not None)
     cosines = _cosines(outputs, reference_outputs, contract, embed)
     decibels = tuple(row.psnr for row in rows)
     likeness = tuple(row.ssim for row in rows)
@@ -240,6 +264,7 @@ def score(
         ssim=likeness,
         mask_error=max(masks) if masks else None,
         identity_worst=min(cosines) if cosines else None,
+        mask_psnr=mask_decibels,
     )
 
 
@@ -250,18 +275,21 @@ class _Row:
     largest: float
     mean: float
     mask: float | None
+    mask_psnr: float | None
 
 
 def _judge(got: Outputs, wanted: Outputs, contract: ModelContract) -> _Row:
     reference = picture_of(wanted, contract)
     picture = _filled(picture_of(got, contract), reference, contract.picture)
     error = np.abs(picture - reference)
+    mask = _mask_error(got, wanted, contract.mask)
     return _Row(
         psnr=psnr(picture, reference),
         ssim=ssim(picture, reference),
         largest=float(error.max()),
         mean=float(error.mean()),
-        mask=_mask_error(got, wanted, contract.mask),
+        mask=None if mask is None else float(np.abs(mask).max()),
+        mask_psnr=mask_psnr(got, wanted, contract.mask),
     )
 
 
@@ -282,15 +310,40 @@ def _filled(
     return np.where(broken, reference + 1, values) if broken.any() else values
 
 
-def _mask_error(got: Outputs, wanted: Outputs, name: str | None) -> float | None:
+def mask_psnr(got: Outputs, wanted: Outputs, name: str | None) -> float | None:
+    """Return the PSNR of a mask, in dB; None where there is none.
+
+    Its peak is 1, or the reference's span where that is more: without a card, what is taken for a
+    mask may be another thing. What is no number counts as wrong by the whole range.
+
+    Args:
+        got: what a model gave for one sample.
+        wanted: the same of the reference.
+        name: of the mask's output.
+
+    Raises:
+        MeasureError: the model gives no such mask, or one of another shape.
+    """
+    error = _mask_error(got, wanted, name)
+    if error is None:
+        return None
+    span = max(1.0, float(np.ptp(np.asarray(wanted[name or ""], np.float64))))
+    return psnr(error / span, np.zeros_like(error))
+
+
+def _mask_error(got: Outputs, wanted: Outputs, name: str | None) -> NDArray[np.float64] | None:
     if name is None or name not in wanted:
         return None
     if name not in got:
         raise MeasureError(f"the model gives no mask '{name}' (it gives: {', '.join(got)})")
-    reference = np.asarray(wanted[name], np.float64)
-    return float(
-        np.abs(_filled(np.asarray(got[name], np.float64), reference, name) - reference).max()
-    )
+    values, reference = (_planes(np.asarray(each[name], np.float64), 1) for each in (got, wanted))
+    return _filled(values, reference, name) - reference
+
+
+def _planes(values: NDArray[np.float64], channels: int) -> NDArray[np.float64]:
+    """Return a picture or a mask with its channels first."""
+    last = values.ndim == 4 and values.shape[1] != channels and values.shape[3] == channels
+    return values.transpose(0, 3, 1, 2) if last else values
 
 
 def _cosines(

@@ -84,6 +84,11 @@ def _average(row: Row) -> str:
     return _error(row.scores.mean_error) if row.scores else NOTHING
 
 
+def _mask(row: Row) -> str:
+    worst = row.scores.mask_worst if row.scores else None
+    return NOTHING if worst is None else decibels(worst)
+
+
 def _identity(row: Row) -> str:
     cosine = row.scores.identity_cosine if row.scores else None
     return NOTHING if cosine is None else f"{cosine:.4f}"
@@ -113,6 +118,7 @@ _ALWAYS = (
 _WITH_IDENTITY = Column(
     "Identity", "mean cosine of the faces in both pictures, by the card's recogniser", _identity
 )
+_WITH_MASK = Column("Mask dB", "PSNR of the mask against the float model's, worst sample", _mask)
 _WITH_TRUTH = (
     Column("Truth dB", "PSNR against the truth, where the mask shows the swap", _truth),
     Column("vs float", "dB against the truth that it is better (+) or worse (-) than float", _loss),
@@ -123,6 +129,8 @@ def columns(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns that this comparison has figures for."""
     chosen = list(_ALWAYS)
     scores = [row.scores for row in comparison.candidates if row.scores is not None]
+    if any(each.mask_worst is not None for each in scores):
+        chosen.append(_WITH_MASK)
     if any(each.identity_cosine is not None for each in scores):
         chosen.append(_WITH_IDENTITY)
     if any(row.truth is not None for row in comparison.candidates):

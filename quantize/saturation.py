@@ -111,10 +111,10 @@ def _worst(
     """Return the dB of the worst output of the worst sample; the peak is the output's own span."""
     spans = {}
     for name in wanted[0]:
-        ends = [end for each in wanted for end in (each[name].min(), each[name].max())]
+        ends = [float(end) for each in wanted for end in (each[name].min(), each[name].max())]
         spans[name] = max(float(np.ptp(ends)), 1e-12)
     return min(
-        psnr(got[name] / spans[name], right[name] / spans[name])
+        psnr(*(each[name].astype(np.float64) / spans[name] for each in (got, right)))
         for got, right in zip(outputs, wanted, strict=True)
         for name in right
     )

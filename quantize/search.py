@@ -207,7 +207,7 @@ class _Search:
         self._references: list[Outputs] = list(run_all(float_engine, job.samples))
         del float_engine  # the chain is about to hold the weights once more
         first = self._judge(np.zeros(0, np.bool_))
-        order = np.argsort(first.psnr)[:_RANKED_SAMPLES]
+        order = np.argsort(first.joint)[:_RANKED_SAMPLES]
         self._hardest = [int(index) for index in order]
         self._layers = ranked(
             job.model,
@@ -233,7 +233,7 @@ class _Search:
         chain = self._opened()
         outputs = [chain.run(job.samples.feeds[index]) for index in self._hardest]
         wanted = [self._references[index] for index in self._hardest]
-        return _energy(min(score(outputs, wanted, job.contract).psnr))
+        return _energy(min(score(outputs, wanted, job.contract).joint))
 
     def _late(self) -> bool:
         return self._clock() - self._start > self._limit
@@ -314,10 +314,11 @@ class _Search:
             scores = self._judge(floats)
             if self._job.budget.met(scores) or self._late() or (~floats).sum() <= 1:
                 return
-            if scores.worst in self._hardest:
+            worst = int(np.argmin(scores.joint))
+            if worst in self._hardest:
                 goal = self._raised(goal, self._names(floats), scores)
             else:
-                self._include(scores.worst)
+                self._include(worst)
 
     def _include(self, sample: int) -> None:
         """Rank the layers on one more sample: with other layers float, another one is hardest."""

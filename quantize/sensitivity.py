@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from quantize.engine import Kernels
 from quantize.errors import SamplesError
@@ -22,7 +21,7 @@ from quantize.int8 import quantizable, stored_small, to_int8
 from quantize.int8_choice import candidates
 from quantize.passes._infra.feeds import Feeds
 from quantize.passes._infra.graph import Graph
-from quantize.quality import open_engine, picture_of, psnr
+from quantize.quality import Outputs, joint, mask_psnr, open_engine, picture_of, psnr
 from quantize.segments import Chain, Segments
 
 if TYPE_CHECKING:
@@ -52,7 +51,8 @@ class Layer:
         operator: "Conv", "Gemm", ...
         weight_bytes: size of its float weights; a quarter of it when quantized.
         multiply_adds: per run of the model.
-        psnr: dB of the worst sample when this layer alone is quantized; at most 99.
+        psnr: dB of the worst sample when this layer alone is quantized, of its picture or of its
+            mask (see `quantize.quality.joint`); at most 99.
         psnrs: the same per sample.
     """
 
@@ -180,10 +180,9 @@ def ranked(
     columns: list[list[float]] = []
     for number, one in enumerate(feeds):
         traced = chain.trace(one)
-        wanted = picture_of(traced, contract)
         column = []
         for row, name in enumerate(names):
-            column.append(decibels(picture_of(chain.rerun(traced, name), contract), wanted))
+            column.append(decibels(chain.rerun(traced, name), traced, contract))
             progress("ranking layers", number * len(names) + row + 1, len(names) * len(feeds))
         columns.append(column)
         if enough():
@@ -196,9 +195,14 @@ def ranked(
     return tuple(sorted(layers, key=lambda layer: layer.psnr))
 
 
-def decibels(picture: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """Return the PSNR of a picture in which what is no number counts as wholly wrong."""
-    return psnr(np.where(np.isfinite(picture), picture, reference + 1), reference)
+def decibels(got: Outputs, wanted: Outputs, contract: ModelContract) -> float:
+    """Return the dB of what a model gave for one sample, of its picture or of its mask.
+
+    What is no number counts as wholly wrong.
+    """
+    picture, reference = picture_of(got, contract), picture_of(wanted, contract)
+    filled = np.where(np.isfinite(picture), picture, reference + 1)
+    return joint(psnr(filled, reference), mask_psnr(got, wanted, contract.mask))
 
 
 def layer_costs(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, tuple[str, int, int]]:

@@ -250,12 +250,13 @@ class Way:
 
     def _missed(self) -> str:
         assert self._budget is not None
-        reached = self._budget.reached(self._judged.scores)
+        scores = self._judged.scores
+        reached, worst = self._budget.reached(scores), self._budget.held_by(scores)
         floats = self._made.float_layers
         return (
             f"the budget {self._budget} cannot be met: {self._settings.precision} as "
             f"{self._settings.form} reaches {self._budget.metric} {reached:.4g} on the worst "
-            f"picture{f', with {len(floats)} layers float' if floats else ''}; ask for less, or "
+            f"{worst}{f', with {len(floats)} layers float' if floats else ''}; ask for less, or "
             "take another precision"
         )
 

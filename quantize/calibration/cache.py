@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 import zlib
@@ -29,6 +30,7 @@ VERSION = 1
 KEPT = 64
 """Files in the folder; the ones that were not used for the longest time are removed."""
 
+_KEY = re.compile("[0-9a-f]{64}")
 _MOST_BYTES = 512_000_000  # a larger file is none of ours
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -105,6 +107,8 @@ def _header(key: str) -> dict[str, object]:
 def _forget_old(folder: Path) -> None:
     # Another process may remove the same files at the same time.
     with contextlib.suppress(OSError):
-        files = sorted(folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
+        # The folder may hold other files of its owner: what is not named by a key is not ours.
+        ours = [file for file in folder.glob("*.npz") if _KEY.fullmatch(file.stem)]
+        files = sorted(ours, key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files[KEPT:]:
             file.unlink(missing_ok=True)

@@ -77,8 +77,8 @@ class Observer:
                 f"tensor '{self.name}' holds values that are no numbers or beyond float32: "
                 "the model is broken, or its inputs are not what it was trained on"
             )
-        self.low, self.high = min(self.low, low), max(self.high, high)
         self._grow(max(-low, high))
+        self.low, self.high = min(self.low, low), max(self.high, high)
         # An odd step: an even one would see only some columns of a picture.
         step = -(-values.size // MOST_COUNTED) | 1
         part = np.ascontiguousarray(values.reshape(1, -1)[:, ::step])
@@ -107,7 +107,8 @@ class Observer:
 
     def _grow(self, magnitude: float) -> None:
         """Double the edge until it lies above a magnitude; the last bin leaves its own edge out."""
-        if not self.counts.any():
+        # Nothing so far, or zeros alone: those lie in the same bin whatever the edge.
+        if self.low >= 0 >= self.high:
             exponent = math.frexp(magnitude)[1]  # magnitude = m * 2**exponent with m below 1
             self.edge = 2.0 ** max(exponent, _SMALLEST_EXPONENT)
         while magnitude >= self.edge:

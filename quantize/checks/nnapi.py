@@ -171,8 +171,13 @@ def _alone(view: View, node: onnx.NodeProto) -> Iterator[Finding]:
     elif view.integers(node) != TensorProto.UINT8:
         kind = TensorProto.DataType.Name(view.integers(node)).lower()
         stored = view.weight_source(node.output[0]) is not None
+        # Without any Q it is w8, for which there is no recipe.
+        weights_alone = not any(other.op_type == Q for other in view.nodes)
         fix = (
-            'store that weight as float (gemm_weights and float_weights = "float" in the recipe)'
+            "take --precision int8 or fp16: NNAPI takes no 8-bit weights by themselves (w8)"
+            if stored and weights_alone
+            else 'store that weight as float (gemm_weights and float_weights = "float" in the '
+            "recipe)"
             if stored
             else 'quantize with activations = "u8" (--target android_nnapi)'
         )

@@ -318,7 +318,8 @@ def _apart(wanted: NDArray[Any], given: NDArray[Any]) -> float:
     """Return the root mean square of the difference over the range of what is wanted."""
     if not wanted.size:
         return 0.0
-    gap = wanted.astype(np.float64) - given.astype(np.float64)
+    wanted, given = wanted.astype(np.float64), given.astype(np.float64)  # a bool has no span
+    gap = wanted - given
     span = float(np.ptp(wanted)) or max(float(np.abs(wanted).max()), 1.0)
     return float(np.sqrt(np.square(gap).mean()) / span)
 

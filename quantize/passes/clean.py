@@ -17,6 +17,7 @@ from quantize.passes.lift_emap import emap_candidates
 
 # onnxslim copies a model several times over. What is larger is shown to it as an input.
 _LARGE = 1 << 20  # bytes
+_IDLE = frozenset({"Constant", "Identity"})
 
 
 def _signature(model: onnx.ModelProto) -> tuple[frozenset[bytes], frozenset[bytes]]:
@@ -90,21 +91,24 @@ class Clean(Pass):
         dead = _dead_ends(model)
         if dead:
             raise PostconditionError(f"nothing depends on {dead[0]!r}")
-        kinds = {node.op_type for node in model.graph.node if not node.domain}
-        if kinds & {"Constant", "Identity"} - _needed(model):
+        graph = Graph(model)
+        idle = [node for node in graph.nodes if node.op_type in _IDLE and not node.domain]
+        if not all(_needed(graph, node) for node in idle):
             raise PostconditionError("there are Constant or Identity nodes left")
 
 
-def _needed(model: onnx.ModelProto) -> set[str]:
-    """Return {"Identity"} when an output is an input or a constant under another name."""
-    graph = Graph(model)
-    for node in graph.nodes:
-        source = node.input[0] if node.op_type == "Identity" else None
-        if source and (source in graph.inputs or graph.is_constant(source)):
-            return {"Identity"}
-        if source and graph.maker(source) is not None and node.output[0] in graph.outputs:
-            return {"Identity"}  # one value under two output names
-    return set()
+def _needed(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Return whether a Constant or Identity has to stay.
+
+    1. An output is a constant, or an input or a constant under another name.
+    2. One value has two names, of which one is an output's.
+    """
+    if node.op_type == "Constant":
+        return node.output[0] in graph.outputs
+    source = node.input[0]
+    if source in graph.inputs or graph.is_constant(source):
+        return True
+    return graph.maker(source) is not None and node.output[0] in graph.outputs
 
 
 def _drop_dead_ends(model: onnx.ModelProto) -> None:

@@ -76,3 +76,25 @@ def test_no_budget_is_raised_out_of_reach(
     promised = value + (1 - value) * above
     more = Budget(metric, value).tightened(promised, value - below).value
     assert max(value, min(promised, 0.99999)) < more < 1
+
+
+def test_a_mask_counts_as_a_picture_that_is_nearer() -> None:
+    good, bad = replace(SCORES, mask_psnr=(36.5, 60.0)), replace(SCORES, mask_psnr=(99.0, 6.0))
+    assert Budget("psnr", 44.5).met(good)
+    assert Budget("psnr", 44.5).held_by(good) == "picture"
+    assert Budget("psnr", 40).reached(bad) == 21
+    assert Budget("psnr", 40).held_by(bad) == "mask"
+    # Wrong by half the range: an eighth lacks to 1.
+    metrics: tuple[Metric, ...] = ("ssim", "identity")
+    for metric in metrics:
+        held = Budget(metric, 0.95)
+        assert held.met(good)
+        assert held.reached(bad) == pytest.approx(1 - 1 / 8, abs=1e-3)
+        assert not held.met(bad)
+
+
+def test_equal_masks_are_in_the_way_of_nothing() -> None:
+    equal = replace(SCORES, ssim_worst=1.0, mask_psnr=(99.0, 99.0))
+    assert Budget("ssim", 1.0).met(equal)
+    unjudged = replace(equal, identity_worst=None)
+    assert math.isnan(Budget("identity", 0.5).reached(unjudged))

@@ -32,6 +32,7 @@ from quantize.passes import InputSpec
 from quantize.quality import Outputs
 from quantize.samples import samples_of
 from tests import tiny_tflite
+from tests.quantize.graphs import Sketch
 from tests.quantize.measured import contract, shifted
 
 
@@ -279,6 +280,29 @@ def test_tflite_is_judged_in_the_layout_of_the_float_model(tmp_path: Path) -> No
     assert done.scores is not None
     assert done.scores.psnr_worst == 99
     assert (done.kernels, dict(done.providers)) == ("", {})
+
+
+@pytest.mark.skipif(not _LITE, reason="neither LiteRT nor tflite-runtime works here")
+def test_tflite_of_a_model_that_takes_channels_last_is_judged(tmp_path: Path) -> None:
+    from quantize.export.tflite import to_tflite
+
+    s = Sketch()
+    x = s.op("Transpose", s.input("target", 1, 16, 16, 3), perm=[0, 3, 1, 2])
+    mask = s.op("Sigmoid", s.conv(x, 3, 1))
+    s.op("Transpose", mask, perm=[0, 2, 3, 1], output="mask")
+    s.op("Transpose", s.op("Sigmoid", s.conv(x, 3, 3)), perm=[0, 2, 3, 1], output="output")
+    model = s.model("output", "mask")
+    path = tmp_path / "other.tflite"
+    path.write_bytes(to_tflite(model))
+    feeds = {"target": np.ascontiguousarray(PICTURE.transpose(0, 2, 3, 1))}
+    setting = _setting(contract=contract(mask="mask"), samples=samples_of([feeds], "drawn"))
+    row, companion = describe(path, "other.tflite", 1000)
+    done = measure_candidate(path, row, companion, setting, [Engine(model).run(feeds)]).row
+    assert done.trouble == ""
+    assert done.scores is not None
+    assert done.scores.psnr_worst > 90
+    assert done.scores.mask_error is not None
+    assert done.scores.mask_error < 1e-5
 
 
 def test_a_broken_file_is_refused_before_any_engine_sees_it(tmp_path: Path) -> None:

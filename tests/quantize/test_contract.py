@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,30 @@ def test_a_converter_that_is_not_here_is_an_error(edge_home: Path) -> None:
     contract = contract_of(model, find_card("ghost_1_256"))
     with pytest.raises(ModelError, match=r"crossface_ghost\.onnx not found"):
         contract.source_values(np.eye(1, 512, dtype=np.float32))
+
+
+@pytest.mark.parametrize(("layout", "fits"), [("NHWC", True), ("NCHW", False)])
+def test_a_card_whose_graph_takes_channels_last(layout: str, fits: bool, tmp_path: Path) -> None:
+    s = Sketch()
+    x = s.op("Transpose", s.input("target", 1, 32, 32, 3), perm=[0, 3, 1, 2])
+    style = s.op("Gemm", s.input("source", 1, 512), s.noise(3, 512), transB=1)
+    x = s.op("Add", x, s.op("Unsqueeze", style, s.ints(2, 3)))
+    s.op("Sigmoid", x, output="output")
+    model = s.model("output")
+    card = carded(tmp_path, model)
+    card = replace(card, input=replace(card.input, layout=layout))
+    if fits:
+        assert contract_of(model, card).inputs["target"].shape == (1, 32, 32, 3)
+        return
+    with pytest.raises(ContractError, match=r"'target' has the shape \[1, 32, 32, 3\]"):
+        contract_of(model, card)
+
+
+@pytest.mark.parametrize("kind", ["UINT8", "INT64", "FLOAT16"])
+def test_an_input_that_is_not_float32_is_named(kind: str) -> None:
+    model = reference_like()
+    extra = onnx.helper.make_tensor_value_info("flag", onnx.TensorProto.DataType.Value(kind), [1])
+    model.graph.input.append(extra)
+    for look in (contract_of, input_specs):
+        with pytest.raises(ContractError, match=rf"input 'flag' takes {kind.lower()}, .*float32"):
+            look(model)

@@ -112,6 +112,7 @@ def test_what_the_json_says(bench: Bench) -> None:
     assert len(quality["psnr"]) == quality["samples"] == 3
     assert quality["identity_cosine"] is not None
     assert quality["mask_error"] is not None
+    assert 20 < quality["mask_psnr"] < 99
     assert facts["budget"]["asked"] == "psnr:20"
     assert facts["budget"]["met"]
     assert set(facts["float_layers"]).isdisjoint(facts["quantized_layers"])

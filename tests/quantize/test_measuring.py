@@ -172,3 +172,39 @@ def test_files_are_timed_in_turns(
     assert found.this.p50 > 0
     assert found.threads == 1
     assert seen[-1] == ("timing", rounds, rounds)
+
+
+def with_mask_moved(model: onnx.ModelProto, amount: float) -> onnx.ModelProto:
+    """Return the model with another mask behind the same picture."""
+    other = onnx.ModelProto()
+    other.CopyFrom(model)
+    (last,) = [node for node in other.graph.node if "mask" in node.output]
+    other.graph.initializer.append(numpy_helper.from_array(np.array([amount], np.float32), "moved"))
+    other.graph.node.append(onnx.helper.make_node("Add", ["old_mask", "moved"], ["mask"]))
+    last.output[:] = ["old_mask"]
+    return other
+
+
+@pytest.mark.parametrize("integer", [False, True])
+def test_a_file_with_another_mask_is_refused(
+    integer: bool,
+    model: onnx.ModelProto,
+    samples: Samples,
+    contract: ModelContract,
+    tmp_path: Path,
+) -> None:
+    save(model, tmp_path / "m.onnx")
+    wrong = save(with_mask_moved(model, 0.5), tmp_path / "n.onnx")
+    with pytest.raises(CheckError, match=r"failed its own test: its mask agrees .* 6\.0 dB alone"):
+        judged(wrong, model, samples, contract, integer=integer)
+
+
+def test_the_self_test_states_what_agrees_less(
+    model: onnx.ModelProto, samples: Samples, contract: ModelContract, tmp_path: Path
+) -> None:
+    save(model, tmp_path / "m.onnx")
+    other = save(with_mask_moved(model, 0.001), tmp_path / "n.onnx")
+    found = judged(other, model, samples, contract)
+    assert found.agreement == pytest.approx(60, abs=0.01)
+    assert found.scores.mask_worst == pytest.approx(60, abs=0.01)
+    assert found.scores.psnr_worst == 99

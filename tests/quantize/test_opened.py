@@ -55,6 +55,23 @@ def test_a_tflite_file_takes_and_gives_the_same(tmp_path: Path) -> None:
     assert np.abs(got - wanted).max() < 1e-5
 
 
+@LITERT
+def test_a_tflite_file_of_a_model_whose_pictures_have_their_channels_last(tmp_path: Path) -> None:
+    from quantize.export.tflite import to_tflite
+
+    s = Sketch()
+    x = s.op("Transpose", s.input("target", 1, 8, 6, 3), perm=[0, 3, 1, 2])
+    s.op("Transpose", s.op("Sigmoid", s.conv(x, 3, 3)), perm=[0, 2, 3, 1], output="output")
+    model = s.model("output")
+    feeds = draw_feeds(model, count=1)[0]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(to_tflite(model))
+    got = open_file(path).run(feeds)["output"]
+    wanted = Engine(model).run(feeds)["output"].transpose(0, 3, 1, 2)
+    assert got.shape == wanted.shape
+    assert np.abs(got - wanted).max() < 1e-5
+
+
 def test_without_an_engine_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

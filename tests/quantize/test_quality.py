@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 from quantize import quality
 from quantize.engine import Engine
 from quantize.errors import KernelsUnavailable, MeasureError
-from quantize.quality import MOST_PSNR, evaluate, psnr, rgb_of, run_all, score, ssim
+from quantize.quality import (
+    MASK_ALLOWANCE,
+    MOST_PSNR,
+    evaluate,
+    joint,
+    mask_psnr,
+    psnr,
+    rgb_of,
+    run_all,
+    score,
+    ssim,
+)
 from quantize.samples import samples_of
 from tests.quantize.measured import contract, shifted
 
@@ -110,6 +121,8 @@ def test_score_judges_the_mask_too() -> None:
     scores = score(got, wanted, contract(mask="mask"))
     assert scores.mask_error == 0.25
     assert scores.psnr_worst == MOST_PSNR
+    assert scores.mask_worst == pytest.approx(-20 * math.log10(0.25))
+    assert scores.joint == pytest.approx((scores.mask_psnr[0] + MASK_ALLOWANCE,))
     with pytest.raises(MeasureError, match="gives no mask 'mask'"):
         score([{"output": _picture()}], wanted, contract(mask="mask"))
 
@@ -189,3 +202,22 @@ def test_kernels_that_do_not_take_a_model_give_way(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(quality, "Engine", refuse)
     assert quality.open_engine(shifted(0.0), kernels="precise").kernels == "reference"
     assert quality.open_engine(shifted(0.0), kernels="default").kernels == "default"
+
+
+def test_a_sample_counts_as_what_is_further_off() -> None:
+    assert joint(40, None) == 40
+    assert joint(40, 36) == 40
+    assert joint(40, 20) == 20 + MASK_ALLOWANCE
+
+
+def test_a_mask_is_compared_in_either_order_of_its_axes() -> None:
+    mask = np.linspace(0, 1, 256, dtype=np.float32).reshape(1, 1, 16, 16)
+    wanted = {"output": _picture(), "mask": mask.transpose(0, 2, 3, 1)}
+    scores = score([{"output": _picture(), "mask": mask}], [wanted], contract(mask="mask"))
+    assert (scores.mask_error, scores.mask_worst) == (0, MOST_PSNR)
+
+
+def test_what_is_no_mask_is_measured_by_its_own_span() -> None:
+    depth = np.linspace(0, 1000, 256).reshape(1, 1, 16, 16)
+    assert mask_psnr({"m": depth + 1}, {"m": depth}, "m") == pytest.approx(60)
+    assert mask_psnr({"m": depth}, {"m": depth}, None) is None

@@ -76,6 +76,13 @@ def test_columns_without_a_figure_are_left_out() -> None:
     assert titles.isdisjoint({"Identity", "Truth dB", "vs float"})
 
 
+def test_the_mask_has_a_column_where_there_is_one() -> None:
+    plain = row("a.onnx")
+    assert plain.scores is not None
+    assert "Mask dB" not in _cells()
+    assert _cells(scores=replace(plain.scores, mask_psnr=(36.54, 99.0)))["Mask dB"] == "36.5"
+
+
 def test_untrusted_text_is_printable() -> None:
     bad = row("a\u202e\n.onnx", trouble="it\x1b[31m is\nbroken", target="x\u200f", notes=("n\x07",))
     for text in (shown_name(bad), remarks(bad), made_for(bad)):

@@ -253,3 +253,22 @@ def test_what_an_engine_leaves_behind_is_given_back_before_the_next(
     monkeypatch.setattr(saturation, "give_back", lambda: steps.append("give back"))
     check_saturation(int8, samples, float_outputs=[{"output": PICTURE}] * 3, opener=open_)
     assert steps == ["open", "give back"] * 3
+
+
+def test_an_output_that_is_true_or_false_is_compared_too() -> None:
+    model, int8, samples = _small(reduce_range=False)
+
+    class Fake:
+        def __init__(self, wrong: int) -> None:
+            self.made = PICTURE > 0.5
+            self.made.flat[:wrong] ^= True
+
+        def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+            return {"output": self.made}
+
+    def open_(which: onnx.ModelProto, kernels: Kernels, threads: int) -> Fake:
+        return Fake(PICTURE.size // 10 if kernels == "default" else 0)
+
+    found = check_saturation(int8, samples, original=model, opener=open_)
+    assert found.default == pytest.approx(10, abs=0.1)
+    assert (found.reference, found.verdict) == (99, "saturates")

@@ -13,7 +13,7 @@ from quantize.errors import BudgetError, SamplesError
 from quantize.quality import evaluate
 from quantize.samples import drawn_samples
 from quantize.search import Found, _Search, parse_budget, search
-from tests.quantize.test_sensitivity import case, recipe
+from tests.quantize.test_sensitivity import case, masked, recipe
 
 
 def look(topology: str, budget: str, **options: object) -> Found:
@@ -42,6 +42,22 @@ def test_a_budget_is_met_with_as_few_float_layers_as_it_takes(topology: str, mor
     assert not found.tried[0].met
     final = [trial for trial in found.tried if trial.measured == "model" and trial.met]
     assert set(found.int8.left_float) in [set(trial.float_layers) for trial in final]
+
+
+def test_a_budget_holds_the_mask_too() -> None:
+    model, contract, ranges, samples = masked()
+    everything, found = (
+        search(model, ranges, recipe(), samples, contract, parse_budget(budget))
+        for budget in ("psnr:2", "psnr:35")
+    )
+    assert everything.scores.psnr_worst > 35
+    assert everything.scores.mask_worst is not None
+    assert everything.scores.mask_worst < 20
+    assert found.met
+    assert found.scores.mask_worst is not None
+    assert found.scores.mask_worst >= 20
+    assert found.int8.left_float
+    assert found.int8.quantized
 
 
 def test_nothing_stays_float_where_everything_will_do() -> None:
@@ -172,5 +188,5 @@ def test_a_goal_rises_above_what_the_chain_has_promised() -> None:
     job: Any = SimpleNamespace(budget=parse_budget("identity:0.98"))
     one._job = job
     one._known = {(): 0.9855}
-    fallen_short: Any = SimpleNamespace(identity_worst=0.979)
+    fallen_short: Any = SimpleNamespace(identity_worst=0.979, mask_worst=None)
     assert one._raised(0.98, (), fallen_short) > 0.9855

@@ -40,6 +40,22 @@ class InputSpec:
     shape: tuple[int, ...] | None = None
 
 
+def channels_first(feeds: Mapping[str, NDArray[Any]]) -> Feeds:
+    """Turn pictures of (1, H, W, C) into (1, C, H, W), for engines that are fed nothing else.
+
+    A backend for .tflite files tells by the same shapes that it keeps a picture's channels last,
+    and moves them there itself.
+    """
+    return {
+        name: np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if _last(array.shape) else array
+        for name, array in feeds.items()
+    }
+
+
+def _last(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
+
+
 def default_spec(value: onnx.ValueInfoProto) -> InputSpec:
     """Say what an input is fed of which no card tells anything.
 

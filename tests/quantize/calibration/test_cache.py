@@ -83,12 +83,26 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_oldest_files_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "KEPT", 2)
-    for number, name in enumerate(("one", "two", "three")):
+    one, two, three, four = ("0" * 63 + str(number) for number in (1, 2, 3, 4))
+    for number, name in enumerate((one, two, three)):
         write_arrays(tmp_path, name, ARRAYS)
         os.utime(tmp_path / f"{name}.npz", (number, number))
-    read_arrays(tmp_path, "two")  # used: newer than all
-    write_arrays(tmp_path, "four", ARRAYS)
-    assert {path.stem for path in tmp_path.iterdir()} == {"two", "four"}
+    read_arrays(tmp_path, two)  # used: newer than all
+    write_arrays(tmp_path, four, ARRAYS)
+    assert {path.stem for path in tmp_path.iterdir()} == {two, four}
+
+
+def test_other_files_in_the_folder_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "KEPT", 1)
+    mine = [tmp_path / f"{name}.npz" for name in ("data", "0" * 63, "A" * 64)]
+    for path in mine:
+        path.write_bytes(b"not ours")
+        os.utime(path, (1, 1))
+    key = cache_key(reference_like(), "samples")
+    write_arrays(tmp_path, key, ARRAYS)
+    assert set(tmp_path.iterdir()) == {*mine, tmp_path / f"{key}.npz"}
 
 
 def test_the_key_changes_with_all_that_decides() -> None:

@@ -51,6 +51,15 @@ def test_the_order_of_the_samples_does_not_matter() -> None:
     assert first.edge == second.edge
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 300.0])
+def test_nor_does_it_where_nothing_flows_at_first(scale: float) -> None:
+    values = np.random.default_rng(1).standard_normal((1, 4, 5, 5)).astype(np.float32) * scale
+    none = np.zeros_like(values)
+    first, second = _observed(none, none, values), _observed(values, none, none)
+    np.testing.assert_array_equal(first.counts, second.counts)
+    assert first.edge == second.edge <= 2 * np.abs(values).max()
+
+
 def test_values_whose_sum_is_beyond_float32() -> None:
     observer = _observed(np.full((1, 2, 4, 4), 3e38, np.float32))
     assert observer.means is not None

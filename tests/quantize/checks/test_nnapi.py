@@ -73,9 +73,15 @@ CASES: list[tuple[str, Build, str, str]] = [
     ),
     (
         "8-bit form",
-        lambda s, x: s.op("Add", x, stored(s, 4, 8, 8)),
+        lambda s, x: s.op("Add", layer(s, x, kind="u8"), stored(s, 4, 8, 8)),
         "it turns int8 into float",
         'gemm_weights and float_weights = "float"',
+    ),
+    (  # w8, for which there is no recipe
+        "8-bit form",
+        lambda s, x: s.op("Conv", x, stored(s, 4, 4, 3, 3), pads=[1] * 4),
+        "it turns int8 into float",
+        "take --precision int8 or fp16",
     ),
     ("8-bit form", lambda s, x: layer(s, x, kind="u8", zero=1), "the zero point 0", "quantize"),
     ("8-bit form", lambda s, x: layer(s, x, kind="u8", axis=1), "along another axis", "quantize"),

@@ -251,3 +251,18 @@ def test_the_format_that_a_file_states(style: OrtStyle, tmp_path: Path) -> None:
     ends = (data[:9], data[:4] + b"ORTX" + data[8:], data[:8] + b"\xff" * 40)
     for broken in (b"", b"\xff" * 64, *ends):
         assert format_of(broken) not in READ_SINCE
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_output_that_is_true_or_false(style: OrtStyle, tmp_path: Path) -> None:
+    model = _model()
+    shape = [1, 3, 16, 16]
+    value = onnx.helper.make_tensor_value_info("above", onnx.TensorProto.BOOL, shape)
+    model.graph.output.append(value)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0, np.float32), "none"))
+    model.graph.node.append(onnx.helper.make_node("Greater", ["output", "none"], ["above"]))
+    to_ort(model, tmp_path / "m.ort", style=style, target="x86_64")
+    feeds = draw_feeds(model, count=1)[0]
+    assert np.array_equal(
+        Engine(tmp_path / "m.ort").run(feeds)["above"], Engine(model).run(feeds)["above"]
+    )

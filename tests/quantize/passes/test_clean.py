@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from quantize.errors import PassError, PreconditionError
+from quantize.errors import PassError, PostconditionError, PreconditionError
 from quantize.passes import Clean, clean
 from tests.quantize.graphs import TOPOLOGIES, Sketch, assert_settled, kinds, rewritten, weight_sizes
 
@@ -74,3 +74,23 @@ def test_what_onnxslim_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxslim.slim", fail)
     with pytest.raises(PassError, match="onnxslim cannot read the model: 'no such thing'"):
         rewritten(_untidy(), Clean())
+
+
+def test_an_output_that_is_a_constant_stays() -> None:
+    s = Sketch()
+    s.op("Relu", s.op("Identity", s.input("x", 1, 3, 8, 8)), output="y")
+    value = onnx.numpy_helper.from_array(np.array([[1, 2]], np.float32))
+    s.op("Constant", output="k", value=value)
+    model = rewritten(s.model("y", "k"), Clean()).model
+    assert kinds(model) == {"Relu", "Constant"}
+    assert_settled(model, Clean())
+
+
+def test_another_constant_may_not_stay_beside_it() -> None:
+    s = Sketch()
+    size = s.op("Constant", value_ints=[1, 192])
+    s.op("Reshape", s.input("x", 1, 3, 8, 8), size, output="y")
+    s.op("Constant", output="k", value=onnx.numpy_helper.from_array(np.array([[1, 2]], np.float32)))
+    model = s.model("y", "k")
+    with pytest.raises(PostconditionError, match="Constant or Identity nodes left"):
+        Clean().ensures(model)

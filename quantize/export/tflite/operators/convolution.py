@@ -55,11 +55,13 @@ def windows(step: Step, kernel: tuple[int, ...], *, transposed: bool = False) ->
     """Return how a Conv or a pool moves over rows and columns.
 
     Raises:
-        TFLiteError: it does not have two spatial axes.
+        TFLiteError: it does not have two spatial axes, or nobody knows what it makes.
     """
     sizes, results = step.shape(0)[2:], step.result[2:]
     if len(sizes) != 2:
         raise step.refusal(f"it has {len(sizes)} spatial axes; only 2 can be written")
+    if len(results) != 2:
+        raise step.refusal("the size of its output does not follow from the model")
     if transposed:
         sizes, results = results, sizes
     given = step.attributes
@@ -67,12 +69,15 @@ def windows(step: Step, kernel: tuple[int, ...], *, transposed: bool = False) ->
     dilations = given.get("dilations", (1, 1))
     auto = given.get("auto_pad", b"NOTSET")
     pads = given.get("pads", (0, 0, 0, 0)) if auto in (b"NOTSET", b"") else (0, 0, 0, 0)
+    extra = given.get("output_padding", (0, 0)) if transposed else (0, 0)
+    by_size = auto in (b"SAME_UPPER", b"SAME_LOWER") or (transposed and "output_shape" in given)
     found = []
     for axis in (0, 1):
         before, after = pads[axis], pads[axis + 2]
-        if auto in (b"SAME_UPPER", b"SAME_LOWER"):
+        if by_size:  # what pads say counts for nothing then
             reach = (kernel[axis] - 1) * dilations[axis] + 1
-            total = max((results[axis] - 1) * strides[axis] + reach - sizes[axis], 0)
+            made = (results[axis] - 1) * strides[axis] + reach + extra[axis]
+            total = max(made - sizes[axis], 0)
             before = total // 2 if auto == b"SAME_UPPER" else total - total // 2
             after = total - before
         found.append(

@@ -29,8 +29,10 @@ def _standardized(step: Step, value: int, axes: list[int], epsilon: float) -> tu
     return centred, step.emit("RSQRT", [safe], small)
 
 
-def _finish(step: Step, parts: tuple[int, int], order: Order, shape: Shape) -> None:
-    """Multiply by scale and deviation, add the bias; scale and bias have `shape` in ONNX."""
+def _finish(
+    step: Step, parts: tuple[int, int], order: Order, shape: Shape, bias_shape: Shape
+) -> None:
+    """Multiply by scale and deviation, add the bias; both shapes are ONNX's, with all axes."""
     centred, factor = parts
     scale, bias = (None if _neutral(step, i, n) else i for i, n in ((1, 1.0), (2, 0.0)))
     if scale is not None:
@@ -42,7 +44,13 @@ def _finish(step: Step, parts: tuple[int, int], order: Order, shape: Shape) -> N
         step.give("MUL", [centred, factor], order)
         return
     product = step.emit("MUL", [centred, factor], step.low.tensor(centred).shape)
-    step.give("ADD", [product, step.operand(bias, order, shape)], order)
+    step.give("ADD", [product, step.operand(bias, order, bias_shape)], order)
+
+
+def _whole(step: Step, index: int) -> Shape:
+    """Return the shape of an input with as many axes as the result has."""
+    given = step.shape(index) if step.given(index) else ()
+    return (1,) * (len(step.result) - len(given)) + given
 
 
 def _neutral(step: Step, index: int, number: float) -> bool:
@@ -58,7 +66,8 @@ def instance_norm(step: Step) -> None:
     axes = [place for place, axis in enumerate(order) if axis > 1]
     epsilon = float(step.attributes.get("epsilon", _EPSILON))
     parts = _standardized(step, step.operand(0, order), axes, epsilon)
-    _finish(step, parts, order, (1, shape[1]) + (1,) * (len(shape) - 2))
+    channels = (1, shape[1]) + (1,) * (len(shape) - 2)
+    _finish(step, parts, order, channels, channels)
 
 
 def layer_norm(step: Step) -> None:
@@ -71,8 +80,7 @@ def layer_norm(step: Step) -> None:
     axes = [place for place, axis in enumerate(order) if axis >= first]
     epsilon = float(step.attributes.get("epsilon", _EPSILON))
     parts = _standardized(step, step.operand(0, order), axes, epsilon)
-    given = step.shape(1)
-    _finish(step, parts, order, (1,) * (len(shape) - len(given)) + given)
+    _finish(step, parts, order, _whole(step, 1), _whole(step, 2))
 
 
 def batch_norm(step: Step) -> None:

@@ -27,14 +27,31 @@ _COORDINATES = frozenset(
 def _scales(step: Step) -> list[float]:
     """Return the factor per ONNX axis that the coordinates are computed with."""
     sizes, results = step.shape(), step.result
+    stated = [after / before for before, after in zip(sizes, results, strict=True)]
     index = 1 if step.node.op_type == "Upsample" else 2
-    if step.given(index):
-        given = step.array(index).ravel().tolist()
-        axes = step.attributes.get("axes", range(len(given)))
-        if given:
-            by_axis = dict(zip(axes, given, strict=True))
-            return [float(by_axis.get(axis, 1.0)) for axis in range(len(sizes))]
-    return [after / before for before, after in zip(sizes, results, strict=True)]
+    given = step.array(index).ravel().tolist() if step.given(index) else []
+    policy = step.attributes.get("keep_aspect_ratio_policy", b"stretch")
+    if not given:
+        if policy == b"stretch":
+            return stated
+        given = _kept_ratio(step, policy)
+    axes = _axes(step, len(given))
+    by_axis = dict(zip(axes, given, strict=True))
+    return [float(by_axis.get(axis, 1.0)) for axis in range(len(sizes))]
+
+
+def _axes(step: Step, count: int) -> list[int]:
+    """Return the axes that scales or sizes are given for."""
+    rank = len(step.shape())
+    return [axis % rank for axis in step.attributes.get("axes", range(count))]
+
+
+def _kept_ratio(step: Step, policy: bytes) -> list[float]:
+    """Return the one factor that a policy takes for all axes of which a size is asked for."""
+    wanted, sizes = step.array(3).ravel().tolist(), step.shape()
+    axes = _axes(step, len(wanted))
+    ratios = [size / sizes[axis] for size, axis in zip(wanted, axes, strict=True)]
+    return [min(ratios) if policy == b"not_larger" else max(ratios)] * len(ratios)
 
 
 def _onnx(mode: str, before: int, after: int, scale: float) -> NDArray[np.float64]:

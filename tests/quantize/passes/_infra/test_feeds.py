@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from quantize.errors import GraphError
 from quantize.passes import InputSpec, draw_feeds
+from quantize.passes._infra.feeds import channels_first
 
 
 def _model(*inputs: tuple[str, int, list[int | str] | None]) -> onnx.ModelProto:
@@ -65,3 +66,14 @@ def test_other_inputs() -> None:
 def test_an_input_without_a_shape() -> None:
     with pytest.raises(GraphError, match="'x' does not say how many axes it has"):
         draw_feeds(_model(("x", TensorProto.FLOAT, None)))
+
+
+def test_pictures_are_turned_for_engines_that_want_their_channels_first() -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"last": (1, 8, 6, 3), "mask": (1, 8, 6, 1), "first": (1, 3, 8, 6), "row": (1, 512)}
+    feeds = {name: rng.random(shape) for name, shape in shapes.items()}
+    turned = channels_first(feeds)
+    for name in ("last", "mask"):
+        np.testing.assert_array_equal(turned[name], feeds[name].transpose(0, 3, 1, 2))
+    assert turned["first"] is feeds["first"]
+    assert turned["row"] is feeds["row"]

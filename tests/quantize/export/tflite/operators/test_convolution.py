@@ -120,6 +120,33 @@ def test_transposed(
     assert written(model)["TRANSPOSE_CONV"] == 1
 
 
+@pytest.mark.parametrize("auto", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "out"),
+    [(4, 2, 16), (5, 2, 16), (3, 2, 16), (4, 2, 15), (5, 3, 25), (4, 4, 30)],
+)
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_transposed_one_whose_size_is_stated(
+    auto: str, kernel: int, stride: int, out: int, extra: int
+) -> None:
+    s = Sketch()
+    s.op(
+        "ConvTranspose",
+        s.input("x", 1, 4, 8, 8),
+        s.noise(4, 5, kernel, kernel),
+        output="y",
+        strides=[stride] * 2,
+        output_shape=[out] * 2,
+        output_padding=[extra] * 2,
+        auto_pad=auto,
+    )
+    try:
+        assert written(s.model("y"))["TRANSPOSE_CONV"] == 1
+    except TFLiteError as error:
+        assert extra  # what lies behind all taps is not made here
+        assert "pads its output" in str(error)  # noqa: PT017
+
+
 @pytest.mark.parametrize(
     "attrs", [{"group": 2}, {"dilations": [2, 2]}, {"output_padding": [1, 1], "strides": [2, 2]}]
 )
@@ -128,6 +155,14 @@ def test_transposed_ones_that_tflite_lacks_are_refused(attrs: dict[str, object])
     x = s.input("x", 1, 4, 4, 4)
     s.op("ConvTranspose", x, s.noise(4, 2, 2, 2), output="y", **attrs)
     with pytest.raises(TFLiteError, match=r"'ConvTranspose_y' \(ConvTranspose\).*convtranspose"):
+        to_tflite(s.model("y"))
+
+
+def test_a_size_that_is_not_known_is_refused() -> None:
+    s = Sketch()
+    x = s.input("x", 1, 4, 8, 8)
+    s.op("ConvTranspose", x, s.noise(4, 4, 3, 3), output="y", output_shape=[7, 7])
+    with pytest.raises(TFLiteError, match="the size of its output does not follow"):
         to_tflite(s.model("y"))
 
 

@@ -54,6 +54,16 @@ def test_layer_norm(axis: int) -> None:
     written(s.model("y"))
 
 
+@pytest.mark.parametrize(("scale", "bias"), [((5, 6), (6,)), ((6,), (5, 6)), ((5, 6), (5, 1))])
+def test_layer_norm_with_a_bias_of_another_shape(
+    scale: tuple[int, ...], bias: tuple[int, ...]
+) -> None:
+    s = Sketch()
+    rows = [s.noise(*scale), s.noise(*bias)]
+    s.op("LayerNormalization", s.input("x", 2, 5, 6), *rows, output="y", axis=-2)
+    written(s.model("y"))
+
+
 def test_the_mean_of_a_layer_norm_is_refused() -> None:
     s = Sketch()
     s.op("LayerNormalization", s.input("x", 2, 5), s.noise(5), output="y")

@@ -70,6 +70,34 @@ def test_half_pixels_that_tflite_reads_are_written() -> None:
         to_tflite(_resize((4, 6), 2, mode="nearest", **given))
 
 
+@pytest.mark.parametrize("axes", [[-2, -1], [-1, -2], [3, 2]])
+def test_axes_are_counted_from_either_end(axes: list[int]) -> None:
+    s = Sketch(opset=18)
+    x = s.input("x", 1, 3, 4, 6)
+    given = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    s.op("Resize", x, "", s.keep([2, 2]), output="y", axes=axes, mode="nearest", **given)
+    assert written(s.model("y")) == {"RESIZE_NEAREST_NEIGHBOR": 1}
+
+
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("wanted", [(5, 5), (10, 10), (13, 20), (14, 18), (14, 30)])
+def test_a_kept_aspect_ratio_is_exact_or_refused(
+    policy: str, mode: str, wanted: tuple[int, int]
+) -> None:
+    s = Sketch(opset=18)
+    x = s.input("x", 1, 3, 7, 9)
+    given = {"mode": mode, "axes": [2, 3], "keep_aspect_ratio_policy": policy}
+    if mode == "nearest":
+        given |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    s.op("Resize", x, "", "", s.ints(*wanted), output="y", **given)
+    try:
+        written(s.model("y"))
+    except TFLiteError as error:
+        assert wanted != (14, 18)  # twice both sides
+        assert f"no {mode} resize" in str(error)  # noqa: PT017
+
+
 def test_regions_are_refused() -> None:
     s = Sketch()
     roi = s.keep([0, 0, 0.2, 0.2, 1, 1, 0.8, 0.8])
