@@ -19,6 +19,7 @@ from edge.registry import sha256_of
 
 _OWN = re.compile(r"^(name|file|sha256|size|precision|url) *=")
 _EMAP = re.compile(r"^emap *=")
+_LAYOUT = re.compile(r"^layout *=")
 _TABLE = re.compile(r"^\[([^\]]+)\]")
 _CONVERSION = "edge-swap/conversion-"
 _MOST_BYTES = 4 << 20
@@ -49,6 +50,8 @@ def card_after(like: Card, outline: Outline, source: Path) -> str:
         tables.pop("graph", None)
     if like.source is not None:
         _settle_source(tables, like, outline, source)
+    if source.suffix == ".tflite":  # turned by its engine, whichever way its pictures lie
+        tables["input"] = [line for line in tables["input"] if not _LAYOUT.match(line)]
     lines = "\n".join("\n".join(table).rstrip("\n") + "\n" for table in tables.values() if table)
     return f"# As card {like.name} has it:\n{lines}"
 

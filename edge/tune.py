@@ -23,6 +23,7 @@ from edge.backends.base import CPU_PROVIDER
 from edge.bundle.contents import MODELS
 from edge.bundle.opening import Bundle, BundledModels, open_bundle
 from edge.bundle.tuning import save_tuning
+from edge.contracts import Card
 from edge.errors import BackendError, UsageError
 from edge.machine import this_machine
 from edge.roofline import Roof
@@ -137,7 +138,7 @@ def tune_models(
         shelf: Where the models come from.
 
     Raises:
-        UsageError: The numbers make no sense.
+        UsageError: The numbers make no sense, or the models do not see the same crops.
         CardError: There is no such swap model.
         BundleError: No way of running it works here.
         BackendError: The machine was too hot or short of power.
@@ -145,8 +146,7 @@ def tune_models(
     counts = _counts(threads, rounds)
     before = read_state()
     ways = []
-    for name in dict.fromkeys(names):
-        card = shelf.find(name, "swapper")
+    for name, card in _alike(names, shelf).items():
         for engine in ENGINES.get(Path(card.file).suffix, backend_names()):
             reason = missing_reason(engine, (CPU_PROVIDER,), "0")
             way = engine if len(names) == 1 else f"{name} {engine}"
@@ -160,6 +160,27 @@ def tune_models(
     best = _best(timed)
     counts_of = {way: trial.threads for way, trial in best.items()}
     return Tuned((*timed, *left_out), tuple(best), counts_of, None, roof)
+
+
+def _alike(names: Sequence[str], shelf: Shelf) -> dict[str, Card]:
+    """Return the cards of swap models by name; all of them are shown the same crops.
+
+    Raises:
+        UsageError: They do not see the same.
+        CardError: There is no such swap model.
+    """
+    cards = {name: shelf.find(name, "swapper") for name in names}
+    first = cards[names[0]]
+    for card in cards.values():
+        if card.crop == first.crop:
+            continue
+        sizes = [0 if each.crop is None else each.crop.size for each in (first, card)]
+        differ = "{} and {} pixels".format(*sizes) if sizes[0] != sizes[1] else "different kinds"
+        raise UsageError(
+            f"{first.name} and {card.name}: see crops of {differ}, so their pictures cannot be "
+            "compared; tune each alone"
+        )
+    return cards
 
 
 def _counts(threads: Sequence[int], rounds: int) -> tuple[int, ...]:

@@ -67,6 +67,8 @@ def converted_card(
     made["file"], made["sha256"], made["size"] = facts["file"], facts["sha256"], facts["size"]
     made["precision"] = facts["precision"]
     made["input"] = {**made["input"], "name": named(card, card.input.name, inputs)}
+    if facts["format"] == "tflite":  # turned by its engine, whichever way its pictures lie
+        made["input"].pop("layout", None)
     assert card.picture is not None
     assert card.source is not None
     made["output"] = {**made["output"], "name": named(card, card.picture.name, outputs)}

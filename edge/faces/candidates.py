@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
+MOST_FACES = 1000
+"""Faces from which it is not a crowd that was found but a model that its card does not mean."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
@@ -84,12 +87,14 @@ def suppress(
         vote: Least overlap of those that vote; 0: nobody does.
 
     Returns:
-        Those that are kept, best first.
+        Those that are kept, best first. More than `MOST_FACES` are not looked for: of tens of
+        thousands of candidates that would take minutes.
     """
     left = np.argsort(-order_by, kind="stable")
     everybody = left
-    kept, boxes, points = [], [], []
-    while left.size:
+    kept: list[np.intp] = []
+    boxes, points = [], []
+    while left.size and len(kept) <= MOST_FACES:
         best, left = left[0], left[1:]
         kept.append(best)
         voters = everybody[_overlaps(found.boxes[everybody], found.boxes[best])[0] >= vote]

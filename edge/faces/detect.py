@@ -19,7 +19,7 @@ from edge.backends import Session
 from edge.backends.base import CPU_PROVIDER, Run, last_run
 from edge.contracts import Card
 from edge.errors import BackendError, CardError, ModelError, UsageError
-from edge.faces.candidates import Candidates, joined, sane, suppress
+from edge.faces.candidates import MOST_FACES, Candidates, joined, sane, suppress
 from edge.faces.decoders import decode, misfit, output_keys
 from edge.faces.default import default_detector
 from edge.faces.follow import best_match
@@ -62,9 +62,6 @@ _UNCUT = 2**62  # pixels
 
 _DOUBTED = 0.2
 """Detector score from which a place is looked at closely; below, it is not worth the time."""
-
-_MOST_FACES = 1000
-"""Faces from which it is not a crowd that was found but a model that its card does not mean."""
 
 
 def _fitness(found: Candidates) -> Floats:
@@ -149,12 +146,7 @@ class Detector:
         large = bool(finer) and max(finer) * max(width, height) > max(VIDEO_PASSES)
         run = last_run(self._session) if large else self._session.run
         found.insert(0, self._look(frame, coarsest, least, _UNCUT, run))
-        faces = _faces(self._merge(found))
-        if len(faces) > _MOST_FACES:
-            raise ModelError(
-                f"model {self.card.name}: finds {len(faces)} faces in one picture, so it does not "
-                "fit its card, or --min-score is too low"
-            )
+        faces = _faces(self._few(self._merge(found)))
         if self._landmarker is not None:
             faces = [self._landmarker.place(frame, face) for face in faces]
             faces = [face for face in faces if face.score >= threshold]
@@ -186,6 +178,7 @@ class Detector:
             The face that lies most where it is expected; None where there is none.
 
         Raises:
+            ModelError: It finds more faces than there can be.
             BackendError: The engine failed.
         """
         threshold = self.threshold if min_score is None else min_score
@@ -258,7 +251,16 @@ class Detector:
         parts = tiles(columns, rows, most)
         seen = joined([self._look_at(picture, part, stretch, min_score, run) for part in parts])
         seen = seen.take(sane(seen, width, height))
-        return suppress(seen, seen.scores, self._spec.nms_iou, 1.0, self._spec.vote_iou)
+        return self._few(suppress(seen, seen.scores, self._spec.nms_iou, 1.0, self._spec.vote_iou))
+
+    def _few(self, found: Candidates) -> Candidates:
+        """Return what was found, unless it is more than there can be."""
+        if found.scores.size > MOST_FACES:
+            raise ModelError(
+                f"model {self.card.name}: finds more than {MOST_FACES} faces in one picture, so it "
+                "does not fit its card, or --min-score is too low"
+            )
+        return found
 
     def _look_at(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from edge.errors import MediaError
+from edge.media.joints import JUMP, Joints
 from edge.media.pyav import OPEN_OPTIONS, load_av, open_to_read, reason
 
 _COPIED = {
@@ -19,9 +20,6 @@ _COPIED = {
     ),
 }
 """Codecs that common players take in each container."""
-
-_JUMP = 0.1
-"""Seconds back from which time stamps begin anew: less is a few packets in the wrong order."""
 
 _AAC_FRAME = 1024
 _AAC_LAYOUTS = frozenset({"mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1"})
@@ -77,11 +75,15 @@ class AudioCopy:
         self.notes.append(f"audio was converted from {codec.name} to AAC for this container")
 
     def _demux(self) -> Generator[Any, None, None]:
-        streams = [self._input.streams[index] for index in self._lanes]
-        if not streams:
+        if not self._lanes:
             return
+        joints = Joints(self._input)
+        packets = joints.onward(self._demuxed(joints.streams))
+        yield from (p for p in packets if p.size and p.stream.index in self._lanes)
+
+    def _demuxed(self, streams: Sequence[Any]) -> Iterator[Any]:
         try:
-            yield from (p for p in self._input.demux(streams) if p.size)
+            yield from self._input.demux(*streams)
         except (EOFError, self._av.FFmpegError):
             self.notes.append("the audio ends early: the file is truncated")
 
@@ -151,8 +153,8 @@ class _Lane:
 class _Onward:
     """Makes the time stamps of a lane's packets grow, as a container wants them.
 
-    In a file that is two, joined, they jump back where the second begins: its sound then goes on
-    behind the first one's.
+    Where they jump back and the picture's do not (see `edge.media.joints`), the sound goes on
+    behind what was before.
     """
 
     def __init__(self, rate: int) -> None:
@@ -174,7 +176,7 @@ class _Onward:
         dts = packet.dts + self._offset
         if self._last is not None and dts < self._last + least:
             free = self._last + least
-            if (self._last - dts) * packet.time_base > _JUMP:
+            if (self._last - dts) * packet.time_base > JUMP:
                 free = max(free, self._last + self._length)
                 self._offset += free - dts
             dts = free

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,8 @@ from typing import Any
 from edge.errors import MediaError
 from edge.limits import device_limits
 from edge.media import exif
+from edge.media.ends import FEW, falls_short, is_cut_off, later
+from edge.media.joints import Joints, picture_stream
 from edge.media.limits import VideoLimits
 from edge.media.pixels import Pixels
 from edge.media.pyav import (
@@ -26,7 +27,6 @@ from edge.media.sniff import sniff
 from edge.media.video_info import FULL, VideoFrame, VideoInfo, colour_of
 
 _MICRO = 1_000_000  # AV_TIME_BASE
-_MAX_BOXES = 100_000
 
 # Signs of a, b, c, d of the display matrix (p' = a p + c q, q' = b p + d q) as EXIF orientation.
 _TURNS = {
@@ -76,12 +76,14 @@ class VideoReader:
         self.broken = 0
         self._interlaced = False
         self._container: Any = _open(self._av, path)
-        self._ended_early = _is_cut_off(path)
+        self._ended_early = is_cut_off(path)
         try:
             streams = len(self._container.streams)
             if streams > limits.max_streams:
                 raise MediaError(f"{path}: has {streams} streams: at most {limits.max_streams}")
-            self._stream = _video_stream(self._container, path)
+            self._stream = picture_stream(self._container)
+            if self._stream is None:
+                raise MediaError(f"{path}: has no video stream")
             context = self._stream.codec_context
             complaint = limits.complaint(context.width, context.height)
             if complaint is not None:
@@ -172,8 +174,10 @@ class VideoReader:
     def _decode(self) -> Generator[Any, None, None]:
         """Yield PyAV's frames; what cannot be decoded is counted, a damaged end is noted."""
         packets = count = 0
+        end: Fraction | None = None
         for packet in self._packets():
             packets += packet.size > 0
+            end = later(end, packet)
             try:
                 frames = self._stream.decode(packet if packet.size else None)
             except EOFError:
@@ -192,11 +196,18 @@ class VideoReader:
                     count += 1
                     self._interlaced |= bool(frame.interlaced_frame)
                     yield frame
-        if packets < self._stream.frames:
+        # A cut MP4 may hold more than it shows (an edit list): then its packets end as it says.
+        if packets < self._stream.frames and falls_short(self._stream, end):
             self._ended_early = True
 
     def _packets(self) -> Iterator[Any]:
-        demuxed = self._container.demux(self._stream)
+        """Yield the video's packets, as if a file that is several, joined, were one."""
+        joints = Joints(self._container)
+        packets = joints.onward(self._demuxed(joints.streams))
+        return (packet for packet in packets if packet.stream.index == self._stream.index)
+
+    def _demuxed(self, streams: Sequence[Any]) -> Iterator[Any]:
+        demuxed = self._container.demux(*streams)
         while True:
             try:
                 packet = next(demuxed)
@@ -223,39 +234,6 @@ def _open(av: Any, path: Path) -> Any:
         return open_to_read(av, path, OPEN_OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"{path}: is no video that can be read: {reason(error)}") from error
-
-
-def _is_cut_off(path: Path) -> bool:
-    """Return whether the last box of an ISO base media file (MP4, MOV) reaches past its end.
-
-    FFmpeg takes what is left of an index without a word, and streams go missing.
-    """
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        at = 0
-        for _ in range(_MAX_BOXES):
-            file.seek(at)
-            head = file.read(16)
-            kind, size = head[4:8], int.from_bytes(head[:4], "big")
-            if size == 1:
-                size = int.from_bytes(head[8:16], "big")
-            # Not ISO from its start, at the end, a last box of open size, or something else there
-            if (at == 0 and kind != b"ftyp") or size < 8:
-                return False
-            at += size
-            if at > end:
-                return kind in {b"moov", b"mdat", b"moof"}
-    return False
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    """Return the first stream of moving pictures; cover art does not count."""
-    for stream in container.streams.video:
-        cover = getattr(getattr(stream, "disposition", None), "attached_pic", 0)
-        is_cover = bool(cover) and bool(stream.disposition & cover)
-        if not is_cover and stream.codec_context is not None:
-            return stream
-    raise MediaError(f"{path}: has no video stream")
 
 
 def _orientation(frame: Any) -> int:
@@ -298,7 +276,10 @@ def _describe(path: Path, container: Any, stream: Any, frame: Any) -> VideoInfo:
         width, height, aspect = height, width, 1 / aspect
     rate = stream.average_rate or stream.guessed_rate or None
     duration = _seconds(container, stream)
-    frames = stream.frames or (round(duration * rate) if duration and rate else None)
+    counted = round(duration * rate) if duration and rate else None
+    frames = stream.frames or counted
+    if frames and counted and counted < frames - FEW:
+        frames = counted  # it holds more than it shows: an edit list
     # MP4 and Matroska start at zero, or mean the gap; a transport stream starts anywhere.
     free_start = container.format.name in {"mpegts", "mpeg"} and container.start_time
     return VideoInfo(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,19 @@ def test_a_converted_tflite_file_gets_a_card_of_its_own(edge_home: Path, tmp_pat
     assert add_model(path).evidence == ("SHA-256",)
     other = _converted(tmp_path / "new" / path.name, tiny_tflite.swapper(seed=8))
     assert add_model(other).card.file == "tiny.pi.int8_2.tflite"
+
+
+def test_a_tflite_file_of_a_model_with_channels_last_says_nothing_of_it(
+    edge_home: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    tiny.install(edge_home)
+    text = tiny.SWAPPER.replace('channels = "RGB"', 'channels = "RGB"\nlayout = "NHWC"', 1)
+    tiny.install_one(edge_home, "tiny_last", "swapper", text, b"its graph is not looked at")
+    assert find_card("tiny_last").input.layout == "NHWC"
+    data = tiny_tflite.swapper()
+    added = add_model(_converted(tmp_path / "out" / "last.tflite", data, card="tiny_last"))
+    assert added.card.input == replace(find_card("tiny_last").input, layout="NCHW")
 
 
 def test_a_converted_ort_file_gets_a_card_of_its_own(edge_home: Path, tmp_path: Path) -> None:

@@ -159,10 +159,24 @@ def test_the_command(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["order"] == ["ort"]
+
+
+@pytest.mark.parametrize("text", ["psnr:high", "psnr:nan", "psnr:inf", "psnr:", "ssim:40"])
+def test_a_budget_is_a_finite_number(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--budget", "psnr:high"])
+        main(["tune", "tiny_swapper", "--budget", text])
     assert ended.value.code == 2
-    assert "'psnr:high' is no budget: write psnr:45" in capsys.readouterr().err
+    assert f"'{text}' is no budget: write psnr:45" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [["tiny_swapper"], ["tiny_swapper"] * 2])
+def test_a_budget_is_not_for_one_model(
+    names: list[str], made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tune", *names, "--budget", "psnr:40"]) == 2
+    errors = capsys.readouterr().err
+    assert "--budget says nothing of tiny_swapper alone: it is for a bundle, or" in errors
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(("p50", "busy"), [(1.2, False), (2.0, True)])
@@ -208,6 +222,26 @@ def test_another_file_must_show_what_the_first_one_does(made: Made) -> None:
     assert "where 40.0 can be asked for" in far.trouble
     everything = tune_models(names, threads=[1], rounds=1, budget=0)
     assert {"tiny_swapper ort", "tiny_far ort"} <= set(everything.order)
+
+
+@pytest.mark.parametrize(
+    ("changes", "differ"),
+    [
+        ({"128, 128]": "256, 256]", "size = 128": "size = 256"}, "crops of 128 and 256 pixels"),
+        ({"arcface_128": "ffhq_512"}, "crops of different kinds"),
+    ],
+)
+def test_models_that_see_other_crops_are_not_compared(
+    changes: dict[str, str], differ: str, made: Made
+) -> None:
+    card = tiny.SWAPPER
+    for old, new in changes.items():
+        assert old in card
+        card = card.replace(old, new)
+    home = made.stage.folder.parent / "home"
+    tiny.install_one(home, "tiny_wide", "swapper", card, tiny.swapper(seed=9))
+    with pytest.raises(UsageError, match=f"tiny_swapper and tiny_wide: see {differ}, so"):
+        tune_models(["tiny_swapper", "tiny_wide"], threads=[1], rounds=1)
 
 
 def test_fast_cores_are_tried_too_and_kept_to(

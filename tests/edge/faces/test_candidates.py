@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.faces.candidates import Candidates, joined, sane, suppress
+from edge.faces.candidates import MOST_FACES, Candidates, joined, sane, suppress
 
 
 def _candidates(boxes: list[tuple[float, float, float, float]]) -> Candidates:
@@ -33,6 +33,12 @@ def test_boxes_inside_a_better_one_are_parts_of_it() -> None:
 def test_nothing_is_kept_of_nothing() -> None:
     nothing = _candidates([(0, 0, 9, 9)]).take(np.zeros(0, np.intp))
     assert suppress(nothing, nothing.scores, 0.4, 1.0, 0.5).scores.size == 0
+
+
+def test_more_than_there_can_be_are_not_looked_for() -> None:
+    """Ten thousand that do not overlap would take minutes, and are refused in any case."""
+    found = _candidates([(20 * number, 0, 9, 9) for number in range(3 * MOST_FACES)])
+    assert len(suppress(found, found.scores, 0.4, 1.0, 0.5).scores) == MOST_FACES + 1
 
 
 def test_looks_are_joined_in_order() -> None:

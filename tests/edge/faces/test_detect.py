@@ -333,5 +333,23 @@ def test_what_is_followed_is_halved_as_often_as_it_shrinks_by_two(
 def test_a_model_that_finds_faces_everywhere_is_refused(detector: Detector) -> None:
     cells = [(column, row) for column in range(4, 236, 5) for row in range(4, 131, 5)]
     crowd = tiny.white_cells((1080, 1920), cells)
-    with pytest.raises(ModelError, match=r"finds \d{4} faces in one picture"):
+    with pytest.raises(ModelError, match=r"finds more than 1000 faces in one picture"):
         detector.detect(crowd)
+
+
+def test_faces_everywhere_are_refused_behind_the_first_look(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each further one would take as long again, and their merging longer."""
+    cells = [(column, row) for column in range(4, 236, 5) for row in range(4, 131, 5)]
+    crowd = tiny.white_cells((1080, 1920), cells)
+    real, looks = detector._look, []
+
+    def look(frame: Any, scale: float, *given: Any) -> Any:
+        looks.append(scale)
+        return real(frame, scale, *given)
+
+    monkeypatch.setattr(detector, "_look", look)
+    with pytest.raises(ModelError, match="more than 1000 faces"):
+        detector.detect(crowd, passes=(960, 1920))
+    assert looks == [1.0]

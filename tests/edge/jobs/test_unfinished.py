@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.errors import BackendError, ConsentError, OutputError, UsageError
@@ -105,6 +106,29 @@ def test_what_comes_out_is_that_of_an_uninterrupted_run(
     assert (done.record.frames, done.record.faces) == (FRAMES, 1)
     assert verify_file(ready.folder / "out.mp4").exit_status == 0
     assert kept_in(ready.folder) == []
+
+
+@pytest.mark.parametrize("after", [EACH + 2, 3 * EACH + 1])
+def test_time_goes_on_where_two_files_are_joined(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """And alike when it is gone on with before the joint, or behind it."""
+    part = write_video(ready.folder / "part.ts", [((8, 8),)] * 12)
+    source = ready.folder / "joined.ts"
+    source.write_bytes(part.read_bytes() * 2)
+    whole = ready.folder / "whole.mp4"
+    swap_file(ready.swapper(), source, whole)
+    with av.open(str(whole)) as container:
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    np.testing.assert_allclose(np.diff(times), [0.1] * 23, atol=1e-3)
+    swapper = ready.swapper()
+    with monkeypatch.context() as patch:
+        breaks(swapper, patch, after, BackendError("the engine broke"))
+        with pytest.raises(BackendError):
+            swap_file(swapper, source, ready.folder / "out.mp4", resume=True)
+    resumed(ready, source)
+    for kind in ("video", "audio"):
+        assert packets(ready.folder / "out.mp4", kind) == packets(whole, kind)
 
 
 def test_joined_segments_are_what_one_clock_says(ready: Stage, source: Path) -> None:
