@@ -54,6 +54,7 @@ class Weights:
     square: float = 20.0
     colour: float = 8.0
     tint: float = 16.0
+    weave: float = 3000.0
     paint: float = 1.0
     edges: float = 3.0
     structure: float = 0.5
@@ -99,6 +100,34 @@ def tint(error: Tensor, weight: Tensor) -> Tensor:
     """
     patches, counts = functional.avg_pool2d(error, 4), functional.avg_pool2d(weight, 4)
     return _mean_in((patches - luma(patches)).abs(), counts)
+
+
+_PERIOD = 4
+"""Pixels after which a pattern of two upsampling steps comes again."""
+
+_REPEATS = 4
+"""Times that it does so, across and down, in the windows in which `woven` looks for it."""
+
+
+def woven(picture: Tensor) -> Tensor:
+    """How much of a weave there is: what comes again every 4 pixels, as no hair and no pore does.
+
+    Nearest upsampling and convolutions make such patterns for texture where nothing tells them of
+    any (Odena et al. 2016), and a critic of patches lets them pass for hairs.
+
+    Args:
+        picture: float32 (B, 3, S, S) RGB, sides multiples of 16.
+
+    Returns:
+        float32 (B, 1, S / 16, S / 16): mean square of the pattern in each window.
+    """
+    grey = luma(picture)
+    kernel = grey.new_tensor([0.5, 1.0, 1.0, 1.0, 0.5]) / _PERIOD  # blind to that period alone
+    across = functional.conv2d(grey, kernel[None, None, None], padding=(0, 2))
+    fine = grey - functional.conv2d(across, kernel[None, None, :, None], padding=(2, 0))
+    count = fine.shape[-1] // (_PERIOD * _REPEATS)
+    parts = fine.reshape(-1, 1, count, _REPEATS, _PERIOD, count, _REPEATS, _PERIOD)
+    return parts.mean(dim=(3, 6)).square().mean(dim=(3, 5))
 
 
 def focus_map(size: int) -> Tensor:
@@ -163,7 +192,8 @@ class SwapLoss(nn.Module):
        that of what is painted, before the target is mixed in: a brow is not taken away by yellow at
        half strength, which shows at a frame's own size.
     2. edges: on differences of neighbours, which keeps lids, lips and brows crisp; structure: what
-       structural similarity lacks of 1.
+       structural similarity lacks of 1. weave: patterns that come again every few pixels, as far as
+       the truth has none.
     3. looks: features of a network that reads traits, gaze and expression, at three scales.
     4. features, alike: the recogniser's feature maps and embedding of output and truth.
     5. identity: the output is to be as near to the source as the ground truth is, not nearer; a
@@ -234,6 +264,8 @@ class SwapLoss(nn.Module):
         terms["structure"] = _mean_in(1.0 - structure(output, truth), batch.face * self.focus)
         if ease < 1.0:
             terms |= self._perceived(output.clamp(0.0, 1.0), batch)
+        face = functional.avg_pool2d(batch.face, _PERIOD * _REPEATS)
+        terms["weave"] = _mean_in(functional.relu(woven(output) - woven(truth)), face)
         paint = torch.sigmoid(painted[:, :3])
         terms["paint"] = _mean_in((paint - truth).abs(), batch.face)
         terms["mask"] = (functional.softplus(painted[:, 3:]) * (1.0 - region)).mean()

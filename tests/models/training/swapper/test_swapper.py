@@ -33,7 +33,7 @@ from models.training.swapper.evaluate import (
 from models.training.swapper.flicker import flicker
 from models.training.swapper.hard import KINDS, Odds, kinds_of
 from models.training.swapper.looks import Looks
-from models.training.swapper.losses import SwapLoss, structure, tint
+from models.training.swapper.losses import SwapLoss, structure, tint, woven
 from models.training.swapper.sources import Sources, fingerprint, frozen_embedder
 from models.training.traits import trait_table
 
@@ -61,8 +61,8 @@ def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     assert float(best) < 0.01
     assert float(worse) > float(best) + 0.1
     assert set(terms) == {
-        "square", "colour", "tint", "edges", "structure", "looks", "features", "alike", "identity",
-        "nearer", "paint", "mask", "flicker",
+        "square", "colour", "tint", "weave", "edges", "structure", "looks", "features", "alike",
+        "identity", "nearer", "paint", "mask", "flicker",
     }  # fmt: skip
 
 
@@ -89,6 +89,25 @@ def test_a_tint_counts_whatever_the_brightness() -> None:
     half[..., :16] = 0.0
     mixed = torch.cat([red[..., :16], grey[..., :16]], dim=-1)
     assert float(tint(mixed, half)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_weave_is_what_comes_again_every_few_pixels(loss: SwapLoss) -> None:
+    generator = torch.Generator().manual_seed(5)
+    places = torch.arange(64)
+    stripes = ((places % 4 < 2).float() - 0.5).expand(1, 3, 64, 64)
+    hairs = torch.rand(1, 1, 64, 64, generator=generator).expand(1, 3, 64, 64) - 0.5
+    ramp = (places / 64.0).expand(1, 3, 64, 64)
+    found = [woven(each)[..., 1:-1, 1:-1].mean() for each in (stripes, hairs, ramp)]
+    assert float(found[0]) == pytest.approx(0.25, rel=1e-3)
+    assert float(found[1]) < 0.1 * float(hairs.var())
+    assert float(found[2]) == pytest.approx(0.0, abs=1e-9)
+    # What the truth has of it is no fault.
+    truth = (0.5 + 0.4 * stripes.repeat(1, 1, 2, 2)).repeat(2, 1, 1, 1)
+    painted = torch.zeros(2, 4, 128, 128)
+    flat = torch.full_like(truth, 0.5)
+    assert float(loss(truth, painted, batch_of(truth, 0))[1]["weave"]) == 0.0
+    assert float(loss(flat, painted, batch_of(truth, 0))[1]["weave"]) == 0.0
+    assert float(loss(truth, painted, batch_of(flat, 0))[1]["weave"]) > 0.02
 
 
 def test_only_what_changes_between_frames_is_flicker(loss: SwapLoss) -> None:
