@@ -208,7 +208,8 @@ def run_bench(
         power_before, before = read_power(), read_state()
         timings = measure(stages, rounds, after_round=after_round)
         memory = _peak_memory()  # before the model is loaded once more, to be counted
-        roof = _reached(swap, stages["swap model"], wanted.threads, rounds)
+        runs = wanted.boost * wanted.boost  # of the model, for one crop
+        roof = _reached(swap, stages["swap model"], wanted.threads, rounds, runs)
         after, power_after = read_state(), read_power()
     return Report(
         machine=this_machine(),
@@ -229,7 +230,9 @@ def run_bench(
     )
 
 
-def _reached(model: SwapModel, stage: Stage, threads: int, rounds: int) -> Reached | None:
+def _reached(
+    model: SwapModel, stage: Stage, threads: int, rounds: int, runs: int
+) -> Reached | None:
     """Run the swap model and large products in turns: how near does it come to them?"""
     from edge.roofline import kind_of, raise_roof
 
@@ -241,7 +244,7 @@ def _reached(model: SwapModel, stage: Stage, threads: int, rounds: int) -> Reach
     gops, peak = roof.gops(own), roof.peak(model.card.precision, threads)
     if not gops or not peak:
         return None
-    return Reached(roof.multiply_adds, gops, peak, kind_of(model.card.precision))
+    return Reached(runs * roof.multiply_adds, runs * gops, peak, kind_of(model.card.precision))
 
 
 @contextmanager

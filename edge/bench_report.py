@@ -25,6 +25,11 @@ SCHEMA = "edge-swap/bench-1"
 
 _MOST_BYTES = 1 << 20
 _MOST_STAGES = 64
+_MALFORMED = (
+    *(ValueError, KeyError, IndexError, TypeError, AttributeError),
+    *(ArithmeticError, RecursionError),
+)
+"""What reading another record than ours can raise."""
 _BAR, _ROW, _NAME = 360.0, 22.0, 190.0  # units of a plot
 
 _STYLE = """
@@ -81,21 +86,32 @@ def read_device(path: Path) -> Device:
             raise ValueError(f"its format is not {SCHEMA}")
         machine = facts["machine"]
         stages = facts["timings"][:_MOST_STAGES]
-        return Device(
+        device = Device(
             name=str(machine["board"] or machine["processor"]),
             facts=facts,
             times={str(each["stage"]): _time(each["p50"]) for each in stages},
             invalid=str(facts["invalid"]),
         )
+        _about(device)  # what lacks a part of it is no such record
+        return device
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _MALFORMED as error:
         raise UsageError(f"{path}: is not what 'edge bench --json' writes: {error}") from error
 
 
 def _time(value: Any) -> float:
-    """Return a figure; a run that does not count has none."""
-    return math.nan if value is None else float(value)
+    """Return a figure; a run that does not count has none.
+
+    Raises:
+        ValueError: It is no length of time.
+    """
+    if value is None:
+        return math.nan
+    time = float(value)
+    if not 0 <= time < math.inf:
+        raise ValueError(f"a time of {value!r}")
+    return time
 
 
 def named_apart(devices: Sequence[Device], paths: Sequence[Path]) -> list[str]:
@@ -245,4 +261,4 @@ def _plot(stage: str, devices: Sequence[Device], names: Sequence[str]) -> str:
 
 
 def _counts(device: Device, stage: str) -> bool:
-    return stage in device.times and not device.invalid
+    return not device.invalid and not math.isnan(device.times.get(stage, math.nan))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge.affinity import pinned
 from edge.bench import _against, _versions, measure
 from edge.bundle.opening import Bundle, open_bundle
 from edge.errors import BackendError, BundleError, EdgeError, UsageError
@@ -136,6 +137,11 @@ class _Open:
     report: WayReport
     card: Card
     session: Session
+    cores: tuple[int, ...] = ()
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        with pinned(self.cores):
+            return self.session.run(feeds)
 
     def feeds(self, vector: Vector) -> dict[str, NDArray[Any]]:
         card, session = self.card, self.session
@@ -146,7 +152,7 @@ class _Open:
 
     def _swap_vector(self, vector: Vector) -> NDArray[np.uint8]:
         """Return what it gives for a vector, uint8 (S, S, 3) RGB; for numbers alone."""
-        outputs = dict(zip(self.session.outputs, self.session.run(self.feeds(vector)), strict=True))
+        outputs = dict(zip(self.session.outputs, self.run(self.feeds(vector)), strict=True))
         spec = self.card.picture
         assert spec is not None
         tensor = outputs[named(self.card, spec.name, self.session.outputs)]
@@ -219,14 +225,16 @@ def _opened(bundle: Bundle, golden: Golden) -> tuple[list[_Open], list[WayReport
 def _open(bundle: Bundle, fit: Fit, golden: Golden) -> _Open:
     variant = fit.variant
     threads = min(bundle.threads.get(variant.name, variant.threads), this_machine().cores)
-    card, session = open_card(
-        variant.card,
-        "swapper",
-        backend=variant.engine,
-        providers=bundle.providers(fit),
-        threads=threads,
-        shelf=bundle.shelf,
-    )
+    cores = bundle.cores.get(variant.name, ())
+    with pinned(cores):  # as `edge run` does: its time is that of these cores
+        card, session = open_card(
+            variant.card,
+            "swapper",
+            backend=variant.engine,
+            providers=bundle.providers(fit),
+            threads=threads,
+            shelf=bundle.shelf,
+        )
     report = WayReport(
         variant.name,
         card.name,
@@ -234,7 +242,7 @@ def _open(bundle: Bundle, fit: Fit, golden: Golden) -> _Open:
         provider=session.provider,
         threads=threads,
     )
-    way = _Open(report, card, session)
+    way = _Open(report, card, session, cores)
     return replace(way, report=replace(report, providers=_nodes(bundle, fit, way, golden)))
 
 
@@ -287,7 +295,7 @@ def _timed(opened: list[_Open], vector: Vector, rounds: int, told: Told) -> dict
         done += 1
         told(min(done, rounds), rounds)
 
-    stages = {way.report.way: partial(way.session.run, way.feeds(vector)) for way in opened}
+    stages = {way.report.way: partial(way.run, way.feeds(vector)) for way in opened}
     timings = measure(stages, rounds, warm_up=min(5, rounds), after_round=after_round)
     return {timing.stage: timing for timing in timings}
 

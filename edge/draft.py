@@ -6,8 +6,11 @@ that no reader takes, and an empty value is refused by the reader of cards.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,11 +90,20 @@ def write_card(outline: Outline, source: Path, digest: str, size: int, *, like: 
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a card whole or not at all: a part of one would be a broken card of the user's."""
+    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with part.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def _free_name(source: Path, digest: str, folder: Path) -> str:

@@ -13,14 +13,15 @@ from pathlib import Path
 from edge.backends._onnx_outline import Outline
 from edge.cards import Card, all_cards, card_file
 from edge.cards_swap import IN_MODEL
+from edge.errors import CardError
 from edge.loading import named
 from edge.recognise import same_topology
 from edge.registry import sha256_of
 
-_OWN = re.compile(r"^(name|file|sha256|size|precision|url) *=")
-_EMAP = re.compile(r"^emap *=")
-_LAYOUT = re.compile(r"^layout *=")
-_TABLE = re.compile(r"^\[([^\]]+)\]")
+_OWN = re.compile(r"^\s*(name|file|sha256|size|precision|url)\s*=")
+_EMAP = re.compile(r"^\s*emap\s*=")
+_LAYOUT = re.compile(r"^\s*layout\s*=")
+_TABLE = re.compile(r"^\s*\[([^\[\],]+)\]\s*(#.*)?$")  # never a line of a list of points
 _CONVERSION = "edge-swap/conversion-"
 _MOST_BYTES = 4 << 20
 
@@ -40,7 +41,7 @@ def card_after(like: Card, outline: Outline, source: Path) -> str:
         source: The file.
 
     Raises:
-        CardError: The other card has gone.
+        CardError: The other card has gone, or is written so that none can follow it.
     """
     text = card_file(like.name).read_text(encoding="utf-8")
     tables = _tables(text.split(f"\n{NOTES}\n")[0])
@@ -50,7 +51,8 @@ def card_after(like: Card, outline: Outline, source: Path) -> str:
         tables.pop("graph", None)
     if like.source is not None:
         _settle_source(tables, like, outline, source)
-    if source.suffix == ".tflite":  # turned by its engine, whichever way its pictures lie
+    if source.suffix == ".tflite" and "input" in tables:
+        # Turned by its engine, whichever way its pictures lie.
         tables["input"] = [line for line in tables["input"] if not _LAYOUT.match(line)]
     lines = "\n".join("\n".join(table).rstrip("\n") + "\n" for table in tables.values() if table)
     return f"# As card {like.name} has it:\n{lines}"
@@ -90,8 +92,14 @@ def _settle_source(
     side = source.with_name(source.name + EMAP_SUFFIX)
     if like.source.emap == IN_MODEL and side.is_file():
         own = [f"emap = {json.dumps(side.name)}", f'emap_sha256 = "{sha256_of(side)}"']
-        place = next(n for n, line in enumerate(tables["source"]) if _EMAP.match(line))
-        tables["source"][place : place + 1] = own
+        lines = tables.get("source", [])
+        place = next((n for n, line in enumerate(lines) if _EMAP.match(line)), None)
+        if place is None:
+            raise CardError(
+                f"card {like.name}: no card can be written after it: give 'emap' a line of its own "
+                "under [source]"
+            )
+        lines[place : place + 1] = own
 
 
 def converted_from(source: Path, digest: str) -> Card | None:

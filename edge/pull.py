@@ -34,6 +34,9 @@ _TIMEOUT = 30.0
 _ATTEMPTS = 4
 """Connections for one pull, as long as each brings something."""
 
+_MOST_DIGITS = 18
+"""Digits of a length that a server may state."""
+
 _SPARE = 16 * 1024 * 1024
 """Bytes of disk that are left free."""
 
@@ -239,9 +242,10 @@ def _start(card: Card, url: str, answer: Any, have: int) -> int:
     elif answer.status != http.client.OK:
         raise DownloadError(f"model {card.name}: {url} answers {answer.status}")
     length = str(answer.headers.get("Content-Length", ""))
-    if length.isdecimal() and at + int(length) != card.size:
+    if length.isdecimal() and (len(length) > _MOST_DIGITS or at + int(length) != card.size):
+        offered = str(at + int(length)) if len(length) <= _MOST_DIGITS else f"{length[:6]}.."
         raise DownloadError(
-            f"model {card.name}: {url} offers {at + int(length)} bytes where the card says "
+            f"model {card.name}: {url} offers {offered} bytes where the card says "
             f"{card.size}: it is another file"
         )
     return at

@@ -10,14 +10,16 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge import resources
+from edge.consent.storage import changing
 from edge.contracts import Card
-from edge.errors import ModelError
+from edge.errors import ModelError, OutputError
 
 _MOST_BYTES = 1 << 20
 _GATE = "gate:"  # a colon is in no card's name
@@ -58,7 +60,8 @@ def record(name: str, sha256: str, size: int) -> None:
     Raises:
         ModelError: The records cannot be read or written.
     """
-    _write({**_read(), name: (sha256, size)})
+    with _alone():
+        _write({**_read(), name: (sha256, size)})
 
 
 def recorded_names() -> frozenset[str]:
@@ -99,10 +102,21 @@ def forget(name: str) -> None:
     Raises:
         ModelError: The records cannot be read or written.
     """
-    entries = _read()
-    left = {key: entry for key, entry in entries.items() if key not in (name, f"{_GATE}{name}")}
-    if len(left) < len(entries):
-        _write(left)
+    gone = (name, f"{_GATE}{name}")
+    if not any(each in _read() for each in gone):
+        return
+    with _alone():
+        _write({key: entry for key, entry in _read().items() if key not in gone})
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let no other process change the records meanwhile: what it notes would be lost."""
+    try:
+        with changing(record_path()):
+            yield
+    except OutputError as error:
+        raise ModelError(str(error)) from error
 
 
 def _read() -> dict[str, tuple[str, int]]:

@@ -23,7 +23,7 @@ from edge import resources
 from edge.backends import Session
 from edge.consent.storage import writable_by_others
 from edge.contracts import Card, TensorSpec
-from edge.errors import BackendError
+from edge.errors import BackendError, ModelError
 from edge.loading import check_fit, named
 from edge.machine import this_machine
 from edge.ports import Wanted, inputs_of, outputs_of
@@ -38,6 +38,9 @@ _FLAT = 1e-6
 _FLAT_IS_FINE = ("masker", "gate")
 """Kinds whose answer to a picture of nothing may rightly be the same everywhere."""
 
+_SHOWN = frozenset(("float16", "float32", "float64", "uint8", "int8", "uint16", "int16", "int32"))
+"""Types of numbers that a picture can be made of."""
+
 _MOST_REMEMBERED = 1000
 
 
@@ -49,7 +52,7 @@ def check_model(card: Card, session: Session) -> None:
         session: The model, open.
 
     Raises:
-        ModelError: Its inputs or outputs are not those of its card.
+        ModelError: Its inputs or outputs are not those of its card, or hold no numbers.
         BackendError: It fails, or gives values that are no numbers, or one value everywhere.
     """
     cache = resources.cache_dir() / "self-tests.json"
@@ -68,8 +71,11 @@ def try_model(card: Card, session: Session) -> None:
     check_fit(card, session, wanted, outputs)
     feeds = {name: _made_up(each) for name, each in wanted.items()}
     answers = dict(zip(session.outputs, session.run(feeds), strict=True))
-    used = {name: np.asarray(answers[name]) for name in outputs}
     where = f"on {session.provider} ({session.engine} {session.engine_version})"
+    for name in outputs:
+        shown = card.picture is not None and name == outputs[0]
+        _check_numbers(card, name, answers[name], picture=shown)
+    used = {name: np.asarray(answers[name]) for name in outputs}
     for name, values in used.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise BackendError(
@@ -83,13 +89,39 @@ def try_model(card: Card, session: Session) -> None:
         )
 
 
+def _check_numbers(card: Card, name: str, values: Any, *, picture: bool) -> None:
+    """Check that an output is an array that holds numbers.
+
+    Args:
+        card: The model's card.
+        name: Name of the output.
+        values: What the engine gave for it.
+        picture: Whether it is a swapper's picture.
+
+    Raises:
+        ModelError: It holds none: texts, a list of arrays, nothing.
+    """
+    if isinstance(values, np.ndarray):
+        numbers = values.dtype.name in _SHOWN if picture else values.dtype.kind in "fiub"
+        if numbers and values.size:
+            return
+        what = f"{values.dtype.name} {list(values.shape)}"
+    else:
+        what = type(values).__name__
+    raise ModelError(
+        f"model {card.name}: does not fit its card: output '{name}' is {what}, which nothing can "
+        "be made of; export the model with float32 outputs"
+    )
+
+
 def _is_flat(card: Card, outputs: Mapping[str, NDArray[Any]]) -> bool:
     """Return whether nothing that counts varies: of a swapper the picture, else every output."""
     values = list(outputs.values())
     if card.picture is not None:
         black, white = card.picture.range
         return bool(np.ptp(values[0]) <= _FLAT * (white - black))
-    return all(each.size > 1 and np.ptp(each) <= _FLAT * np.abs(each).max() for each in values)
+    numbers = [each.astype(np.float64) for each in values]  # of truth values there is no spread
+    return all(each.size > 1 and np.ptp(each) <= _FLAT * np.abs(each).max() for each in numbers)
 
 
 def _made_up(wanted: Wanted) -> NDArray[np.float32]:

@@ -155,15 +155,21 @@ def tried(
     """Return the trials that were timed, quickest first, those that are left out, and the roof."""
     opened, left_out = _opened(ways, shelf, counts)
     if not opened:
-        reasons = "; ".join(f"{each.way}: {each.trouble}" for each in left_out)
-        raise BundleError(f"{what}: no way of running it works here: {reasons}")
+        raise _nothing_works(what, left_out)
     frame, faces, detector = _sample(detector_name, shelf)
     crops = [opened[0].model.align(frame, face) for face in faces]
     source = _source(opened[0].model, detector)
     good, bad = _compared(opened, crops, source, least)
+    if not good:
+        raise _nothing_works(what, bad)
     roof = raise_roof([each.model for each in opened], shelf, [way.trial.threads for way in good])
     timed, roof = _timed(good, crops[0], source, rounds, roof, told)
     return timed, [*bad, *left_out], roof
+
+
+def _nothing_works(what: str, left_out: Sequence[Trial]) -> BundleError:
+    reasons = "; ".join(dict.fromkeys(f"{each.way}: {each.trouble}" for each in left_out))
+    return BundleError(f"{what}: no way of running it works here: {reasons}")
 
 
 def _opened(
@@ -222,23 +228,25 @@ def _source(model: SwapModel, detector: Detector) -> Source:
     if spec.kind == "picture" and spec.crop is not None:
         frame = read_picture(resources.samples_dir() / "source-1.jpg").frame
         return align_to(frame, detector.detect(frame)[0], spec.crop).picture
-    vector = np.random.default_rng(5).standard_normal(512).astype(np.float32)
+    vector = np.random.default_rng(5).standard_normal(spec.length).astype(np.float32)
     return vector / np.linalg.norm(vector)
 
 
 def _compared(
     opened: Sequence[_Open], crops: Sequence[Crop], source: Source, least_unknown: float
 ) -> tuple[list[_Open], list[Trial]]:
-    """Hold the pictures of all against those of the best, which comes first."""
-    best = opened[0]
-    wanted = [best.model._swap_crop(crop, source)[0] for crop in crops]
+    """Hold the pictures of all against those of the best, the first that gives any."""
+    best: _Open | None = None
+    wanted: list[NDArray[np.uint8]] = []
     good, bad = [], []
     for each in opened:
         try:
             given = [each.model._swap_crop(crop, source)[0] for crop in crops]
-        except BackendError as error:
+        except (BackendError, ModelError) as error:
             bad.append(replace(each.trial, trouble=str(error)))
             continue
+        if best is None:
+            best, wanted = each, given
         worst = min(psnr(one, other) for one, other in zip(given, wanted, strict=True))
         least = least_unknown
         if best.stated is not None and each.stated is not None:

@@ -22,14 +22,15 @@ from edge.backends import backend_names, missing_reason
 from edge.backends.base import CPU_PROVIDER
 from edge.bundle.contents import MODELS
 from edge.bundle.opening import Bundle, BundledModels, open_bundle
-from edge.bundle.tuning import save_tuning
+from edge.bundle.tuning import MOST_THREADS, save_tuning
 from edge.contracts import Card
 from edge.errors import BackendError, UsageError
 from edge.machine import this_machine
+from edge.power import PowerState, power_changed, read_power
 from edge.roofline import Roof
 from edge.shelf import INSTALLED, Shelf
 from edge.targets import with_options
-from edge.throttle import invalid_reason, read_state
+from edge.throttle import ThrottleState, invalid_reason, read_state
 from edge.trials import BEST, LEAST, Told, Trial, Way, tried
 
 __all__ = ["ROUNDS", "Trial", "Tuned", "tune_bundle", "tune_models"]
@@ -78,7 +79,8 @@ def tune_bundle(
 
     Args:
         path: The bundle.
-        threads: Numbers of threads to try; by default 1, 2, 4 and all cores, as far as there are.
+        threads: Numbers of threads to try; by default 1, 2, 4 and all cores, as far as there are;
+            64 at most.
         rounds: Rounds that count.
         budget: PSNR in decibels that the worst picture of a way must have had, by the bundle's
             quality report, when it was built; None takes every way.
@@ -90,7 +92,7 @@ def tune_bundle(
         BackendError: The machine was too hot or short of power: nothing is written.
     """
     counts = _counts(threads, rounds)
-    before = read_state()
+    before = read_state(), read_power()
     bundle = open_bundle(path)
     quality = quality_of(bundle)
     shelf = BundledModels(
@@ -110,7 +112,7 @@ def tune_bundle(
     timed, left_out, roof = tried(
         str(bundle.path), ways, shelf, counts, bundle.contents.detector, rounds, LEAST, told
     )
-    slowed = invalid_reason(before, read_state())
+    slowed = _slowed(before)
     if slowed:
         raise BackendError(f"{bundle.path}: {slowed}; mend that, and run edge tune again")
     return _written(bundle, timed, left_out, roof)
@@ -144,7 +146,7 @@ def tune_models(
         BackendError: The machine was too hot or short of power.
     """
     counts = _counts(threads, rounds)
-    before = read_state()
+    before = read_state(), read_power()
     ways = []
     for name, card in _alike(names, shelf).items():
         for engine in ENGINES.get(Path(card.file).suffix, backend_names()):
@@ -154,7 +156,7 @@ def tune_models(
             ways.append(Way(way, name, engine, (CPU_PROVIDER,), stated, reason))
     what = " and ".join(dict.fromkeys(names))
     timed, left_out, roof = tried(what, ways, shelf, counts, "ref_detector", rounds, budget, told)
-    slowed = invalid_reason(before, read_state())
+    slowed = _slowed(before)
     if slowed:
         raise BackendError(f"{what}: {slowed}; mend that, and run edge tune again")
     best = _best(timed)
@@ -188,12 +190,20 @@ def _counts(threads: Sequence[int], rounds: int) -> tuple[int, ...]:
     if rounds < 1:
         raise UsageError(f"rounds must be 1 or more, not {rounds}")
     cores = this_machine().cores
+    most = min(cores, MOST_THREADS)  # a tuning that states more is left out when it is read
     if not threads:
-        return tuple(sorted({count for count in (1, 2, 4, cores) if count <= cores}))
-    wrong = [count for count in threads if not 1 <= count <= cores]
+        return tuple(sorted({count for count in (1, 2, 4, most) if count <= most}))
+    wrong = [count for count in threads if not 1 <= count <= most]
     if wrong:
-        raise UsageError(f"threads must lie between 1 and the {cores} cores here, not {wrong[0]}")
+        what = f"the {cores} cores here" if most == cores else f"{most}, the most that is tried"
+        raise UsageError(f"threads must lie between 1 and {what}, not {wrong[0]}")
     return tuple(dict.fromkeys(threads))
+
+
+def _slowed(before: tuple[ThrottleState, PowerState | None]) -> str:
+    """Return why what was measured since says nothing of this board; empty where it does."""
+    heat, power = before
+    return invalid_reason(heat, read_state()) or power_changed(power, read_power())
 
 
 def quality_of(bundle: Bundle) -> dict[str, float]:

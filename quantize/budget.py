@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from quantize.errors import BudgetError
-from quantize.quality import MASK_ALLOWANCE, MOST_PSNR
+from quantize.metrics import MASK_ALLOWANCE, MOST_PSNR
 
 if TYPE_CHECKING:
     from quantize.quality import Scores

@@ -7,7 +7,6 @@ name when all of it is there.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from edge import resources
 from edge.backends import missing_reason, open_session
 from edge.backends._onnx_outline import outline_of
 from edge.backends.base import CPU_PROVIDER
-from edge.bundle.archive import pack
 from edge.bundle.checking import cards_of, check_parts, consent_of, read_papers
 from edge.bundle.contents import CARDS, CONSENT, CONTENTS, MODELS, SEAL
 from edge.bundle.holders import FolderHolder
@@ -30,8 +28,7 @@ from edge.consent.canonical import readable_json
 from edge.consent.erase import forget_derivatives, register_derivative
 from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_key
-from edge.errors import ConsentError, OutputError, UsageError
-from edge.interrupts import held_back
+from edge.errors import ConsentError
 from edge.publish import OLD
 from edge.registry import locate, sha256_of
 from edge.selftest import try_model
@@ -45,6 +42,7 @@ from quantize.bundle_cards import (
     read_values,
     recogniser_name,
 )
+from quantize.bundle_outputs import Piece, Places, packed, put_in_place
 from quantize.bundle_papers import (
     QUALITY,
     checker_of,
@@ -154,20 +152,22 @@ def build(
         QuantizeError: the model cannot be converted, or breaks a rule of the target.
         CardError: there is no card for it.
         OutputError: something is in the way, or cannot be written.
+        UsageError: an option makes no sense.
     """
+    card_file = card_path(card, Path(model))
+    inputs = (model, card_file, identity, source_picture, calibration)
+    read = [Path(each) for each in inputs if each is not None]
     wanted = _Wanted(
         model=Path(model),
-        output=Path(output),
         profile=load_target(target).also_with(engines),
         identity=None if identity is None else Path(identity),
         precision=precision,
-        card=card_path(card, Path(model)),
+        card=card_file,
         recipe=recipe,
         detector=detector,
         masks=masks,
         key=operator_key() if key is None else key,
-        archive=archive,
-        overwrite=overwrite,
+        places=Places(Path(output), archive, overwrite, read),
     )
     given: dict[str, Any] = {
         "recipe": recipe,
@@ -177,8 +177,8 @@ def build(
         "count": count,
         "threads": threads,
     }
-    _check_outputs(wanted)
-    with folder_beside(wanted.output) as staging:
+    wanted.places.check()
+    with folder_beside(wanted.places.folder) as staging:
         return _Build(wanted, staging, partial(_converted, wanted, given, progress)).run()
 
 
@@ -187,7 +187,6 @@ class _Wanted:
     """What was asked for; see `build`."""
 
     model: Path
-    output: Path
     profile: TargetProfile
     identity: Path | None
     precision: Precision
@@ -196,25 +195,7 @@ class _Wanted:
     detector: str
     masks: tuple[str, ...]
     key: Ed25519PrivateKey
-    archive: Path | None
-    overwrite: bool
-
-
-def _check_outputs(wanted: _Wanted) -> None:
-    """Refuse an output before any work is done for it."""
-    output = wanted.output
-    if os.path.lexists(output):
-        empty = output.is_dir() and not output.is_symlink() and not any(output.iterdir())
-        ours = output.is_dir() and (output / CONTENTS).is_file() and not output.is_symlink()
-        if not empty and not (ours and wanted.overwrite):
-            more = "; give --overwrite to replace it" if ours else " and is no bundle"
-            raise OutputError(f"{output}: exists already{more}, or choose another name with -o")
-    given = [path for path in (wanted.model, wanted.card, wanted.identity) if path is not None]
-    inside = [path for path in given if path.resolve().is_relative_to(output.resolve())]
-    if inside:
-        raise UsageError(f"{output}: the input {inside[0]} lies in it; choose another name with -o")
-    if wanted.archive is not None and os.path.lexists(wanted.archive) and not wanted.overwrite:
-        raise OutputError(f"{wanted.archive}: exists already; give --overwrite to replace it")
+    places: Places
 
 
 def _converted(
@@ -229,7 +210,7 @@ def _converted(
         progress(f"{form}: {stage}", done, total)
 
     precision = nearest_precision(form, wanted.precision)
-    if precision != "int8":
+    if wanted.precision == "int8" and precision != "int8":  # of this format there is none
         given = {**given, "recipe": None}
     return convert(
         wanted.model,
@@ -269,9 +250,8 @@ class _Build:
         """Build all of it."""
         for name in (CARDS, MODELS, "recipes", "licences"):
             (self.root / name).mkdir(parents=True)
-        if self.identity is not None:
-            # Should this process be killed, what it leaves goes with the identity all the same.
-            register_derivative(self.identity.commitment, self._staging)
+        # Should this process be killed, what it leaves goes with the identity all the same.
+        self._note(self._staging)
         self._convert()
         self._helpers()
         self._papers()
@@ -425,7 +405,7 @@ class _Build:
 
     def _try(self) -> None:
         """Open the bundle as a device does, and run each of its models once in the engines here."""
-        holder = FolderHolder(self.root, str(self.wanted.output))
+        holder = FolderHolder(self.root, str(self.wanted.places.folder))
         papers = read_papers(holder)
         consent_of(holder, papers)
         check_parts(holder, papers.contents)
@@ -439,6 +419,11 @@ class _Build:
             )
             try_model(card, session)
 
+    def _note(self, path: Path) -> None:
+        """Note what was made from somebody, so that erasing their identity erases it."""
+        if self.identity is not None:
+            register_derivative(self.identity.commitment, path)
+
     def _write(self, name: str, text: str) -> None:
         (self.root / name).write_text(text, encoding="utf-8")
 
@@ -448,43 +433,33 @@ class _Build:
         mode = _OPEN if who is None else _PRIVATE
         for path in (self.root, *self.root.rglob("*")):
             path.chmod(mode | (mode & 0o444) >> 2 if path.is_dir() else mode)
-        old = self._staging / OLD / wanted.output.name
-        with held_back():
-            old.parent.mkdir()
-            if os.path.lexists(wanted.output):
-                os.replace(wanted.output, old)
-            try:
-                os.replace(self.root, wanted.output)
-                if who is not None:
-                    register_derivative(who.commitment, wanted.output)
-            except BaseException:
-                if not self.root.exists():
-                    # No note tells of it, so erasing the identity would miss it: back it goes, to
-                    # be removed with the staging folder, of which a note tells.
-                    os.replace(wanted.output, self.root)
-                if old.exists():
-                    os.replace(old, wanted.output)
-                raise
-        holder = FolderHolder(wanted.output)
-        papers = read_papers(holder)
-        if wanted.archive is not None:
-            pack(holder, papers.contents, wanted.archive, seal=seal.to_bytes(), mode=mode)
-            if who is not None:
-                try:
-                    register_derivative(who.commitment, wanted.archive)
-                except BaseException:
-                    wanted.archive.unlink(missing_ok=True)  # no note tells of it either
-                    raise
+        places = wanted.places
+        holder = FolderHolder(self.root, str(places.folder))
+        contents = read_papers(holder).contents
+        pieces = [Piece(self.root, places.folder, self._staging / OLD / places.folder.name)]
+        with contextlib.ExitStack() as stack:
+            if places.archive is not None:
+                zipped = packed(
+                    holder,
+                    contents,
+                    places.archive,
+                    seal=seal.to_bytes(),
+                    mode=mode,
+                    note=self._note,
+                )
+                pieces.append(stack.enter_context(zipped))
+            put_in_place(places, pieces, note=self._note)
         if who is not None:
             shutil.rmtree(self._staging, ignore_errors=True)
-            forget_derivatives(who.commitment, self._staging)
-        Ledger().event("bundle", {"step": "built", "bundle": papers.contents.id, "key": seal.key})
+            for piece in pieces:
+                forget_derivatives(who.commitment, piece.made.parent)
+        Ledger().event("bundle", {"step": "built", "bundle": contents.id, "key": seal.key})
         return Built(
-            folder=wanted.output,
-            archive=wanted.archive,
-            id=papers.contents.id,
+            folder=places.folder,
+            archive=places.archive,
+            id=contents.id,
             seal=seal,
-            size=papers.contents.size,
+            size=contents.size,
             conversions=self.made,
             left_out=self.left_out,
             private=who is not None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli import one_line
 from edge.machine import Machine
-from quantize.quality import MOST_PSNR, Scores
+from quantize.metrics import MOST_PSNR
+from quantize.quality import Scores
 from quantize.timing import Timing
 from quantize.truth import TruthScores
 

@@ -138,7 +138,7 @@ def document(
         "budget": findings.budget,
         "quality": _quality(judged, prepared),
         "latency": _latency(latency, profile, settings),
-        "fastest": settings.precision if latency.this.quicker else "fp32",
+        "fastest": _fastest(settings, latency),
         "calibrated_on": made.calibrated_on or None,
         "quantized_layers": list(made.quantized),
         "float_layers": list(made.float_layers),
@@ -166,6 +166,13 @@ def document(
         "machine": asdict(this_machine()),
         "notes": _notes(settings, profile, prepared, made, judged, latency, findings),
     }
+
+
+def _fastest(settings: Settings, latency: Latency) -> str:
+    """Return the precision of the quicker one; "original" where both have the same one."""
+    if latency.this.quicker:
+        return settings.precision
+    return "original" if settings.precision == "fp32" else "fp32"
 
 
 def _round(value: float, digits: int = 3) -> float:

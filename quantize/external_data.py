@@ -13,6 +13,8 @@ from quantize.passes._infra.shapes import LARGE, tensor_bytes
 
 __all__ = ["LARGE", "load_weights", "raw_values", "without_weights"]
 
+_FARTHEST = 2**63 - 1  # bytes from a file's beginning that can be asked for
+
 
 def load_weights(tensors: Iterable[onnx.TensorProto], folder: Path) -> list[Path]:
     """Read the weights that lie in other files into their tensors.
@@ -43,7 +45,7 @@ def _read_external(tensor: onnx.TensorProto, folder: Path) -> Path:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", want))
     except ValueError as error:
         raise GraphError(f"{name} has a place in {file.name} that is no number") from error
-    if length != want or offset < 0:
+    if length != want or not 0 <= offset <= _FARTHEST:
         raise GraphError(f"{name} has {want} bytes, but asks {file.name} for {length} at {offset}")
     try:
         with file.open("rb") as data:

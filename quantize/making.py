@@ -32,6 +32,10 @@ _FEWEST = 4
 _FLOAT_WEIGHTS = (
     "the weights of layers that are not quantized stay float: in 8 bits, they miss the budget"
 )
+_REDUCED = (
+    "weights take fewer steps than the recipe says (reduce_range): with all 8 bits, this "
+    "processor's kernels saturate"
+)
 _SAME_BITS = "every processor gives the same bits: all sums are of whole numbers"
 _OTHER_BITS = "processors differ in the last bits, because"
 
@@ -152,8 +156,10 @@ def _samples(settings: Settings, prepared: Prepared, progress: Progress) -> Samp
 def _ranges(settings: Settings, prepared: Prepared, samples: Samples, progress: Progress) -> Ranges:
     from quantize.calibrate import calibrate
 
-    # Ranges of a baked model tell of the person: nothing of them is kept.
-    cache: Literal["default"] | None = "default" if prepared.baked is None else None
+    # Ranges of a baked model tell of the person: nothing of them is kept. Who is in a model that
+    # takes no source may be said nowhere.
+    told = prepared.baked is None and prepared.contract.identity_input is not None
+    cache: Literal["default"] | None = "default" if told else None
     return calibrate(
         prepared.model,
         samples,
@@ -192,14 +198,16 @@ def _integer(settings: Settings, material: Material, progress: Progress) -> Made
 
     profile, prepared = material.profile, material.prepared
     recipe = load_recipe(settings.recipe or profile.recipe("int8", settings.form))
-    if material.reduce_range:
+    reduced = material.reduce_range and not recipe.reduce_range
+    if reduced:
         recipe = replace(recipe, reduce_range=True)
     if settings.form == "ort":  # such a file holds what is made of them at load, which is float
         recipe = replace(recipe, float_weights="float")
     samples = _samples(settings, prepared, progress)
     ranges = _ranges(settings, prepared, samples, progress)
     ranges, balanced = _equalised(settings, material, samples, ranges, recipe, progress)
-    origin, notes = samples.origin, (*samples.notes, *([balanced] if balanced else []))
+    said = (balanced, _REDUCED if reduced else "")
+    origin, notes = samples.origin, (*samples.notes, *(each for each in said if each))
     if material.budget is None:
         progress("quantizing", 0, 1)
         made = to_int8(prepared.model, ranges, recipe)

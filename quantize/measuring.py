@@ -23,15 +23,14 @@ from quantize.contract import ModelContract
 from quantize.engine import Engine, Kernels
 from quantize.errors import CheckError
 from quantize.golden import COUNT
+from quantize.metrics import mask_psnr, psnr
 from quantize.opened import open_file, runs_with
 from quantize.quality import (
     Outputs,
     Runs,
     Scores,
-    mask_psnr,
     open_engine,
     picture_of,
-    psnr,
     run_all,
     score,
 )
@@ -155,7 +154,9 @@ def judge(
         candidate = open_file(file, kernels=own, threads=threads)
         outputs = run_all(candidate, samples)
     except EdgeError as error:
-        raise CheckError(f"the written {file.name} failed its own test: {error}") from error
+        # It lies in a temporary folder of a name by chance, which must not get into a bundle.
+        why = str(error).replace(str(file), file.name).removeprefix(f"{file.name}: ")
+        raise CheckError(f"the written {file.name} failed its own test: {why}") from error
     least = SELF_TEST_INTEGER if integer else SELF_TEST_FLOAT
     agreement = _agreement(outputs[0], expected, contract, file, least)
     ran, note = runs_with(candidate), ""

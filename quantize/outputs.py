@@ -108,7 +108,13 @@ def check_outputs(
         if path.is_dir() and not path.is_symlink():
             raise OutputError(f"{path}: is there and no plain file; choose another folder")
         if not overwrite:
-            raise OutputError(f"{path}: exists already; choose another folder or give --overwrite")
+            _refuse_taken(path)
+
+
+def _refuse_taken(path: Path) -> None:
+    """Refuse a name that something has, be it since a moment ago: another run, or the user."""
+    if os.path.lexists(path):
+        raise OutputError(f"{path}: exists already; choose another folder or give --overwrite")
 
 
 class Staging:
@@ -160,6 +166,7 @@ class Staging:
         self,
         last: str,
         *,
+        overwrite: bool = False,
         private: bool = False,
         made: Callable[[Path], None] = lambda path: None,
     ) -> tuple[Path, ...]:
@@ -169,6 +176,7 @@ class Staging:
 
         Args:
             last: name of the file that comes last.
+            overwrite: whether files that are there are replaced.
             private: the files are for their owner alone.
             made: called with every file in its place; when it fails, all are taken back.
 
@@ -176,7 +184,8 @@ class Staging:
             The files, the model last.
 
         Raises:
-            OutputError: a file cannot be moved; then all is as it was before.
+            OutputError: a file cannot be moved, or another one took its name while this one was
+                made; then all is as it was before.
         """
         folder = self.folder
         names = sorted((p.name for p in folder.iterdir()), key=lambda name: name == last)
@@ -186,6 +195,8 @@ class Staging:
         with held_back():
             try:
                 self._output.mkdir(exist_ok=True)
+                for name in () if overwrite else names:
+                    _refuse_taken(self._output / name)
                 earlier.set_aside(names)
                 for name in names:
                     source, path = folder / name, self._output / name

@@ -11,7 +11,7 @@ import edge
 from edge.cli import one_line
 from edge.harmless import html_text
 from quantize.comparison import Comparison, Row, WorstPicture, decibels
-from quantize.quality import MOST_PSNR
+from quantize.metrics import MOST_PSNR
 from quantize.report_pictures import data_uri
 from quantize.report_plots import Point, layer_bars, scatter
 from quantize.report_style import STYLE

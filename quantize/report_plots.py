@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edge.harmless import html_text
 from quantize.comparison import LayerFigure, decibels
-from quantize.quality import MOST_PSNR
+from quantize.metrics import MOST_PSNR
 
 _WIDTH, _HEIGHT = 360, 280  # units: those of a phone's screen, so that text is no smaller there
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 14, 30, 44

@@ -23,7 +23,7 @@ from quantize.errors import KernelsUnavailable, SamplesError
 from quantize.int8_choice import WEIGHTED
 from quantize.int8_weights import LARGEST_PAIR, pair_peaks
 from quantize.memory import give_back
-from quantize.quality import psnr
+from quantize.metrics import psnr
 from quantize.samples import Samples
 
 __all__ = ["Saturation", "can_saturate", "check_saturation", "refused_layers"]

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from quantize.budget import Budget, parse_budget
 from quantize.engine import Engine, Kernels
-from quantize.errors import BudgetError, SamplesError
+from quantize.errors import SamplesError
 from quantize.int8 import Int8Model, stored_small, to_int8
 from quantize.int8_choice import choose
 from quantize.passes._infra.graph import Graph
 from quantize.passes._infra.shapes import model_bytes
 from quantize.quality import Outputs, Scores, evaluate, run_all, score
-from quantize.recognition import Embed, crop_embedder
+from quantize.recognition import Embed, identity_judge
 from quantize.segments import Chain
 from quantize.selection import costs_of, errors_of, predicted_psnr, select
 from quantize.sensitivity import Layer, Progress, quantizable_chain, ranked, silent
@@ -136,12 +136,7 @@ def search(
     if not samples.feeds:
         raise SamplesError("a budget cannot be judged without samples: give at least one")
     if budget.metric == "identity":
-        embed = embed or crop_embedder(contract, threads=threads)
-        if embed is None:
-            raise BudgetError(
-                f"the budget {budget} cannot be judged: the card names no recogniser, or its "
-                "model is not here; state the budget as psnr or ssim"
-            )
+        embed = embed or identity_judge(contract, budget, threads=threads)
     job = _Job(model, ranges, recipe, samples, contract, budget, kernels, threads, embed, progress)
     return _Search(job, time.monotonic, time_limit).run()
 

@@ -19,9 +19,10 @@ from quantize.engine import Kernels
 from quantize.errors import SamplesError
 from quantize.int8 import quantizable, stored_small, to_int8
 from quantize.int8_choice import candidates
+from quantize.metrics import Outputs, joint, mask_psnr, psnr
 from quantize.passes._infra.feeds import Feeds
 from quantize.passes._infra.graph import Graph
-from quantize.quality import Outputs, joint, mask_psnr, open_engine, picture_of, psnr
+from quantize.quality import open_engine, picture_of
 from quantize.segments import Chain, Segments
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Layer:
         weight_bytes: size of its float weights; a quarter of it when quantized.
         multiply_adds: per run of the model.
         psnr: dB of the worst sample when this layer alone is quantized, of its picture or of its
-            mask (see `quantize.quality.joint`); at most 99.
+            mask (see `quantize.metrics.joint`); at most 99.
         psnrs: the same per sample.
     """
 

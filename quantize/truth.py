@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.errors import MeasureError
-from quantize.quality import Outputs, psnr, rgb_of
+from quantize.metrics import Outputs, psnr
+from quantize.quality import rgb_of
 
 if TYPE_CHECKING:
     from quantize.contract import ModelContract

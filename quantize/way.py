@@ -32,6 +32,7 @@ from quantize.modelfile import digest_of, load_model, write_file
 from quantize.outputs import Names, Staging
 from quantize.passes import Step
 from quantize.prepare import prepare
+from quantize.recognition import identity_judge
 from quantize.saturation import Saturation, check_saturation
 from quantize.settings import Progress, Settings
 from quantize.targets import TargetProfile
@@ -138,6 +139,9 @@ class Way:
             register_baked(self._prepared.baked, self._staging.folder)
         if self._prepared.emap is not None:
             np.save(self._staging.path(self._names.emap), self._prepared.emap)
+        if self._budget is not None and self._budget.metric == "identity":
+            # Now, and not when all the work for it is done.
+            identity_judge(self._prepared.contract, self._budget, threads=settings.threads)
 
     def _sample(self) -> None:
         """Get held-out samples, and what the untouched model gives for them."""
@@ -323,7 +327,12 @@ class Way:
                 register_baked(baked, path)
 
         self._progress("publishing", 0, 1)
-        self._staging.publish(self._names.model, private=baked is not None, made=made)
+        self._staging.publish(
+            self._names.model,
+            overwrite=self._settings.overwrite,
+            private=baked is not None,
+            made=made,
+        )
         folder, names = self._settings.output, self._names
         return Conversion(
             model=folder / names.model,

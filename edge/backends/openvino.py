@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edge.backends._interpreter import check_providers
 from edge.backends._missing import engine_missing
 from edge.backends._onnx_file import check_onnx_file
+from edge.backends._onnx_outline import Port, outline_of
 from edge.backends.base import CPU_PROVIDER, check_feeds, first_line
 from edge.errors import BackendError, ModelError
 from edge.watch import running
@@ -69,7 +70,8 @@ class OpenvinoSession:
         check_feeds(self.path.name, self.inputs, feeds)
         try:
             with running(self.path.name):
-                self._request.infer(dict(feeds))
+                # By place: what the engine calls them may be another name.
+                self._request.infer({at: feeds[name] for at, name in enumerate(self.inputs)})
             return [
                 np.array(self._request.get_output_tensor(place).data)
                 for place in range(len(self.outputs))
@@ -105,6 +107,7 @@ def open_session(
         raise ModelError(f"{path}: not an .onnx model; openvino runs no other kind here")
     openvino, release = _import_engine()
     check_onnx_file(path)
+    outline = outline_of(path)
     # It would take bfloat16 where the processor has it: precision is the file's business.
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
@@ -121,10 +124,36 @@ def open_session(
         raise ModelError(f"{path}: openvino cannot load it: {first_line(error)}") from error
     return OpenvinoSession(
         path=path,
-        inputs=tuple(port.get_any_name() for port in model.inputs),
-        outputs=tuple(port.get_any_name() for port in model.outputs),
+        inputs=_names(model.inputs, outline.inputs),
+        outputs=_names(model.outputs, outline.outputs),
         engine="openvino",
         engine_version=release,
         provider=CPU_PROVIDER,
         _request=request,
+    )
+
+
+def _names(ports: Sequence[Any], declared: Sequence[Port]) -> tuple[str, ...]:
+    """Return what the file calls inputs or outputs, in the engine's order.
+
+    The engine drops operators that change nothing (Identity, Dropout). What was before and behind
+    them is one tensor with both names then, or with the inner one alone: that one stands in the
+    place that it has in the file.
+
+    Args:
+        ports: The engine's.
+        declared: The file's.
+    """
+    left = [port.name for port in declared]
+    found: list[str] = []
+    for port in ports:
+        name = next((each for each in left if each in port.get_names()), "")
+        if name:
+            left.remove(name)
+        found.append(name)
+    if len(ports) != len(declared):
+        left = []
+    rest = iter(left)
+    return tuple(
+        name or next(rest, port.get_any_name()) for name, port in zip(found, ports, strict=True)
     )

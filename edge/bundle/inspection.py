@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,8 +202,9 @@ def quality_rows(report: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _figure(value: object) -> float | None:
-    """Return a number as a float; None for what is none, or has more digits than a float holds."""
+    """Return a finite number as a float; None for all else: JSON has no other numbers."""
     try:
-        return float(value) if isinstance(value, (int, float)) else None
-    except OverflowError:
+        figure = float(value) if isinstance(value, (int, float)) else math.nan
+    except OverflowError:  # it has more digits than a float holds
         return None
+    return figure if math.isfinite(figure) else None

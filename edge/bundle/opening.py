@@ -206,7 +206,8 @@ class Bundle:
                     ledger=ledger,
                     shelf=shelf,
                 )
-            except BackendError as error:  # it is there, and does not work: the next one may
+            except (BackendError, ModelError) as error:
+                # The engine is there, and does not work, or not with this file: the next one may.
                 fits[place] = Fit(fit.variant, str(error))
         raise nothing_fits(str(self.path), fits)
 

@@ -34,10 +34,19 @@ from edge.consent.storage import read_record, write_private
 from edge.errors import BundleError
 from edge.machine import Machine, this_machine
 
-__all__ = ["SCHEMA", "Tuning", "load_tuning", "machine_key", "save_tuning", "tuning_path"]
+__all__ = [
+    "MOST_THREADS",
+    "SCHEMA",
+    "Tuning",
+    "load_tuning",
+    "machine_key",
+    "save_tuning",
+    "tuning_path",
+]
 
 SCHEMA = "edge-swap/tuning-1"
-_MOST_THREADS = 64
+MOST_THREADS = 64
+"""Most threads that a tuning may state: docs/spec/bundle-1.md."""
 _MOST_DIGITS = 4
 
 
@@ -64,7 +73,10 @@ class Tuning:
 
 def tuning_path(bundle: Path) -> Path:
     """Return where the tuning of a bundle lies: beside it. It may not exist."""
-    return bundle.absolute().parent / f"{bundle.absolute().name}.tuning.json"
+    place = bundle.absolute()
+    if place.name == "..":  # beside it is then in the very bundle, where no such file may lie
+        place = place.resolve()
+    return place.parent / f"{place.name}.tuning.json"
 
 
 def machine_key(machine: Machine | None = None) -> str:
@@ -137,8 +149,8 @@ def _parse(data: bytes) -> Tuning:
         cores={name: _numbers(lists.text(name)) for name in cores},
     )
     fields.done()
-    if not all(0 <= number <= _MOST_THREADS for number in tuning.threads.values()):
-        raise FormError(f"'threads' must lie between 0 and {_MOST_THREADS}")
+    if not all(0 <= number <= MOST_THREADS for number in tuning.threads.values()):
+        raise FormError(f"'threads' must lie between 0 and {MOST_THREADS}")
     return tuning
 
 

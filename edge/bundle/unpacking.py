@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from edge import resources
@@ -17,7 +16,7 @@ from edge.bundle.seal import MOST_SEAL
 from edge.consent.erase import identity_cache_dir
 from edge.consent.storage import make_private_dir, sync_folder
 from edge.errors import BundleError, OutputError
-from edge.publish import writing_failed
+from edge.publish import remove_stale_folders, temporary_folder, writing_failed
 
 _SPARE = 16 << 20
 """Bytes that must stay free on the disk: the ledger has to be written too."""
@@ -40,7 +39,8 @@ def unpack(holder: ZipHolder, contents: Contents) -> Path:
 
     Raises:
         BundleError: A part is missing or was changed.
-        OutputError: The disk is full; nothing is left then.
+        OutputError: The disk is full; nothing is left then. What a killed process left goes with
+            the next bundle that is unpacked.
     """
     check_names(holder, contents)
     folder = unpacked_dir(contents)
@@ -51,6 +51,7 @@ def unpack(holder: ZipHolder, contents: Contents) -> Path:
         except BundleError:
             shutil.rmtree(folder, ignore_errors=True)  # an old one that was meddled with
     make_private_dir(folder.parent)
+    remove_stale_folders(folder.parent)  # what killed processes left is room too
     try:
         free = shutil.disk_usage(folder.parent).free
         if free < contents.size + _SPARE:
@@ -59,9 +60,11 @@ def unpack(holder: ZipHolder, contents: Contents) -> Path:
                 f"unpacked, and {free / 1e6:.0f} MB are free: free some space, or unpack it "
                 "elsewhere and name the folder"
             )
-        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
+        work = temporary_folder(folder.parent, folder.name)
     except OSError as error:
         raise writing_failed(folder, error) from error
+    # A folder in it, so that no part of a bundle passes for what such a folder keeps itself.
+    staging = work / "unpacked"
     try:
         for path, most in _wanted(contents):
             _write(holder, path, most, staging / path)
@@ -73,7 +76,7 @@ def unpack(holder: ZipHolder, contents: Contents) -> Path:
         raise writing_failed(folder, error) from error
     finally:
         with contextlib.suppress(OSError):
-            shutil.rmtree(staging)
+            shutil.rmtree(work)
     return folder
 
 

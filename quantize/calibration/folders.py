@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EngineMissing, MediaError, UsageError
-from edge.faces.align import points_of
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, open_detector
 from edge.media.image import read_picture
 from edge.media.sniff import INPUT_PICTURE_SUFFIXES, INPUT_VIDEO_SUFFIXES
 from quantize.calibration.inputs import crop_of, fitted, sides_of
 from quantize.errors import SamplesError
+from quantize.recognition import points_in
 
 if TYPE_CHECKING:
     from edge.records import Face
@@ -148,7 +148,7 @@ class _Reader:
         card = self.contract.card
         if card is None or card.crop is None:
             return False
-        away = np.linalg.norm(face.landmarks / side - points_of(card.crop.template), axis=1)
+        away = np.linalg.norm(face.landmarks / side - points_in(card.crop), axis=1)
         return float(away.mean()) <= _IN_PLACE
 
 

@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     from quantize.cli.quantize import bars
 
     folder: Path = arguments.output
-    archive = folder.with_name(f"{folder.name}.zip") if arguments.zip else None
+    archive = folder.parent / f"{folder.name}.zip" if arguments.zip else None
     model, card = _model(arguments.model, arguments.card)
     try_stranger_isolated(model)
     with bars(quiet=arguments.json) as progress:
@@ -141,7 +141,7 @@ def _model(text: str, card: str | None) -> tuple[Path, str | None]:
     from edge.registry import locate
 
     path = Path(text)
-    if path.exists() or text not in card_names():
+    if path.is_file() or text not in card_names():
         return path, card
     return locate(find_card(text, "swapper")), card or text
 

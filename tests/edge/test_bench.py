@@ -12,6 +12,7 @@ import pytest
 from edge import bench, resources
 from edge.errors import UsageError
 from edge.swap import Engines
+from edge.swapmodel import open_swap_model
 
 
 def _clock(steps_ms: list[float]) -> Iterator[int]:
@@ -123,3 +124,14 @@ def test_a_model_that_takes_a_picture_is_measured_with_one(edge_home: Path) -> N
     report = bench.run_bench(engines, frame_size=(640, 360), rounds=1)
     assert report.models[-1].name == "blendswap_256"
     assert {"swap model", "whole picture"} <= {timing.stage for timing in report.timings}
+
+
+def test_a_boosted_crop_asks_for_all_of_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = bench.Timing("", 1, 1000.0, 1000.0, 1000.0, 1000.0)
+    monkeypatch.setattr(bench, "measure", lambda stages, rounds: (second,) * len(stages))
+    model = open_swap_model("ref_swapper")
+    one, four = (bench._reached(model, lambda: None, 1, 1, runs) for runs in (1, 4))
+    assert one is not None
+    assert four is not None
+    assert one.gops == pytest.approx(2 * one.multiply_adds / 1e9)
+    assert (four.multiply_adds, four.gops) == (4 * one.multiply_adds, 4 * one.gops)

@@ -87,6 +87,32 @@ def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("part", ["threads", "models", "memory", "load", "frame_size", "versions"])
+def test_a_record_that_lacks_a_part_is_refused(
+    part: str, written: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del written[part]
+    path = _save(tmp_path / "a.json", written)
+    assert main(["bench", "--compare", str(path)]) == 2
+    assert f"is not what 'edge bench --json' writes: '{part}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("time", [float("inf"), float("nan"), -1.0, "1e999"])
+def test_a_time_that_is_none_is_refused(time: Any, written: dict[str, Any], tmp_path: Path) -> None:
+    written["timings"][0]["p50"] = time
+    with pytest.raises(UsageError, match="a time of "):
+        read_device(_save(tmp_path / "a.json", written))
+    written["timings"] = []
+    with pytest.raises(UsageError, match="is not what 'edge bench --json' writes"):
+        read_device(_save(tmp_path / "a.json", written))
+
+
+def test_a_stage_without_a_figure_has_no_bar(written: dict[str, Any], tmp_path: Path) -> None:
+    written["timings"][0]["p50"] = None
+    page = as_page([read_device(_save(tmp_path / "a.json", written))], ["pi"])
+    assert "nan" not in page.split("<svg", 1)[1].split("</figure>", 1)[0]
+
+
 def test_the_command(
     written: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

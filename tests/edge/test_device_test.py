@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ import pytest
 
 from edge import bench, device_test
 from edge.backends._assignment import nodes_per_provider
+from edge.bundle.opening import open_bundle
+from edge.bundle.tuning import save_tuning
 from edge.device_test import least_psnr, run_device_test
 from edge.errors import BundleError, UsageError
 from edge.power import PowerState
@@ -49,6 +54,25 @@ def test_other_pictures_than_where_it_was_built(edge_home: Path, tmp_path: Path)
     assert way.psnr is not None
     assert way.psnr < least_psnr("fp32")
     assert way.psnr_float == 99.0
+
+
+def test_it_is_timed_on_the_cores_that_it_is_run_on(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = min(os.sched_getaffinity(0))
+    bundled = open_bundle(made.folder)
+    save_tuning(made.folder, bundled.contents, ["ort"], {"ort": 1}, cores={"ort": [core]})
+    seen: list[tuple[int, ...]] = []
+
+    @contextmanager
+    def pinned(cores: tuple[int, ...]) -> Iterator[None]:
+        seen.append(tuple(cores))
+        yield
+
+    monkeypatch.setattr(device_test, "pinned", pinned)
+    run_device_test(made.folder, rounds=2)
+    assert len(seen) >= 1 + 2 + 2  # opened, each vector, each round
+    assert set(seen) == {(core,)}
 
 
 def test_a_way_that_does_not_fit_is_named(made: Made) -> None:

@@ -14,7 +14,7 @@ import pytest
 from edge.adding import add_model
 from edge.cards import all_cards, find_card
 from edge.emap import load_emap
-from edge.errors import ModelError
+from edge.errors import CardError, ModelError
 from edge.records import Crop
 from edge.registry import find_file
 from edge.resources import cards_dir
@@ -74,6 +74,31 @@ def test_a_converted_inswapper_comes_with_its_emap(edge_home: Path, tmp_path: Pa
     again = add_model(tmp_path / "out" / "small.int8.onnx")
     assert (again.evidence, again.after) == (("SHA-256",), "")
     assert load_emap(again.card, again.path) is not None
+
+
+def _own_card(home: Path, old: str, new: str) -> None:
+    """Write a card of the user's: as the shipped one has it, but for its layout."""
+    text = (cards_dir() / f"{NAME}.toml").read_text(encoding="utf-8")
+    for this, that in ((f'"{NAME}"', '"mine"'), (f'"{NAME}.onnx"', '"mine.onnx"'), (old, new)):
+        assert this in text
+        text = text.replace(this, that)
+    (home / "data" / "cards").mkdir(parents=True)
+    (home / "data" / "cards" / "mine.toml").write_text(text, encoding="utf-8")
+
+
+def test_a_card_whose_lines_are_indented_is_followed(edge_home: Path, tmp_path: Path) -> None:
+    _own_card(edge_home, "\nemap = ", "\n  emap\t= ")
+    model, _ = _lifted(tmp_path / "out")
+    added = add_model(_converted(tmp_path / "out", model, "mine"))
+    assert added.after == "mine"
+    assert load_emap(added.card, added.path) is not None
+
+
+def test_a_card_that_none_can_follow_is_one_line(edge_home: Path, tmp_path: Path) -> None:
+    _own_card(edge_home, "\nemap = ", '\n"emap" = ')
+    model, _ = _lifted(tmp_path / "out")
+    with pytest.raises(CardError, match="card mine: no card can be written after it: give 'emap'"):
+        add_model(_converted(tmp_path / "out", model, "mine"))
 
 
 def test_an_emap_that_two_cards_share_is_not_removed(edge_home: Path, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Site:
         length: Whether it says how long its answer is.
         status: What it answers instead, if not 0.
         location: Where it redirects to, if anywhere.
+        stated: The length that it states in place of the true one, if any.
         asked: Path and Range header of each request.
     """
 
@@ -45,6 +46,7 @@ class Site:
     status: int = 0
     location: str = ""
     place: str = ""
+    stated: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -77,7 +79,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 place = site.place or f"bytes {start}-{len(site.data) - 1}/{len(site.data)}"
                 self.send_header("Content-Range", place)
             if site.length:
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", site.stated or str(len(body)))
             self.end_headers()
             self.wfile.write(body[: site.most or None])
 
@@ -183,6 +185,14 @@ def test_a_server_without_ranges_begins_anew(card: Card, mirror: Callable[..., S
 def test_a_server_that_tells_no_length_is_counted(card: Card, mirror: Callable[..., Site]) -> None:
     mirror(length=False)
     assert pull(card).read_bytes() == DATA
+
+
+def test_a_length_of_any_number_of_digits_is_one_line(
+    card: Card, mirror: Callable[..., Site]
+) -> None:
+    mirror(stated="9" * 5000)
+    with pytest.raises(DownloadError, match=r"offers 999999\.\. bytes where the card says"):
+        pull(card)
 
 
 @pytest.mark.parametrize("length", [True, False])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
 
 from edge import recorded
 from edge.cards import all_cards, find_card
+from edge.consent.storage import changing
 from edge.errors import ModelError
 from edge.registry import add_file, locate
 from tests import families
@@ -81,3 +83,37 @@ def test_models_that_are_shipped_state_their_hash() -> None:
     for card in all_cards().values():
         if (weights_dir() / card.file).is_file():
             assert card.sha256, card.name
+
+
+def _note_many(who: str) -> None:
+    for number in range(12):
+        recorded.note_gate(f"{who}_{number}", "a" * 64, 5)
+
+
+def test_two_processes_lose_nothing_of_each_other() -> None:
+    """A gate whose note is lost is one that nobody misses when its file goes."""
+    context = multiprocessing.get_context("fork")
+    others = [context.Process(target=_note_many, args=(who,)) for who in ("one", "two")]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert len(recorded.noted_gates()) == 24
+    recorded.forget("one_3")
+    assert "one_3" not in recorded.noted_gates()
+
+
+def test_records_that_are_being_changed_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever came in before this process had the records for itself stays."""
+
+    def late(path: Path) -> object:
+        monkeypatch.setattr(recorded, "changing", changing)
+        recorded.record("meanwhile", "b" * 64, 8)
+        return changing(path)
+
+    monkeypatch.setattr(recorded, "changing", late)
+    recorded.record("mine", "a" * 64, 7)
+    assert recorded.recorded_names() == {"meanwhile", "mine"}
+    monkeypatch.setattr(recorded, "changing", late)
+    recorded.forget("mine")
+    assert recorded.recorded_names() == {"meanwhile"}

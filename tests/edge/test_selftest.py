@@ -181,3 +181,36 @@ def test_every_card_says_what_goes_in() -> None:
             assert selftest._made_up(each).shape[1:] == tuple(
                 side or 256 for side in (each.shape or ())[1:]
             )
+
+
+@pytest.mark.parametrize(
+    ("picture", "what"),
+    [
+        (np.zeros((1, 3, 128, 128), bool), r"bool \[1, 3, 128, 128\]"),
+        (np.zeros((1, 3, 128, 128), np.int64), "int64"),
+        (np.full((1, 3, 128, 128), "1.5", object), "object"),
+        (np.zeros((1, 3, 0, 128), np.float32), r"float32 \[1, 3, 0, 128\]"),
+        ([np.zeros((1, 1, 128, 128), np.float32)] * 3, "list"),
+    ],
+)
+def test_an_output_without_numbers_does_not_fit_the_card(
+    picture: Any, what: str, card: Card
+) -> None:
+    mask = np.ones((1, 1, 128, 128), np.float32)
+    with pytest.raises(ModelError, match=f"output 'output' is {what}.*, which nothing can be made"):
+        selftest.try_model(card, Fake(lambda feeds: [picture, mask]))
+
+
+def test_a_mask_of_truth_values_is_one(card: Card) -> None:
+    mask = np.ones((1, 1, 128, 128), bool)
+    selftest.try_model(card, Fake(lambda feeds: [feeds["target"], mask]))
+
+
+def test_a_recogniser_of_truth_values_is_flat_or_not(edge_home: Path) -> None:
+    tiny.install(edge_home)
+    numbers = np.zeros((1, 512), bool)
+    session = Fake(lambda feeds: [numbers], ("input",), ("embedding",))
+    with pytest.raises(BackendError, match="one value everywhere"):
+        selftest.try_model(find_card("tiny_embedder"), session)
+    numbers[0, 3] = True
+    selftest.try_model(find_card("tiny_embedder"), session)

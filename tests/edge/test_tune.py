@@ -15,11 +15,13 @@ import pytest
 from edge import bench, trials, tune
 from edge.bench import Timing
 from edge.bundle.opening import open_bundle
-from edge.bundle.tuning import tuning_path
+from edge.bundle.tuning import save_tuning, tuning_path
 from edge.cli import main
 from edge.cli.tune import _lines
 from edge.errors import BackendError, BundleError, CardError, UsageError
 from edge.faces.detect import open_detector
+from edge.machine import this_machine
+from edge.power import PowerState
 from edge.roofline import Roof
 from edge.shelf import Shelf
 from edge.throttle import ThrottleState
@@ -140,6 +142,40 @@ def test_a_board_that_is_slowed_down_is_not_believed(
     assert not tuning_path(made.folder).exists()
 
 
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (PowerState("15W", events={"oc1": 3}), r"over-current \(oc1\); mend that"),
+        (PowerState("MAXN", events={"oc1": 2}), "the power mode was changed meanwhile"),
+    ],
+)
+def test_a_jetson_that_drew_too_much_is_not_believed(
+    after: PowerState, words: str, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = PowerState("15W", events={"oc1": 2})
+    states = [before, after, before, after]
+    monkeypatch.setattr(tune, "read_power", lambda: states.pop(0))
+    with pytest.raises(BackendError, match=words):
+        tune_bundle(made.folder, threads=[1], rounds=1)
+    with pytest.raises(BackendError, match=words):
+        tune_models(["tiny_swapper"], threads=[1], rounds=1)
+    assert not tuning_path(made.folder).exists()
+
+
+def test_no_more_threads_are_tried_than_a_tuning_may_state(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = replace(this_machine(), cores=96)
+    monkeypatch.setattr(tune, "this_machine", lambda: many)
+    counts = tune._counts((), 1)
+    assert counts == (1, 2, 4, 64)
+    opened = open_bundle(made.folder)
+    save_tuning(made.folder, opened.contents, ["ort"], {"ort": counts[-1]})
+    assert open_bundle(made.folder).threads == {"ort": 64}
+    with pytest.raises(UsageError, match="between 1 and 64, the most that is tried, not 96"):
+        tune_bundle(made.folder, threads=[96])
+
+
 @pytest.mark.parametrize("threads", [[0], [-1], [10_000]])
 def test_threads_that_are_not_there(threads: list[int], made: Made) -> None:
     with pytest.raises(UsageError, match="threads must lie between 1 and the"):
@@ -222,6 +258,46 @@ def test_another_file_must_show_what_the_first_one_does(made: Made) -> None:
     assert "where 40.0 can be asked for" in far.trouble
     everything = tune_models(names, threads=[1], rounds=1, budget=0)
     assert {"tiny_swapper ort", "tiny_far ort"} <= set(everything.order)
+
+
+def _swapper_of(nodes: list[Any], constants: list[Any], length: int = 512) -> bytes:
+    """Return a swapper whose picture is the target and `extra`, which the nodes make."""
+    picture, mask = (1, 3, 128, 128), (1, 1, 128, 128)
+    return tiny.model_bytes(
+        [
+            onnx.helper.make_node("MatMul", ["source", "projection"], ["colour"]),
+            *nodes,
+            onnx.helper.make_node("Sum", ["target", "colour", "extra"], ["output"]),
+            onnx.helper.make_node("ReduceMean", ["target"], ["mask"], axes=[1], keepdims=1),
+        ],
+        [tiny._value("target", picture), tiny._value("source", (1, length))],
+        [tiny._value("output", picture), tiny._value("mask", mask)],
+        [*constants, tiny._constant("projection", np.zeros((length, 1)))],
+    )
+
+
+def test_the_best_way_is_left_out_where_it_fails(made: Made) -> None:
+    """One that gives no numbers for a real face, as halves do, stops no other."""
+    node = onnx.helper.make_node
+    nodes = [node("Sub", ["one", "target"], ["dark"]), node("Log", ["dark"], ["infinite"])]
+    nodes.append(node("Mul", ["infinite", "zero"], ["extra"]))
+    data = _swapper_of(nodes, [tiny._constant("one", 1.0), tiny._constant("zero", 0.0)])
+    home = made.stage.folder.parent / "home"
+    tiny.install_one(home, "tiny_half", "swapper", tiny.SWAPPER, data)
+    tuned = tune_models(["tiny_half", "tiny_swapper"], threads=[1], rounds=1)
+    assert tuned.order[0] == "tiny_swapper ort"
+    (half,) = (trial for trial in tuned.trials if trial.way == "tiny_half ort")
+    assert "holds values that are no numbers" in half.trouble
+    with pytest.raises(BundleError, match="tiny_half: no way of running it works here: ort: model"):
+        tune_models(["tiny_half"], threads=[1], rounds=1)
+
+
+def test_a_model_that_takes_a_shorter_embedding(made: Made) -> None:
+    data = _swapper_of([], [tiny._constant("extra", 0.0)], length=256)
+    card = tiny.SWAPPER.replace("normalise = true", "normalise = true\nlength = 256")
+    home = made.stage.folder.parent / "home"
+    tiny.install_one(home, "tiny_short", "swapper", card, data)
+    assert tune_models(["tiny_short"], threads=[1], rounds=1).order[0] == "ort"
 
 
 @pytest.mark.parametrize(

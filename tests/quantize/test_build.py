@@ -33,7 +33,7 @@ from edge.consent.trust import load_trust
 from edge.errors import CardError, ConsentError, OutputError, UsageError
 from edge.registry import sha256_of
 from edge.sources import BAKED_IN
-from quantize import measuring, way
+from quantize import bundle_outputs, measuring, way
 from quantize.build import Built, build
 from quantize.conversion import Conversion
 from quantize.convert import convert
@@ -365,6 +365,53 @@ def test_an_archive_that_cannot_be_noted_is_not_left(
     with pytest.raises(OutputError, match="cannot note"):
         bench.build(archive=archive)
     assert not archive.exists()
+
+
+def test_an_archive_for_which_there_is_no_room_changes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = bench.out / "alice.zip"
+    first = bench.build(archive=archive)
+    before, packed = tree(first.folder), archive.read_bytes()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OutputError(f"{archive}: cannot be written: the disk is full")
+
+    monkeypatch.setattr(bundle_outputs, "pack", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        bench.build(archive=archive, precision="w8", overwrite=True)
+    assert (tree(first.folder), archive.read_bytes()) == (before, packed)
+    assert bench.left() == ["alice", "alice.zip"]
+
+
+def test_a_folder_that_came_while_it_was_built(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, mine = builder.new_seal, bench.out / "alice" / "thesis.txt"
+
+    def late(*args: Any, **more: Any) -> Any:
+        mine.parent.mkdir()
+        mine.write_text("years of work")
+        return real(*args, **more)
+
+    monkeypatch.setattr(builder, "new_seal", late)
+    with pytest.raises(OutputError, match="exists already and is no bundle"):
+        bench.build()
+    assert mine.read_text() == "years of work"
+
+
+def test_what_it_is_calibrated_on_is_not_replaced(bench: Bench) -> None:
+    built = bench.build()
+    with pytest.raises(UsageError, match="lies in it"):
+        bench.build(calibration=built.folder / "golden", overwrite=True)
+    picture = built.folder / "golden" / "crop-1.png"
+    with pytest.raises(UsageError, match="lies in it"):
+        bench.build(source_picture=picture, overwrite=True)
+
+
+def test_a_recipe_is_of_int8_alone(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="a recipe says how int8 is made: leave it out with fp16"):
+        bench.build(precision="fp16", recipe="x86_cpu_small")
 
 
 def test_a_format_that_cannot_hold_the_model(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

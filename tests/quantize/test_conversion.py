@@ -96,6 +96,15 @@ def test_what_is_slower_is_never_called_the_fastest(
     assert bool(slow) == (ratio < 1)
 
 
+@pytest.mark.parametrize(("ratio", "fastest"), [(0.5, "original"), (1.5, "fp32")])
+def test_of_two_float_models_the_fastest_is_told_apart(
+    ratio: float, fastest: str, prepared: Prepared
+) -> None:
+    settings = Settings(model=Path("m.onnx"), output=Path("out"), precision="fp32")
+    latency = Latency(timing(1.0), timing(ratio), 1)
+    assert said(prepared, settings=settings, latency=latency)["fastest"] == fastest
+
+
 def test_what_medians_alone_call_quick_is_not_called_so(prepared: Prepared) -> None:
     facts = said(prepared, latency=Latency(timing(1.0), timing(1.4, 0.9), 1))
     assert (facts["fastest"], facts["latency"]["faster"]) == ("fp32", False)

@@ -35,8 +35,8 @@ from quantize.errors import (
     QuantizeError,
     TargetError,
 )
+from quantize.metrics import psnr
 from quantize.passes import draw_feeds
-from quantize.quality import psnr
 from quantize.saturation import Saturation
 from quantize.settings import MADE_AS, PRECISIONS
 from quantize.targets import FORMATS, Format, target_names
@@ -485,3 +485,37 @@ def test_stored_halves_have_no_ort_file(bench: Bench) -> None:
     facts = bench.convert(target="raspberry_pi").facts
     assert facts["checks"]["static"]["findings"] == []
     assert facts["ratio"] < 0.62
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "w8", "int8"])
+def test_identity_that_nobody_can_judge_is_no_budget(precision: str, bench: Bench) -> None:
+    text = bench.card.read_text(encoding="utf-8")
+    bench.card.write_text(text.replace("tiny_embedder", "somebody_elses"), encoding="utf-8")
+    stages: list[str] = []
+    with pytest.raises(BudgetError, match=r"identity:0\.9 cannot be judged: the card names no"):
+        bench.convert(
+            precision=precision,
+            budget="identity:0.9",
+            progress=lambda stage, *_: stages.append(stage),
+        )
+    assert set(stages) <= {"reading", "rewriting"}
+    assert bench.listing() == []
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_file_that_came_while_it_was_made(overwrite: bool, bench: Bench) -> None:
+    mine = bench.out / "face.x86_cpu.w8.onnx"
+
+    def late(stage: str, done: int, total: int) -> None:
+        if stage == "publishing":
+            mine.parent.mkdir()
+            mine.write_bytes(b"mine")
+
+    if overwrite:
+        bench.convert(precision="w8", progress=late, overwrite=True)
+        assert mine.read_bytes() != b"mine"
+        return
+    with pytest.raises(OutputError, match=r"w8\.onnx: exists already; choose another folder"):
+        bench.convert(precision="w8", progress=late)
+    assert mine.read_bytes() == b"mine"
+    assert bench.listing() == [mine.name]

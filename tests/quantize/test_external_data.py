@@ -103,6 +103,7 @@ def test_weights_outside_the_folder_are_refused(location: str, tmp_path: Path) -
         ("offset", "-5", "at -5"),
         ("offset", "many", "no number"),
         ("offset", "99999999", "truncated"),
+        ("offset", "9" * 30, f"at {'9' * 30}"),
         ("location", "deep", "no plain file"),
     ],
 )

@@ -83,6 +83,16 @@ def test_weights_can_be_told_to_take_seven_bits(material: Material) -> None:
         assert can_saturate(made.model) is not reduced
 
 
+@pytest.mark.parametrize(("recipe", "said"), [("x86_vnni", True), ("x86_cpu", False)])
+def test_weights_that_take_fewer_steps_than_their_recipe_says_are_said(
+    recipe: str, said: bool, material: Material
+) -> None:
+    settings = asked(precision="int8", recipe=recipe)
+    made = make(settings, replace(material, reduce_range=True), silent)
+    assert any("fewer steps than the recipe says" in note for note in made.notes) == said
+    assert not any("fewer steps" in note for note in make(settings, material, silent).notes)
+
+
 def test_half_precision_tflite_computes_in_single(material: Material) -> None:
     made = make(asked(precision="fp16", form="tflite"), material, silent)
     assert made.model is material.prepared.model
@@ -183,6 +193,10 @@ def test_a_target_without_a_recipe(material: Material) -> None:
 def test_ranges_of_a_person_are_not_kept(material: Material) -> None:
     baked = replace(material, prepared=replace(material.prepared, baked=object()))  # type: ignore[arg-type]
     make(asked(precision="fp16"), baked, silent)
+    assert not (resources.cache_dir() / "calibration").exists()
+    taken = replace(material.prepared.contract, source=None)  # somebody may be in its weights
+    unsaid = replace(material, prepared=replace(material.prepared, contract=taken))
+    make(asked(precision="fp16"), unsaid, silent)
     assert not (resources.cache_dir() / "calibration").exists()
     make(asked(precision="fp16"), material, silent)
     assert (resources.cache_dir() / "calibration").exists()

@@ -87,8 +87,14 @@ def test_a_file_that_does_not_run_is_refused(
     save(model, tmp_path / "m.onnx")
     broken = tmp_path / "n.onnx"
     broken.write_bytes(b"broken")
-    with pytest.raises(CheckError, match=r"n\.onnx failed its own test: .*cannot load"):
+    with pytest.raises(CheckError, match=r"n\.onnx failed its own test: .*cannot load") as caught:
         judged(broken, model, samples, contract)
+    assert str(tmp_path) not in str(caught.value)
+    other = tmp_path / "n.tflite"
+    other.write_bytes(b"broken")
+    with pytest.raises(CheckError, match=r"n\.tflite failed its own test: ") as caught:
+        judged(other, model, samples, contract)
+    assert str(tmp_path) not in str(caught.value)  # of a folder that is soon gone
 
 
 def test_a_file_that_gives_no_numbers_is_refused(

@@ -78,7 +78,7 @@ def test_whatever_ends_the_work_nothing_is_left(error: BaseException, tmp_path: 
 def publish(out: Path, made: Callable[[Path], None] = lambda path: None) -> tuple[Path, ...]:
     with Staging(out) as staging:
         fill(staging)
-        return staging.publish(NAMES.model, made=made)
+        return staging.publish(NAMES.model, overwrite=True, made=made)
 
 
 def test_what_was_placed_is_taken_back_when_the_last_step_fails(tmp_path: Path) -> None:
@@ -175,6 +175,17 @@ def test_what_cannot_be_put_back_is_kept_and_named(
     assert str(aside) in str(caught.value)
     assert aside.read_text() == EARLIER[NAMES.model]
     assert (out / NAMES.report).read_text() == EARLIER[NAMES.report]
+
+
+def test_what_took_a_name_meanwhile_keeps_it(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Staging(out) as staging:
+        fill(staging)
+        earlier_conversion(out)
+        with pytest.raises(OutputError, match="exists already"):
+            staging.publish(NAMES.model)
+    assert contents(out) == EARLIER
+    assert listing(tmp_path) == ["out"]
 
 
 def test_an_earlier_conversion_is_replaced_and_nothing_of_it_is_left(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from edge.swapmodel import open_swap_model
 from quantize.calibration.shipped import calibration_faces, held_out_swaps
 from quantize.engine import Engine
 from quantize.errors import SamplesError
+from quantize.metrics import psnr
 from quantize.modelfile import load_model
 from quantize.passes._infra.feeds import InputSpec
-from quantize.quality import psnr
 from quantize.samples import (
     Samples,
     calibration_samples,

@@ -10,9 +10,10 @@ from quantize.calibrate import Ranges, calibrate
 from quantize.contract import ModelContract, contract_of
 from quantize.errors import SamplesError
 from quantize.int8 import quantizable, to_int8
+from quantize.metrics import MASK_ALLOWANCE
 from quantize.modelfile import name_nodes
 from quantize.passes import STANDARD, run_passes
-from quantize.quality import MASK_ALLOWANCE, evaluate
+from quantize.quality import evaluate
 from quantize.recipes import Recipe, load_recipe
 from quantize.samples import Samples, drawn_samples
 from quantize.sensitivity import layer_costs, rank_layers

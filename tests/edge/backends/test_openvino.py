@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from edge.backends import open_session, openvino
+from edge.backends._onnx_outline import Port
 from edge.errors import BackendError, EngineMissing, ModelError, ProviderError
 from tests import tiny
 
@@ -68,3 +71,49 @@ def test_a_module_is_missing_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) 
     with openvino._missing("colorsys"), pytest.raises(ImportError):
         __import__("colorsys")
     __import__("colorsys")
+
+
+@dataclass
+class _Named:
+    """What the engine calls an input or output."""
+
+    names: tuple[str, ...]
+
+    def get_names(self) -> set[str]:
+        return set(self.names)
+
+    def get_any_name(self) -> str:
+        return min(self.names)
+
+
+@pytest.mark.parametrize(
+    ("engine", "file", "found"),
+    [
+        ([("a_inner", "output")], ["output"], ["output"]),
+        ([("mask",), ("inner", "output")], ["output", "mask"], ["mask", "output"]),
+        ([("a", "c"), ("a", "c")], ["c", "a"], ["c", "a"]),
+        ([("inner",), ("mask",)], ["output", "mask"], ["output", "mask"]),
+        ([("inner",)], ["output", "other"], ["inner"]),
+    ],
+)
+def test_names_are_those_of_the_file(
+    engine: list[tuple[str, ...]], file: list[str], found: list[str]
+) -> None:
+    declared = [Port(name, "float32", None) for name in file]
+    assert openvino._names([_Named(names) for names in engine], declared) == tuple(found)
+
+
+@HERE
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_operators_that_change_nothing_take_no_names_away(tmp_path: Path) -> None:
+    node = helper.make_node
+    side = tiny._value("target", (1, 3, 8, 8)), tiny._value("output", (1, 3, 8, 8))
+    nodes = [node("Dropout", ["target"], ["a"]), node("Relu", ["a"], ["b"])]
+    nodes.append(node("Identity", ["b"], ["output"]))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(tiny.model_bytes(nodes, side[:1], side[1:], []))
+    session = open_session(path, backend="openvino", threads=1)
+    assert (session.inputs, session.outputs) == (("target",), ("output",))
+    picture = np.linspace(-1, 1, 192, dtype=np.float32).reshape(1, 3, 8, 8)
+    (found,) = session.run({"target": picture})
+    np.testing.assert_array_equal(found, np.maximum(picture, 0))

@@ -69,6 +69,8 @@ def test_quality_is_shown_where_it_is_told(made: Made) -> None:
         ('{"formats": [1]}', {}),
         ('{"formats": {"onnx": {"quality": 3}}}', {}),
         (json.dumps(report).replace("45.5", "1" * 400), {"onnx": {"ssim": 0.99}}),
+        (json.dumps(report).replace("45.5", "1e999"), {"onnx": {"ssim": 0.99}}),
+        (json.dumps(report).replace("45.5", "NaN"), {"onnx": {"ssim": 0.99}}),
     ):
         (made.folder / "quality.json").write_text(text)
         made.seal()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -45,7 +46,7 @@ from edge.errors import (
     OutputError,
     UsageError,
 )
-from tests.bundles import VARIANT, Made, bundle
+from tests.bundles import VARIANT, Made, baked_card, bundle
 from tests.scene import target
 
 DAY = datetime.timedelta(days=1)
@@ -414,6 +415,24 @@ def test_the_next_way_is_taken_where_one_does_not_work(
         opened.swapper(purpose="film", target_is="synthetic")
 
 
+def test_the_next_way_is_taken_where_an_engine_refuses_the_file(made: Made) -> None:
+    """As one does that is too old for an operator in it."""
+    model = onnx.load_from_string((made.folder / "models" / "tiny_baked.onnx").read_bytes())
+    model.opset_import[0].version = 99
+    data = model.SerializeToString()
+    (made.folder / "models" / "tiny_newest.onnx").write_bytes(data)
+    card = baked_card(made.stage.identity.commitment, data, "tiny_newest")
+    (made.folder / "cards" / "tiny_newest.toml").write_text(card, encoding="utf-8")
+    newest = {**VARIANT, "name": "newest", "card": "tiny_newest"}
+    made.seal(variants=[newest, VARIANT])
+    swapper = open_bundle(made.folder).swapper(purpose="film", target_is="synthetic")
+    assert swapper.models[-1].name == "tiny_baked"
+    made.seal(variants=[newest])
+    opened = open_bundle(made.folder)
+    with pytest.raises(BundleError, match=r"nothing in it runs here: newest: .* cannot load it"):
+        opened.swapper(purpose="film", target_is="synthetic")
+
+
 def test_tuning_chooses_among_what_is_signed(made: Made) -> None:
     made.seal(variants=[VARIANT, {**VARIANT, "name": "quick"}])
     opened = open_bundle(made.folder)
@@ -588,7 +607,7 @@ def test_a_full_disk_while_unpacking(
         real = os.fsync
 
         def full(handle: int) -> None:
-            if "unpacking" in os.readlink(f"/proc/self/fd/{handle}"):
+            if "/unpacked/" in os.readlink(f"/proc/self/fd/{handle}"):
                 raise OSError(28, "No space left on device")
             real(handle)
 

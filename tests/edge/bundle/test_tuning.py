@@ -75,3 +75,11 @@ def test_machines_are_told_apart() -> None:
     for other in (replace(here, cores=here.cores + 1), replace(here, processor="another")):
         assert machine_key(other) != machine_key(here)
     assert machine_key(replace(here, governor="x", memory=1, kernel="y")) == machine_key(here)
+
+
+def test_it_never_lies_in_the_bundle(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = tuning_path(made.folder)
+    monkeypatch.chdir(made.folder)
+    assert tuning_path(Path()) == beside
+    monkeypatch.chdir(made.folder / "models")
+    assert tuning_path(Path("..")) == beside

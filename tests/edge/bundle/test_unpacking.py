@@ -14,6 +14,7 @@ from edge.bundle.contents import SEAL
 from edge.bundle.holders import FolderHolder, ZipHolder
 from edge.bundle.unpacking import unpack, unpacked_dir
 from edge.errors import BundleError
+from edge.publish import temporary_folder
 from tests.bundles import Made
 
 
@@ -60,3 +61,29 @@ def test_it_is_checked_like_any_other(
     _meanwhile(monkeypatch, made, folder, "models/tiny_baked.onnx")
     with pytest.raises(BundleError, match="was changed"):
         unpack(ZipHolder(path), papers.contents)
+
+
+def test_what_a_killed_process_left_goes(
+    archive: tuple[Path, Papers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, papers = archive
+    folder = unpacked_dir(papers.contents)
+    child = os.fork()
+    if not child:  # dies in the middle of it, with the disk half full
+        monkeypatch.setattr("edge.bundle.unpacking.check_parts", lambda *_: os._exit(9))
+        unpack(ZipHolder(path), papers.contents)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    (left,) = folder.parent.iterdir()
+    assert any(left.rglob("bundle.toml"))
+    assert unpack(ZipHolder(path), papers.contents) == folder
+    assert [each.name for each in folder.parent.iterdir()] == [folder.name]
+
+
+def test_what_a_living_process_is_at_stays(archive: tuple[Path, Papers]) -> None:
+    path, papers = archive
+    folder = unpacked_dir(papers.contents)
+    folder.parent.mkdir(parents=True)
+    others = temporary_folder(folder.parent, folder.name)
+    unpack(ZipHolder(path), papers.contents)
+    assert others.is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge import resources
 from edge.errors import EngineMissing
-from edge.faces.align import align
+from edge.faces.align import align, align_to
 from quantize.calibration.folders import TakenCrops, crops_in
 from quantize.calibration.shipped import calibration_faces
 from quantize.contract import ModelContract
@@ -47,6 +48,21 @@ def test_crops_are_used_as_they_are(tmp_path: Path, side: int) -> None:
     np.testing.assert_array_equal(taken.crops[0], expected)
     assert taken.names == ("a.png",)
     assert taken.notes == ()
+
+
+def test_crops_lie_where_the_card_s_offset_puts_them(tmp_path: Path) -> None:
+    plain = swapper()
+    assert plain.card is not None
+    assert plain.card.crop is not None
+    spec = replace(plain.card.crop, offset=13.0)
+    moved = replace(plain, card=replace(plain.card, crop=spec))
+    face = calibration_faces()[3]
+    picture = align_to(face.frame(), face.face, spec).picture
+    _write(tmp_path / "a.png", picture)
+    taken = _taken(tmp_path, contract=moved)
+    assert taken.origin.endswith(": 1 crops")
+    np.testing.assert_array_equal(taken.crops[0], picture)
+    assert _taken(tmp_path).origin.endswith("1 faces found in pictures")
 
 
 def test_crops_of_another_template_are_aligned_anew(tmp_path: Path) -> None:

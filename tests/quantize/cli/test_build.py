@@ -127,3 +127,28 @@ def test_maskers_are_named_as_edge_swap_takes_them(monkeypatch: pytest.MonkeyPat
     with pytest.raises(KeyboardInterrupt):
         command.run(parser.parse_args([*words, "--mask", "xseg_2,bisenet", "--mask", "xseg_3"]))
     assert asked["masks"] == ("xseg_2", "bisenet_resnet_18", "xseg_3")
+
+
+def test_the_folder_that_one_is_in_takes_no_bundle(
+    words: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for more in ([], ["--zip"]):
+        assert main([*words, "-o", ".", *more]) == 2
+        shown = capsys.readouterr()
+        assert shown.err.startswith("edge build: .: is the folder that you are in")
+        assert shown.err.count("\n") == 1
+
+
+def test_a_folder_of_a_card_s_name_is_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ref_swapper").mkdir()  # an earlier bundle of it, for example
+    monkeypatch.chdir(tmp_path)
+    model, card = command._model("ref_swapper", None)
+    assert (model.name, card) == ("ref_swapper.onnx", "ref_swapper")
+    assert model.is_file()
