@@ -78,7 +78,7 @@ class Places:
     def _check_archive(self, archive: Path) -> None:
         if not _is_bundle(archive):
             raise OutputError(
-                f"{archive}: exists already and is no bundle, or choose another name with -o"
+                f"{archive}: exists already and is no bundle; choose another name with -o"
             )
         if not self.overwrite:
             raise OutputError(f"{archive}: exists already; give --overwrite to replace it")

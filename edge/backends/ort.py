@@ -18,6 +18,7 @@ from edge.backends._ort_limits import check_ort_file
 from edge.backends._provider_options import device_of, ready
 from edge.backends.base import CPU_PROVIDER, first_line
 from edge.errors import BackendError, ModelError, ProviderError
+from edge.interrupts import held_back
 from edge.watch import running
 
 _PACKAGES = (
@@ -64,7 +65,8 @@ def installed_packages() -> list[str]:
 
 def _import_engine() -> Any:
     try:
-        import onnxruntime
+        with held_back():  # an interrupt in the midst of it comes out as an ImportError
+            import onnxruntime
     except ImportError as error:
         raise engine_missing(
             "onnxruntime",

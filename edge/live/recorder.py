@@ -129,7 +129,7 @@ class Recorder:
         self._open: _Open | None = None
         self._begun, self._previous = 0, ""
         self._start: float | None = None
-        self._failed = False
+        self._failed = self._torn = False
         self._signer = ThreadPoolExecutor(1, "live: sign")
         self._pending: deque[Future[None]] = deque()
         self._thread = threading.Thread(target=self._work, name="live: record", daemon=True)
@@ -238,8 +238,15 @@ class Recorder:
         self._pending.append(job)
 
     def _sign(self, segment: _Open, permit: Permit, length: int, last: bool) -> None:
-        """Sign a segment and give it its name; runs in the signing thread, one after another."""
+        """Sign a segment and give it its name; runs in the signing thread, one after another.
+
+        Raises:
+            OutputError: One before it could not be signed: the recording ends there.
+        """
         with segment.publication as publication:
+            if self._torn:  # it waited meanwhile, and would name the last good one as its own
+                raise OutputError(f"{segment.path}: the segment before it could not be signed")
+            self._torn = True  # until it has its name
             assert segment.draft.live is not None
             part = replace(segment.draft.live, length=length, last=last, previous=self._previous)
             record = replace(
@@ -252,7 +259,7 @@ class Recorder:
             done = deliver(
                 publication, segment.plain, self._swapper.ledger, record, None, segment.path
             )
-        self._previous = done.sha256
+        self._previous, self._torn = done.sha256, False
         self._count(segments=1)
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from edge.errors import EdgeError
 from edge.limits import device_limits
-from edge.live.sources.base import Source, SourceError, Taken
+from edge.live.sources.base import Paced, Source, SourceError, Taken
 
 FIRST_WAIT = 0.5
 """Seconds before the first try."""
@@ -102,6 +102,9 @@ class Reopening:
     def stop(self) -> None:
         """End the iteration at its next picture, or in the midst of a wait."""
         self._stopped.set()
+        source: object = self._source
+        if isinstance(source, Paced):
+            source.wake()
 
     def _within(self, taken: Taken | None) -> Taken | None:
         """Return a picture that is no larger than this device takes: a camera sends what it likes.

@@ -67,6 +67,7 @@ class AudioCopy:
             except (ValueError, self._av.FFmpegError):
                 pass  # the container refuses it after all
             else:
+                _mark(target, stream)
                 self._lanes[stream.index] = _Copied(stream, target, self._shift)
                 return
         self._lanes[stream.index] = _Transcoded(
@@ -138,6 +139,13 @@ def _layout(layout: Any) -> str:
     if layout.name in _AAC_LAYOUTS:
         return str(layout.name)
     return "mono" if layout.nb_channels == 1 else "stereo"
+
+
+def _mark(target: Any, source: Any) -> None:
+    """Say of a stream what players choose by: its language, and whether it is the usual one."""
+    if "language" in source.metadata:
+        target.metadata["language"] = source.metadata["language"]
+    target.disposition = int(source.disposition)
 
 
 class _Lane:
@@ -217,6 +225,7 @@ class _Transcoded(_Lane):
         rate = wanted if wanted in _AAC_RATES else 48000
         layout = _layout(source.codec_context.layout)
         self._target = output.add_stream("aac", rate=rate, layout=layout)
+        _mark(self._target, source)
         self._to = ("fltp", layout, rate)
         self._from: tuple[str, str, int] | None = None
         self._resampler = self._new_resampler()

@@ -63,7 +63,8 @@ def read_picture(path: Path, limits: Limits | None = None) -> Picture:
     """Read a picture file, once, and decode it upright.
 
     JPEG, PNG and WebP; BMP, TIFF (first page) and AVIF where OpenCV can. Grey, palette, 16-bit and
-    CMYK pictures become 8-bit BGR. The size in the header is checked before anything is decoded.
+    CMYK pictures become 8-bit BGR; TIFFs with Lab colours are refused. The size in the header is
+    checked before anything is decoded.
 
     Args:
         path: The file; its content counts, not its suffix.
@@ -151,6 +152,7 @@ def _channels(
     if stored.dtype not in (np.uint8, np.uint16):
         raise FormatError(f"has {stored.dtype} samples; save it with 8 or 16 bits a channel")
     channels = 1 if stored.ndim == 2 else stored.shape[2]
+    stored = _as_meant(stored, header)
     clear: NDArray[np.bool_] | None = None
     if channels == 1 and header.clear_grey is not None:
         clear = stored.reshape(stored.shape[:2]) == header.clear_grey
@@ -167,6 +169,22 @@ def _channels(
     # The fourth byte of a BMP is padding; OpenCV makes up a solid alpha for TIFFs in CMYK.
     made_up = media_type == "image/bmp" or (media_type == "image/tiff" and bool(alpha.min() == 255))
     return frame, None if made_up else alpha
+
+
+def _as_meant(stored: NDArray[np.generic], header: Header) -> NDArray[np.generic]:
+    """Return what OpenCV decoded of a TIFF as its tags mean it; the array itself otherwise.
+
+    It leaves grey in 16 bits the wrong way round, and multiplies colours in 8 bits by the alpha.
+    """
+    if stored.dtype == np.uint16 and stored.ndim == 2 and header.white_is_zero:
+        return cast("NDArray[np.generic]", cv2.bitwise_not(cast("NDArray[np.uint16]", stored)))
+    multiplied = header.alpha == "multiplied" or (header.alpha and stored.dtype == np.uint8)
+    if stored.ndim == 2 or stored.shape[2] != 4 or not multiplied:
+        return stored
+    *colours, alpha = cv2.split(cast("NDArray[np.uint8]", stored))
+    most = 255 if stored.dtype == np.uint8 else 65_535
+    apart = [cv2.divide(colour, alpha, scale=most) for colour in colours]
+    return cast("NDArray[np.generic]", cv2.merge([*apart, alpha]))
 
 
 def _eight_bits(pixels: NDArray[np.generic], bits: int) -> NDArray[np.uint8]:

@@ -40,7 +40,8 @@ class VideoWriter:
     H.264 where this PyAV has it, MPEG-4 part 2 otherwise (`notes` says so); 8-bit 4:2:0, limited
     range. Frames are stored upright. A side with an odd number of pixels grows by one, its last
     row or column repeated: 4:2:0 has no odd sides, and scaling would blur. All metadata of the
-    input but the audio's is left behind (place and device are nobody's business).
+    input is left behind (place and device are nobody's business), but for the audio's languages
+    and which track is the usual one.
 
     Attributes:
         frames: Frames written so far.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from edge.errors import MediaError
 
@@ -73,3 +73,11 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of it; a closed one may be closed again."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A source that itself waits for the next picture's moment, which may be seconds away."""
+
+    def wake(self) -> None:
+        """End such a wait, from any thread: no more pictures are wanted."""

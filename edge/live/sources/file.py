@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -42,9 +43,10 @@ class FileSource:
         self.rate = float(self._reader.info.rate or 25)
         self._frames = iter(self._reader)
         self._start: float | None = None
+        self._woken = threading.Event()
 
     def read(self) -> Taken | None:
-        """Wait until the next frame is due; None at the file's end."""
+        """Wait until the next frame is due; None at the file's end, or when woken."""
         frame = next(self._frames, None)
         if frame is None:
             return None
@@ -58,9 +60,13 @@ class FileSource:
         if abs(wait) > LONGEST:  # a jump: from here on its clock is another
             self._start -= wait
             due -= wait
-        elif wait > 0:
-            time.sleep(wait)
+        elif wait > 0 and self._woken.wait(wait):
+            return None
         return Taken(frame.frame, max(due, time.monotonic() - 1.0))
+
+    def wake(self) -> None:
+        """See `Paced`."""
+        self._woken.set()
 
     def close(self) -> None:
         """Close the file."""

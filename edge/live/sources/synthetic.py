@@ -7,6 +7,7 @@ taken, so that whoever sees the picture can tell how old it is: `read_counter`.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -58,6 +59,7 @@ class SyntheticCamera:
         self._sample = read_picture(path).frame
         self._start: float | None = None
         self._number = -1
+        self._woken = threading.Event()
 
     def read(self) -> Taken | None:
         """Wait for the next picture's moment, and draw it; see `Source`."""
@@ -67,11 +69,16 @@ class SyntheticCamera:
         # A camera does not wait for whoever is late: numbers are left out then.
         self._number = max(self._number + 1, int((now - self._start) * self.rate))
         due = self._start + self._number / self.rate
-        time.sleep(max(0.0, due - now))
+        if self._woken.wait(max(0.0, due - now)):
+            return None
         at, clock = time.monotonic(), time.time()
         frame = self._draw(self._number / self.rate)
         draw_counter(frame, self._number, int(clock * 1000))
         return Taken(frame, at)
+
+    def wake(self) -> None:
+        """See `Paced`."""
+        self._woken.set()
 
     def close(self) -> None:
         """There is nothing to let go of."""

@@ -7,6 +7,7 @@ Modules of formats that are written also have `with_icc(data, icc) -> bytes`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from edge.errors import MediaError
 
@@ -28,6 +29,9 @@ class Header:
             range of the decoded samples; None otherwise.
         bits: Bits that a sample has where it is decoded into 16. OpenCV scales them to all 16, but
             not those of AVIF.
+        alpha: Whether a TIFF says that its colours are multiplied by its alpha; empty where it
+            does not say, and for all other formats.
+        white_is_zero: Whether a TIFF stores grey the other way round.
     """
 
     width: int
@@ -36,6 +40,8 @@ class Header:
     icc: bytes | None = None
     clear_grey: int | None = None
     bits: int = 16
+    alpha: Literal["", "straight", "multiplied"] = ""
+    white_is_zero: bool = False
 
 
 def rgb_profile(icc: bytes) -> bytes | None:

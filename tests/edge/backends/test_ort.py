@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +36,25 @@ def test_a_model_runs_and_says_how(model: Path) -> None:
     output, mask = session.run({"target": target, "source": np.zeros((1, 512), np.float32)})
     np.testing.assert_allclose(output, 0.5)
     assert mask.shape == (1, 1, 16, 16)
+
+
+def test_an_interrupt_while_the_engine_is_loaded_is_no_missing_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interrupted:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "onnxruntime":
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.01)
+                except KeyboardInterrupt as error:  # as its binding's own start does
+                    raise ImportError("initialization failed") from error
+                raise ImportError("it does not come that far")
+
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(KeyboardInterrupt):
+        ort.engine_version()
 
 
 def test_a_last_run_gives_the_same_and_keeps_no_memory(model: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from edge.consent.ledger import Ledger
 from edge.errors import OutputError
+from edge.jobs.deliver import deliver
 from edge.live import recorder
 from edge.live.recorder import RecordingState, make_folder
 from edge.live.session import Plan
@@ -182,6 +184,35 @@ def test_a_signature_that_fails_leaves_no_unsigned_segment(
     assert outcome.error is not None
     assert "the disk is full" in str(outcome.error)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_segment_behind_one_that_could_not_be_signed_is_left_out(
+    ready: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    waiting = threading.Event()
+
+    def full_once(*given: Any) -> Any:
+        asked.append(given[-1])
+        if len(asked) != 2:
+            return deliver(*given)
+        assert waiting.wait(10)  # the third one waits for its turn by now
+        raise OutputError("the disk is full")
+
+    submit = ThreadPoolExecutor.submit
+
+    def submitted(self: Any, *given: Any, **named: Any) -> Any:
+        job = submit(self, *given, **named)
+        if self._work_queue.qsize() and len(asked) == 2:
+            waiting.set()
+        return job
+
+    monkeypatch.setattr(recorder, "deliver", full_once)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submitted)
+    plan = Plan(record=tmp_path / "out", segment=0.2)
+    outcome = session(ready, plan, frames=80, rate=40).run()
+    assert "the disk is full" in str(outcome.error)
+    assert list((tmp_path / "out").iterdir()) == asked[:1]
 
 
 def test_no_count_is_lost_between_the_threads(

@@ -78,6 +78,38 @@ def test_sound_goes_on_where_two_files_are_joined(make_clip: Make, tmp_path: Pat
     np.testing.assert_allclose(np.diff(stamped), 1024, atol=2)
 
 
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])  # copied, and converted
+def test_languages_and_the_usual_track_are_kept(tmp_path: Path, codec: str) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    with av.open(str(source), "w") as container:
+        pictures: Any = container.add_stream("libx264", rate=25)
+        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
+        sounds: list[Any] = []
+        for language, usual in (("eng", 0), ("deu", 1), ("", 0)):
+            sounds.append(container.add_stream(codec, rate=RATE, layout="mono"))
+            sounds[-1].disposition = usual
+            if language:
+                sounds[-1].metadata.update(language=language, comment="Sam's camera")
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 96, 3), np.uint8), format="bgr24")
+        for index in range(3):
+            frame = picture.reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        for stream in sounds:
+            kind = stream.codec_context.format.name
+            sample = np.zeros((1, 1024), np.int16 if kind == "s16" else np.float32)
+            sound = av.AudioFrame.from_ndarray(sample, format=kind, layout="mono")
+            sound.rate, sound.pts, sound.time_base = RATE, 0, Fraction(1, RATE)
+            container.mux([*stream.encode(sound), *stream.encode(None)])
+    _copy(source, output)
+    with av.open(str(output)) as container:
+        tracks = container.streams.audio
+        assert [track.metadata["language"] for track in tracks] == ["eng", "deu", "und"]
+        assert [int(track.disposition) & 1 for track in tracks] == [0, 1, 0]
+        assert not any("comment" in track.metadata for track in tracks)
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [(("5.1", RATE), ("stereo", RATE)), (("mono", RATE), ("5.1", RATE)), (("stereo", 32000),) * 2],

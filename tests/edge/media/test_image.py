@@ -232,6 +232,55 @@ def test_sixteen_bit_grey_key_becomes_alpha(tmp_path: Path) -> None:
     assert picture.alpha[-1, 0] == 255
 
 
+def _tiff(pixels: NDArray[Any], colours: int, extra: int | None = None) -> bytes:
+    """Return an uncompressed TIFF; `colours` and `extra` are its tags 262 and 338."""
+    height, width = pixels.shape[:2]
+    count, bits = pixels[0, 0].size, 8 * pixels.itemsize
+    raw = pixels.tobytes()
+    tags = {256: width, 257: height, 259: 1, 262: colours, 273: 8, 277: count, 278: height}
+    tags |= {279: len(raw)} | ({} if extra is None else {338: extra})
+    start = 8 + len(raw)
+    end = start + 2 + 12 * (len(tags) + 1) + 4
+    entries = [(tag, 4 if tag in {273, 279} else 3, 1, value) for tag, value in tags.items()]
+    entries.append((258, 3, count, bits if count == 1 else end))
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    head = struct.pack("<2sHI", b"II", 42, start) + raw + struct.pack("<H", len(entries))
+    return head + directory + bytes(4) + struct.pack(f"<{count}H", *[bits] * count)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("extra", [0, 1, 2], ids=["unsaid", "multiplied", "straight"])
+def test_colours_of_a_clear_tiff_are_as_bright(
+    tmp_path: Path, kind: type[np.uint8] | type[np.uint16], extra: int
+) -> None:
+    most = int(np.iinfo(kind).max)
+    pixels = np.zeros((32, 48, 4), kind)
+    pixels[..., :3] = np.multiply(RED, most // 255)
+    pixels[:, 24:, 3] = most // 255 * 128
+    pixels[:, :4, 3] = most
+    if extra == 1:
+        pixels[..., :3] = np.rint(pixels[..., :3] * (pixels[..., 3:] / most))
+    picture = read_picture(_write(tmp_path, _tiff(pixels, 2, extra)))
+    assert picture.alpha is not None
+    assert [int(picture.alpha[0, x]) for x in (0, 10, 40)] == [255, 0, 128]
+    _close(picture.frame, 1, RED, 1)
+    _close(picture.frame, 40, RED, 1)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_tiff_whose_zero_is_white(tmp_path: Path, kind: type[np.uint8] | type[np.uint16]) -> None:
+    pixels = np.full((32, 48), np.iinfo(kind).max // 255 * 55, kind)
+    assert read_picture(_write(tmp_path, _tiff(pixels, 0))).frame[0, 0, 0] == 200
+    assert read_picture(_write(tmp_path, _tiff(pixels, 1))).frame[0, 0, 0] == 55
+
+
+@pytest.mark.parametrize("colours", [8, 9, 10])
+def test_lab_colours_are_refused(tmp_path: Path, colours: int) -> None:
+    pixels = np.full((32, 48, 3), 100, np.uint8)
+    with pytest.raises(MediaError, match="Lab colours; save it as RGB"):
+        read_picture(_write(tmp_path, _tiff(pixels, colours)))
+
+
 def test_grey_and_one_bit(tmp_path: Path) -> None:
     for mode in ("L", "1"):
         source = Image.fromarray(_rgb()).convert(mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.faces.detect import open_detector
+from edge.live.reopening import Reopening
 from edge.live.sources.base import Wanted
 from edge.live.sources.synthetic import SyntheticCamera, draw_counter, read_counter
 
@@ -51,6 +53,14 @@ def test_it_keeps_its_pace_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert number >= numbers[-1] + 8
     assert (int(time.time() * 1000) - milliseconds) % 65536 < 5000
     assert late.frame.shape == (180, 320, 3)
+
+
+def test_a_long_wait_ends_where_no_more_is_wanted() -> None:
+    source = Reopening(lambda: SyntheticCamera(Wanted(320, 180, 0.1)))
+    start = time.monotonic()
+    threading.Timer(0.1, source.stop).start()
+    assert len(list(source)) == 1
+    assert time.monotonic() - start < 5
 
 
 def test_somebody_is_in_it_and_moves() -> None:
