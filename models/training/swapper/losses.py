@@ -61,8 +61,8 @@ class Weights:
     looks: float = 0.5
     features: float = 0.5
     alike: float = 1.0
-    identity: float = 1.0
-    nearer: float = 1.0
+    identity: float = 1.5
+    nearer: float = 3.0
     mask: float = 0.3
     flicker: float = 8.0
 
