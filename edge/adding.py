@@ -21,7 +21,7 @@ from edge.backends._onnx_contents import metadata_of
 from edge.backends._onnx_outline import Outline, Port, outline_of
 from edge.cards import Card, all_cards, broken_cards, find_card, load_card
 from edge.consent.erase import register_derivative
-from edge.draft import write_card, write_draft
+from edge.draft import write_card, write_draft, write_whole
 from edge.emap import load_emap
 from edge.errors import EdgeError, ModelError
 from edge.follow import card_after, converted_from, fits_after
@@ -177,11 +177,7 @@ def _write_card(outline: Outline, source: Path, digest: str, size: int, *, like:
         whose = json.dumps(str(baked.get("identity")))
         body = body.replace(_BAKED_SOURCE, f"{_BAKED_SOURCE}identity = {whose}\n", 1)
     path = resources.data_dir() / "cards" / f"{name}.toml"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{head}{body}", encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+    write_whole(path, f"{head}{body}")
     return path
 
 

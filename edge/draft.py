@@ -59,7 +59,7 @@ def write_draft(
     path = folder / f"{name}{_SUFFIX}"
     if path.exists() and path.read_text(encoding="utf-8", errors="replace") != blank:
         return path  # of this very file, and perhaps half filled in
-    _write(path, text)
+    write_whole(path, text)
     return path
 
 
@@ -84,13 +84,21 @@ def write_card(outline: Outline, source: Path, digest: str, size: int, *, like: 
     name = _free_name(source, digest, folder)
     head = _head(name, _file_name(source, name), digest, size, outline)
     path = folder / f"{name}.toml"
-    _write(path, f"{head}{card_after(like, outline, source)}{_notes(outline)}")
+    write_whole(path, f"{head}{card_after(like, outline, source)}{_notes(outline)}")
     (folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
     return path
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a card whole or not at all: a part of one would be a broken card of the user's."""
+def write_whole(path: Path, text: str) -> None:
+    """Write a card whole or not at all: a part of one would be a broken card of the user's.
+
+    Args:
+        path: The card; its folder is made.
+        text: What is in it.
+
+    Raises:
+        ModelError: It cannot be written.
+    """
     part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
