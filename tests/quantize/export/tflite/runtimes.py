@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.backends import open_session
+from quantize.errors import GraphError
 from quantize.export.tflite import to_tflite
 from quantize.passes import InputSpec, draw_feeds
 from quantize.passes._infra.engine import run_model
@@ -33,6 +34,14 @@ def needs_schema() -> None:
     """Skip the tests of a module where nothing can be written."""
     if find_spec("ai_edge_litert") is None:
         pytest.skip("ai_edge_litert is not installed", allow_module_level=True)
+
+
+def needs_onnx_runtime_for(model: onnx.ModelProto) -> None:
+    """Skip a test where this ONNX Runtime is too old for a model that ONNX allows."""
+    try:
+        run_model(model, [draw(model)])
+    except GraphError as error:
+        pytest.skip(str(error))
 
 
 def model_of(data: bytes) -> Any:

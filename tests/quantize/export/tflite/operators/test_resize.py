@@ -6,7 +6,7 @@ import pytest
 
 from quantize.errors import TFLiteError
 from quantize.export.tflite import to_tflite
-from tests.quantize.export.tflite.runtimes import needs_schema, written
+from tests.quantize.export.tflite.runtimes import needs_onnx_runtime_for, needs_schema, written
 from tests.quantize.graphs import Sketch
 
 needs_schema()
@@ -76,6 +76,7 @@ def test_axes_are_counted_from_either_end(axes: list[int]) -> None:
     x = s.input("x", 1, 3, 4, 6)
     given = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     s.op("Resize", x, "", s.keep([2, 2]), output="y", axes=axes, mode="nearest", **given)
+    needs_onnx_runtime_for(s.model("y"))
     assert written(s.model("y")) == {"RESIZE_NEAREST_NEIGHBOR": 1}
 
 
