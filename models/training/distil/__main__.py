@@ -328,7 +328,7 @@ def worked(job: Job) -> int:
     # The consent may have been revoked, or have ended, in the meantime.
     identity_in_force(options.identity, {"command": "distil", "model": job.teacher.card.name})
     net, minutes = run.average.net, run.clock.spent() / 60
-    model, card = publish(net, job.teacher, options.output)
+    model, card = publish(net, job.teacher, options.output, overwrite=options.overwrite)
     judged = Watched.of(job.teacher, HELD_OUT)
     found = nearness(exported(model, job.teacher.shows), judged.crops, judged.truths)
     told(net, found, speed_of(model, job.teacher, judged.crops[0]), minutes)

@@ -96,19 +96,22 @@ def card_name(path: Path) -> str:
     return kept or "student"
 
 
-def publish(net: Student, teacher: Teacher, output: Path) -> tuple[Path, Path]:
+def publish(
+    net: Student, teacher: Teacher, output: Path, *, overwrite: bool = False
+) -> tuple[Path, Path]:
     """Write model and card into the output's folder: both or none, their owner's alone.
 
     Args:
         net: the student.
         teacher: whose student it is.
         output: the .onnx file; the card's name is the same, ending in .toml.
+        overwrite: whether an earlier student of that name is replaced.
 
     Returns:
         Model and card.
 
     Raises:
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or another one took its name meanwhile.
     """
     with Staging(output.absolute().parent) as staging:
         register_baked(teacher.baked, staging.folder)
@@ -118,6 +121,9 @@ def publish(net: Student, teacher: Teacher, output: Path) -> tuple[Path, Path]:
         values = card_of(card_name(output), net.size, file, teacher)
         card.write_text(card_text(values), encoding="utf-8")
         staging.publish(
-            output.name, private=True, made=lambda path: register_baked(teacher.baked, path)
+            output.name,
+            overwrite=overwrite,
+            private=True,
+            made=lambda path: register_baked(teacher.baked, path),
         )
     return output, output.with_suffix(".toml")

@@ -68,6 +68,21 @@ def test_the_mask_is_as_exact_as_the_teacher_s(
     assert spec.exact_mask
 
 
+def test_what_came_meanwhile_is_not_replaced(
+    nobody: Stage, edge_home: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "new" / "Nobody's.toml"
+    taken.parent.mkdir()
+    taken.write_text("mine")
+    with pytest.raises(OutputError, match=r"Nobody's\.toml: exists already"):
+        published(nobody, edge_home, taken.parent)
+    assert [path.name for path in taken.parent.iterdir()] == [taken.name]
+    publish(
+        Student(SIZE), teacher_of(nobody, edge_home), taken.with_suffix(".onnx"), overwrite=True
+    )
+    assert load_card(taken).name == "nobody_s"
+
+
 def test_it_goes_with_the_identity(nobody: Stage, edge_home: Path, tmp_path: Path) -> None:
     files = published(nobody, edge_home, tmp_path / "new")
     assert set(files) <= set(derivatives_of(nobody.identity.commitment))
