@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge import resources
 from edge.backends import installed_version, open_session
@@ -21,10 +19,10 @@ from edge.backends._onnx_contents import metadata_of
 from edge.backends._onnx_outline import Outline, Port, outline_of
 from edge.cards import Card, all_cards, broken_cards, find_card, load_card
 from edge.consent.erase import register_derivative
-from edge.draft import write_card, write_draft, write_whole
+from edge.draft import head_of, name_beside, write_card, write_draft, write_whole
 from edge.emap import load_emap
 from edge.errors import EdgeError, ModelError
-from edge.follow import card_after, converted_from, fits_after
+from edge.follow import card_after, converted_from, fits_after, record_of
 from edge.ports import inputs_of, outputs_of
 from edge.recognise import Match, likeliest, matched, recognise
 from edge.recorded import forget
@@ -32,7 +30,6 @@ from edge.registry import add_file, sha256_of
 from edge.sources import BAKED_IN
 
 _COMMITMENT = re.compile(r"[0-9a-f]{64}")
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 _BAKED_SOURCE = '[source]\nkind = "baked"\n'
 
 
@@ -164,13 +161,9 @@ def _write_card(outline: Outline, source: Path, digest: str, size: int, *, like:
             f"in another order: write names into a copy of that card, with file, size and sha256 "
             f"{digest}, put it into {resources.data_dir() / 'cards'}, and add the file again"
         )
-    record = _record_of(source)
+    record = record_of(source, digest) or {}
     name = _free_name(source)
-    head = (
-        f"name = {json.dumps(name)}\nfile = {json.dumps(name)}\n"
-        f'sha256 = "{digest}"\nsize = {size}\n'
-        f"precision = {json.dumps(str(record.get('precision')))}\n"
-    )
+    head = head_of(name, name, digest, size, str(record.get("precision")))
     body = card_after(like, outline, source)
     baked = record.get("baked")
     if isinstance(baked, dict):  # no other format has metadata to say whose identity it is
@@ -181,19 +174,11 @@ def _write_card(outline: Outline, source: Path, digest: str, size: int, *, like:
     return path
 
 
-def _record_of(source: Path) -> Mapping[str, Any]:
-    """Return the record of a conversion, which `converted_from` has found to be of this file."""
-    values = json.loads(source.with_name(f"{source.name}.json").read_text(encoding="utf-8"))
-    return values if isinstance(values, dict) else {}
-
-
 def _free_name(source: Path) -> str:
     """Return a name for a card and its file that no other card has, with the file's own suffix."""
     cards = all_cards()
     taken = {*cards, *(card.file for card in cards.values()), *(bad.name for bad in broken_cards())}
-    stem = _NOT_IN_NAMES.sub("_", source.stem.lower()).strip("_.-")[:60] or "model"
-    names = (f"{stem}_{number}{source.suffix}" for number in range(2, len(taken) + 3))
-    return next(name for name in (f"{stem}{source.suffix}", *names) if name not in taken)
+    return name_beside(taken, source, source.suffix)
 
 
 def _one_of(same: list[Card], source: Path) -> Card:

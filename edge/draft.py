@@ -11,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from edge import resources
@@ -51,7 +51,7 @@ def write_draft(
     """
     folder = resources.data_dir() / "cards"
     name = _free_name(source, digest, folder)
-    head = _head(name, _file_name(source, name), digest, size, outline)
+    head = head_of(name, _file_name(source, name), digest, size, outline.precision)
     blank = f"{_DRAFTED}{head}{_blank_body(outline, source)}{_notes(outline)}"
     text = blank
     if like is not None:
@@ -82,7 +82,7 @@ def write_card(outline: Outline, source: Path, digest: str, size: int, *, like: 
     """
     folder = resources.data_dir() / "cards"
     name = _free_name(source, digest, folder)
-    head = _head(name, _file_name(source, name), digest, size, outline)
+    head = head_of(name, _file_name(source, name), digest, size, outline.precision)
     path = folder / f"{name}.toml"
     write_whole(path, f"{head}{card_after(like, outline, source)}{_notes(outline)}")
     (folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
@@ -116,15 +116,24 @@ def write_whole(path: Path, text: str) -> None:
 
 def _free_name(source: Path, digest: str, folder: Path) -> str:
     """Return a name that no card has, and no draft for another file."""
-    stem = _NAME.sub("_", source.stem.lower()).strip("_.-")[:60] or "model"
     taken = {*all_cards(), *(bad.name for bad in broken_cards())}
     for draft in folder.glob(f"*{_SUFFIX}"):
         if digest not in draft.read_text(encoding="utf-8", errors="replace"):
             taken.add(draft.name.removesuffix(_SUFFIX))
-    numbers = range(2, len(taken) + 3)
-    return next(
-        name for name in (stem, *(f"{stem}_{number}" for number in numbers)) if name not in taken
-    )
+    return name_beside(taken, source)
+
+
+def name_beside(taken: Collection[str], source: Path, suffix: str = "") -> str:
+    """Return a card's name after a file's, with a number where that one is taken.
+
+    Args:
+        taken: Names that it must not be.
+        source: The file.
+        suffix: What the name ends in.
+    """
+    stem = _NAME.sub("_", source.stem.lower()).strip("_.-")[:60] or "model"
+    numbered = (f"{stem}_{number}{suffix}" for number in range(2, len(taken) + 3))
+    return next(name for name in (f"{stem}{suffix}", *numbered) if name not in taken)
 
 
 def _file_name(source: Path, name: str) -> str:
@@ -134,13 +143,14 @@ def _file_name(source: Path, name: str) -> str:
     return f"{name}.onnx" if not given or given in taken else given
 
 
-def _head(name: str, file: str, digest: str, size: int, outline: Outline) -> str:
+def head_of(name: str, file: str, digest: str, size: int, precision: str) -> str:
+    """Return the lines of a card that are its file's own."""
     return (
         f"name = {_quoted(name)}\n"
         f"file = {_quoted(file)}\n"
         f'sha256 = "{digest}"\n'
         f"size = {size}\n"
-        f'precision = "{outline.precision}"\n'
+        f"precision = {_quoted(precision)}\n"
     )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edge.backends._onnx_outline import Outline
 from edge.cards import Card, all_cards, card_file
@@ -102,11 +104,10 @@ def _settle_source(
         lines[place : place + 1] = own
 
 
-def converted_from(source: Path, digest: str) -> Card | None:
-    """Return the card that a file was converted by, as the record beside it says.
+def record_of(source: Path, digest: str) -> Mapping[str, Any] | None:
+    """Return what `edge quantize` noted beside a file that it made; None where it did not.
 
-    The record is what `edge quantize` writes: the file's name and `.json`. It is asked for the name
-    of the card alone, and only where it is of this very file.
+    The record has the file's name and `.json`, and counts only where it is of this very file.
 
     Args:
         source: The file.
@@ -123,7 +124,18 @@ def converted_from(source: Path, digest: str) -> Card | None:
         return None
     if not str(values.get("schema", "")).startswith(_CONVERSION):
         return None
-    return all_cards().get(str(values.get("card")))
+    return values
+
+
+def converted_from(source: Path, digest: str) -> Card | None:
+    """Return the card that a file was converted by, as the record beside it says.
+
+    Args:
+        source: The file.
+        digest: Its SHA-256, hex.
+    """
+    record = record_of(source, digest)
+    return None if record is None else all_cards().get(str(record.get("card")))
 
 
 def fits_after(like: Card, outline: Outline) -> bool:

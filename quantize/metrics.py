@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from quantize.errors import MeasureError
 __all__ = [
     "MASK_ALLOWANCE",
     "MOST_PSNR",
+    "MaskScore",
     "Outputs",
     "as_planes",
     "filled",
     "joint",
-    "mask_error",
+    "judge_mask",
     "mask_psnr",
     "psnr",
     "ssim",
@@ -126,29 +128,22 @@ def filled(
     return np.where(broken, reference + 1, values) if broken.any() else values
 
 
-def mask_psnr(got: Outputs, wanted: Outputs, name: str | None) -> float | None:
-    """Return the PSNR of a mask, in dB; None where there is none.
+@dataclass(frozen=True, slots=True)
+class MaskScore:
+    """How near a mask comes to its reference.
 
-    Its peak is 1, or the reference's span where that is more: without a card, what is taken for a
-    mask may be another thing. What is no number counts as wrong by the whole range.
-
-    Args:
-        got: what a model gave for one sample.
-        wanted: the same of the reference.
-        name: of the mask's output.
-
-    Raises:
-        MeasureError: the model gives no such mask, or one of another shape.
+    Attributes:
+        largest: the largest difference.
+        psnr: in dB. Its peak is 1, or the reference's span where that is more: without a card, what
+            is taken for a mask may be another thing.
     """
-    error = mask_error(got, wanted, name)
-    if error is None:
-        return None
-    span = max(1.0, float(np.ptp(np.asarray(wanted[name or ""], np.float64))))
-    return psnr(error / span, np.zeros_like(error))
+
+    largest: float
+    psnr: float
 
 
-def mask_error(got: Outputs, wanted: Outputs, name: str | None) -> NDArray[np.float64] | None:
-    """Return by how much a mask is off, value by value; None where there is none.
+def judge_mask(got: Outputs, wanted: Outputs, name: str | None) -> MaskScore | None:
+    """Return how near a mask comes to its reference; None where there is none.
 
     What is no number is off by the whole range.
 
@@ -165,7 +160,15 @@ def mask_error(got: Outputs, wanted: Outputs, name: str | None) -> NDArray[np.fl
     if name not in got:
         raise MeasureError(f"the model gives no mask '{name}' (it gives: {', '.join(got)})")
     values, reference = (as_planes(np.asarray(each[name], np.float64), 1) for each in (got, wanted))
-    return filled(values, reference, name) - reference
+    error = filled(values, reference, name) - reference
+    span = max(1.0, float(np.ptp(reference)))
+    return MaskScore(float(np.abs(error).max()), psnr(error / span, np.zeros_like(error)))
+
+
+def mask_psnr(got: Outputs, wanted: Outputs, name: str | None) -> float | None:
+    """Return the PSNR of a mask, in dB, as `judge_mask` has it; None where there is none."""
+    found = judge_mask(got, wanted, name)
+    return None if found is None else found.psnr
 
 
 def as_planes(values: NDArray[np.float64], channels: int) -> NDArray[np.float64]:

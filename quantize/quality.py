@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from quantize.engine import Engine, Kernels, Memory
 from quantize.errors import KernelsUnavailable, MeasureError
+from quantize.metrics import MaskScore, as_planes, filled, joint, judge_mask, psnr, ssim
 from quantize.metrics import Outputs as Outputs
-from quantize.metrics import as_planes, filled, joint, mask_error, mask_psnr, psnr, ssim
 from quantize.passes._infra.feeds import Feeds
 
 if TYPE_CHECKING:
@@ -167,7 +167,6 @@ def score(
         for got, wanted in zip(outputs, reference_outputs, strict=True)
     ]
     masks = [row.mask for row in rows if row.mask is not None]
-    mask_decibels = tuple(row.mask_psnr for row in rows if row.mask_psnr is not None)
     cosines = _cosines(outputs, reference_outputs, contract, embed)
     decibels = tuple(row.psnr for row in rows)
     likeness = tuple(row.ssim for row in rows)
@@ -182,9 +181,9 @@ def score(
         worst=int(np.argmin(decibels)),
         psnr=decibels,
         ssim=likeness,
-        mask_error=max(masks) if masks else None,
+        mask_error=max((mask.largest for mask in masks), default=None),
         identity_worst=min(cosines) if cosines else None,
-        mask_psnr=mask_decibels,
+        mask_psnr=tuple(mask.psnr for mask in masks),
     )
 
 
@@ -194,22 +193,19 @@ class _Row:
     ssim: float
     largest: float
     mean: float
-    mask: float | None
-    mask_psnr: float | None
+    mask: MaskScore | None
 
 
 def _judge(got: Outputs, wanted: Outputs, contract: ModelContract) -> _Row:
     reference = picture_of(wanted, contract)
     picture = filled(picture_of(got, contract), reference, contract.picture)
     error = np.abs(picture - reference)
-    mask = mask_error(got, wanted, contract.mask)
     return _Row(
         psnr=psnr(picture, reference),
         ssim=ssim(picture, reference),
         largest=float(error.max()),
         mean=float(error.mean()),
-        mask=None if mask is None else float(np.abs(mask).max()),
-        mask_psnr=mask_psnr(got, wanted, contract.mask),
+        mask=judge_mask(got, wanted, contract.mask),
     )
 
 

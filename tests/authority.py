@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import http.server
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.serving import Quiet, serving
 
 OPENSSL = shutil.which("openssl")
 YEAR = datetime.timedelta(days=365)
@@ -140,7 +140,7 @@ def make(folder: Path, *, lifetime: datetime.timedelta = 10 * YEAR) -> Authority
 def running(authority: Authority) -> Iterator[Authority]:
     """Answer on a free port of this machine until the block ends."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             authority.asked += 1
             request = self.rfile.read(int(self.headers["Content-Length"]))
@@ -154,16 +154,5 @@ def running(authority: Authority) -> Iterator[Authority]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    authority.url = f"http://127.0.0.1:{server.server_port}/"
-    try:
+    with serving(Handler) as authority.url:
         yield authority
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

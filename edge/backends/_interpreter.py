@@ -39,16 +39,26 @@ def _plain(name: str) -> str:
     return name.removeprefix("serving_default_").split(":")[0]
 
 
+def is_picture_last(shape: Sequence[int]) -> bool:
+    """Return whether a shape is a picture's with its channels last; others are taken as NCHW."""
+    return len(shape) == 4 and shape[3] in _PICTURE_CHANNELS and shape[1] not in _PICTURE_CHANNELS
+
+
 def _tensor(name: str, detail: Mapping[str, Any]) -> _Tensor:
     shape = tuple(int(side) for side in detail["shape"])
-    last = len(shape) == 4 and shape[3] in _PICTURE_CHANNELS and shape[1] not in _PICTURE_CHANNELS
     signature = detail.get("shape_signature", detail["shape"])
     if detail["dtype"] is not np.float32:
         raise ModelError(
             f"input or output '{name}' is {np.dtype(detail['dtype']).name}; "
             "a model needs float32 inputs and outputs here"
         )
-    return _Tensor(name, int(detail["index"]), shape, bool(min(signature, default=1) < 0), last)
+    return _Tensor(
+        name,
+        int(detail["index"]),
+        shape,
+        bool(min(signature, default=1) < 0),
+        is_picture_last(shape),
+    )
 
 
 def _by_signature(interpreter: Any) -> tuple[list[_Tensor], list[_Tensor]] | None:

@@ -172,13 +172,11 @@ def _certificate(der: bytes) -> x509.Certificate:
         ValueError: It is malformed.
         x509.InvalidVersion: It is of a version that there is not.
     """
-    from cryptography import x509
-
-    from edge.provenance.certificates import common_name
+    from edge.provenance.certificates import common_name, read_certificate
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a stranger's certificate is worth is checked here
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read_certificate(der)
     common_name(certificate.subject)
     if certificate.not_valid_before_utc > certificate.not_valid_after_utc:
         raise ValueError("a certificate that is never valid")

@@ -157,25 +157,22 @@ def _valid(chain: list[x509.Certificate], checkpoint: Checkpoint, stamps: Sequen
 
 
 def _roots() -> set[str]:
-    from edge.provenance.anchors import anchors
-    from edge.provenance.certificates import fingerprint, parse_chain
+    from edge.provenance.anchors import anchors, certificates_of
+    from edge.provenance.certificates import fingerprint
 
     known, _ = anchors()
-    pems = [parse_chain(anchor.pem.encode("ascii"), anchor.name) for anchor in known]
-    return {fingerprint(certificate) for listed in pems for certificate in listed}
+    return {fingerprint(certificate) for certificate in certificates_of(known)}
 
 
 def _stamp(token: bytes, text: bytes) -> Stamp:
-    from edge.provenance.anchors import time_anchors
-    from edge.provenance.certificates import parse_chain
+    from edge.provenance.anchors import certificates_of, time_anchors
     from edge.provenance.timing import utc_seconds
     from edge.provenance.tsp import check, read_token
 
     try:
         read = read_token(token)
         known, _ = time_anchors()
-        roots = [c for a in known for c in parse_chain(a.pem.encode("ascii"), a.name)]
-        problem = check(read, text, roots)
+        problem = check(read, text, certificates_of(known))
     except (TimeStampError, KeyStoreError) as error:
         return Stamp("", "", False, str(error))
     return Stamp(utc_seconds(read.time), read.authority, problem is None, problem)

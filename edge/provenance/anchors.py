@@ -9,13 +9,18 @@ config/anchors/*.crl                what issuers have revoked
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.errors import KeyStoreError
 from edge.provenance.certificates import chain_pem, common_name, parse_chain
 from edge.provenance.keys import IMPORTED, device_anchors
 from edge.resources import config_dir
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 THIS_DEVICE = "this device"
 IMPORTED_NAME = "imported chain: "
@@ -69,6 +74,13 @@ def anchors() -> tuple[tuple[Anchor, ...], tuple[str, ...]]:
     found += imported
     found += _in_folder(trusted_dir(), notes)
     return tuple(found), tuple(notes)
+
+
+def certificates_of(anchors: Iterable[Anchor]) -> list[x509.Certificate]:
+    """Return all certificates of some anchors."""
+    return [
+        each for anchor in anchors for each in parse_chain(anchor.pem.encode("ascii"), anchor.name)
+    ]
 
 
 def _in_folder(folder: Path, notes: list[str]) -> list[Anchor]:

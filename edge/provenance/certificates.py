@@ -149,6 +149,21 @@ def key_pem(key: PrivateKey) -> str:
     ).decode("ascii")
 
 
+def read_certificate(der: bytes) -> x509.Certificate:
+    """Return a stranger's certificate, of which all can be read that is asked for later.
+
+    The library reads most parts of it only when they are asked for.
+
+    Raises:
+        ValueError: It is malformed.
+        x509.InvalidVersion: It is of a version that there is not.
+    """
+    found = x509.load_der_x509_certificate(der)
+    _ = (found.subject, found.issuer, found.serial_number)
+    _ = (found.not_valid_before_utc, found.not_valid_after_utc)
+    return found
+
+
 def parse_chain(pem: bytes, where: str) -> list[x509.Certificate]:
     """Return the certificates of PEM text, in its order.
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from edge.errors import KeyStoreError, TimeStampError
 from edge.provenance.active import Found
-from edge.provenance.anchors import Anchor, trusted_dir
-from edge.provenance.certificates import fingerprint, parse_chain
+from edge.provenance.anchors import Anchor, certificates_of, trusted_dir
+from edge.provenance.certificates import fingerprint, read_certificate
 from edge.provenance.cose import REVOCATION, STAMP, Signature, byte_strings, certificates
 from edge.provenance.timing import parse
 from edge.provenance.verdict import Signer, SignerStatus, SigningTime
@@ -53,33 +53,19 @@ def credentials_of(signature: Signature | None) -> Credentials:
     Args:
         signature: Of the active manifest; None where it is not at hand, or cannot be read.
     """
+    from cryptography import x509
+
     if signature is None:
         return Credentials()
     try:
-        chain = tuple(map(_certificate, certificates(signature)))
+        chain = tuple(map(read_certificate, certificates(signature)))
         tokens, answers = (
             byte_strings(header) if (header := signature.header(name)) is not None else []
             for name in (STAMP, REVOCATION)
         )
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, x509.InvalidVersion):
         return Credentials()
     return Credentials(chain, tokens[0] if tokens else None, tuple(answers))
-
-
-def _certificate(der: bytes) -> x509.Certificate:
-    """Return a certificate of which everything that is asked later can be read.
-
-    Raises:
-        ValueError: It is malformed.
-    """
-    from cryptography import x509
-
-    try:
-        found = x509.load_der_x509_certificate(der)
-        _ = (found.subject, found.issuer, found.serial_number, found.not_valid_after_utc)
-    except x509.InvalidVersion as error:
-        raise ValueError("a certificate of an unknown version") from error
-    return found
 
 
 def doubt_about(beside: Credentials, found: Found) -> str | None:
@@ -164,7 +150,7 @@ def _revoked_since(
     lists = revocation_lists()
     if not lists or not chain:
         return None
-    issuers = [*chain, *_certificates_of(known)]
+    issuers = [*chain, *certificates_of(known)]
     found = [
         entry.revocation_date_utc
         for certificate in chain
@@ -174,15 +160,9 @@ def _revoked_since(
     return min(found) if found else None
 
 
-def _certificates_of(anchors: Iterable[Anchor]) -> list[x509.Certificate]:
-    return [
-        each for anchor in anchors for each in parse_chain(anchor.pem.encode("ascii"), anchor.name)
-    ]
-
-
 def _listed(serial: int, anchors: Iterable[Anchor]) -> list[datetime.datetime]:
     """Return since when a certificate is revoked by lists of the anchors that it is trusted by."""
-    issuers = _certificates_of(anchors)
+    issuers = certificates_of(anchors)
     return [
         entry.revocation_date_utc
         for issuer in issuers

@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from edge.backends._interpreter import is_picture_last
 from quantize.errors import GraphError
 from quantize.passes._infra.model import inputs_of
 from quantize.passes._infra.shapes import shape_of
@@ -47,13 +48,11 @@ def channels_first(feeds: Mapping[str, NDArray[Any]]) -> Feeds:
     and moves them there itself.
     """
     return {
-        name: np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if _last(array.shape) else array
+        name: np.ascontiguousarray(array.transpose(0, 3, 1, 2))
+        if is_picture_last(array.shape)
+        else array
         for name, array in feeds.items()
     }
-
-
-def _last(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
 
 
 def default_spec(value: onnx.ValueInfoProto) -> InputSpec:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import datetime
-import http.server
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from edge.provenance.store import read_store, replace_in_store
 from edge.provenance.verify import verify_file
 from tests import authority as testing
 from tests.edge.provenance.conftest import kinds_of_others, sign_as_other
+from tests.serving import Quiet, serving
 
 Maker = Callable[[str], Path]
 DAY = datetime.timedelta(days=1)
@@ -189,23 +188,15 @@ def server() -> Iterator[tuple[str, dict[str, bytes]]]:
     """A server of one manifest, which the test puts there."""
     held: dict[str, bytes] = {}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(held["store"])))
             self.end_headers()
             self.wfile.write(held["store"])
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    httpd = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}/m.c2pa", held
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving(Handler) as address:
+        yield f"{address}m.c2pa", held
 
 
 def test_where_its_certificates_are_not_at_hand(

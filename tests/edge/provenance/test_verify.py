@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
-import http.server
 import io
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from edge.provenance.verify import verify_file
 from edge.provenance.watermark.embed import Watermark
 from edge.records import SwapRecord
 from tests.edge.provenance.watermark.scenes import ID, textured
+from tests.serving import Quiet, serving
 
 c2pa = pytest.importorskip("c2pa")
 
@@ -322,7 +321,7 @@ def test_sidecar(name: str, plain: Maker, tmp_path: Path) -> None:
     assert (verdict.exit_status, verdict.manifest) == (4, "unreadable")
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Quiet):
     calls: list[str]
     content: bytes
 
@@ -334,20 +333,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.content)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, type[_Handler]]]:
     handler = type("Handler", (_Handler,), {"calls": [], "content": b""})
-    httpd = http.server.HTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}/m.c2pa", handler
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving(handler) as address:
+        yield f"{address}m.c2pa", handler
 
 
 def test_a_url_is_reported_and_not_called(

@@ -94,39 +94,39 @@ def test_whom_it_shows_is_said_exactly_once(who: list[str]) -> None:
         parser.parse_args(["--model", "m", "--target", "jetson", "-o", "x", *who])
 
 
-def test_defaults_are_those_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Return what gives the options that `build` is called with for words of the command line."""
 
-    def fake(*_: Any, **options: Any) -> None:
-        asked.update(options)
-        raise KeyboardInterrupt
+    def options_of(*more: str) -> dict[str, Any]:
+        given: dict[str, Any] = {}
 
-    monkeypatch.setattr(MODULE, "build", fake)
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    words = ["--model", "m.onnx", "--no-identity", "--target", "jetson", "-o", "x"]
-    run: Callable[[argparse.Namespace], int] = command.run
-    with pytest.raises(KeyboardInterrupt):
-        run(parser.parse_args(words))
+        def fake(*_: Any, **options: Any) -> None:
+            given.update(options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(MODULE, "build", fake)
+        parser = argparse.ArgumentParser()
+        command.configure(parser)
+        words = ["--model", "m.onnx", "--no-identity", "--target", "jetson", "-o", "x", *more]
+        run: Callable[[argparse.Namespace], int] = command.run
+        with pytest.raises(KeyboardInterrupt):
+            run(parser.parse_args(words))
+        return given
+
+    return options_of
+
+
+def test_defaults_are_those_of_the_function(asked: Callable[..., dict[str, Any]]) -> None:
+    given = asked()
     for name, parameter in inspect.signature(build).parameters.items():
         if name not in ("model", "output", "target", "identity", "progress"):
-            assert asked[name] == parameter.default, name
+            assert given[name] == parameter.default, name
 
 
-def test_maskers_are_named_as_edge_swap_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
-
-    def fake(*_: Any, **options: Any) -> None:
-        asked.update(options)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(MODULE, "build", fake)
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    words = ["--model", "m.onnx", "--no-identity", "--target", "jetson", "-o", "x"]
-    with pytest.raises(KeyboardInterrupt):
-        command.run(parser.parse_args([*words, "--mask", "xseg_2,bisenet", "--mask", "xseg_3"]))
-    assert asked["masks"] == ("xseg_2", "bisenet_resnet_18", "xseg_3")
+def test_maskers_are_named_as_edge_swap_takes_them(asked: Callable[..., dict[str, Any]]) -> None:
+    given = asked("--mask", "xseg_2,bisenet", "--mask", "xseg_3")
+    assert given["masks"] == ("xseg_2", "bisenet_resnet_18", "xseg_3")
 
 
 def test_the_folder_that_one_is_in_takes_no_bundle(
