@@ -201,6 +201,7 @@ class SwapRecord:
         generator: Name and version of this software.
         bundle: Id of the bundle that the models are of, hex; empty where there is none.
         live: Which part of a live stream it is; None for what was made of a file.
+        choices: Hex digest of what was chosen for it (see `Swapper.choices`); empty where unknown.
     """
 
     output_id: str
@@ -214,6 +215,7 @@ class SwapRecord:
     generator: str
     bundle: str = ""
     live: LivePart | None = None
+    choices: str = ""
 
     @property
     def marked_as(self) -> str:

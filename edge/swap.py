@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import uuid
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,6 +59,9 @@ CPU_PROVIDERS = ("CPUExecutionProvider",)
 """Provider list of a device without an accelerator, best first."""
 
 EVERY_FACE = "all"
+
+_CHOSEN = ("source", "faces", "min-score", "boost", "look-every", "label")
+"""Of a swapper's settings, what the ledger says of an output in one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +425,16 @@ class Swapper:
             "label": f"{self.language} {self.style}",
         }
 
+    def choices(self) -> str:
+        """Return a digest of what was chosen for an output beside its person, purpose and models.
+
+        Who of a frame is swapped, whom `--match` shows and how surely faces must be found, the
+        label's language and style: what a file would have to be made anew for. A hash, hex.
+        """
+        settings = self.settings()
+        chosen = {name: settings[name] for name in _CHOSEN}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
     def _swap_into(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> list[Region]:
         """Swap `faces` in `frame`, in place; return the regions that changed.
 
@@ -451,6 +465,7 @@ class Swapper:
             frames=frames,
             generator=f"edge-swap {edge.__version__}",
             bundle=self._shelf.bundle,
+            choices=self.choices(),
         )
 
     def finished(self, draft: SwapRecord, *, faces: int, frames: int) -> SwapRecord:

@@ -52,6 +52,7 @@ def output_fields(record: SwapRecord, path: Path, sha256: str) -> dict[str, obje
         "frames": record.frames,
         "generator": record.generator,
         **({"bundle": record.bundle} if record.bundle else {}),
+        **({"choices": record.choices} if record.choices else {}),
     }
 
 

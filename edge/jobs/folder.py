@@ -45,8 +45,8 @@ def swap_folder(
         output: The folder to write, made if need be; names and subfolders are kept.
         overwrite: Replace existing outputs.
         skip_without_face: List a source without a face instead of counting it as failed.
-        resume: Leave alone what the ledger has as made of these very files, by the same leave and
-            the same models; go on with a video that was interrupted.
+        resume: Leave alone what the ledger has as made of these very files, by the same leave,
+            models and choices; go on with a video that was interrupted.
         progress: Told after each file.
         frames: Told after each frame of a video.
 
@@ -104,12 +104,14 @@ def _made_before(swapper: Swapper, pairs: list[tuple[Path, Path]]) -> frozenset[
     for entry in swapper.ledger.entries():
         if entry.kind == "output" and entry.state == "published":
             entries |= dict.fromkeys(entry.hashes, entry.fields)
-    models = _runs(swapper.models)
+    models, choices = _runs(swapper.models), swapper.choices()
     made = set()
     for source, output in there:
         digest = file_sha256(output)
         fields = {} if digest is None else entries.get(digest, {})
         if not fields or _runs_in(fields) != models:
+            continue
+        if fields.get("choices", choices) != choices:  # entries of before say nothing of them
             continue
         if fields.get("target_sha256") == file_sha256(source):
             medium: Medium = "video" if is_video(source) else "picture"

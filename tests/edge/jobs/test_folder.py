@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge.jobs.folder import swap_folder
 from edge.jobs.results import FolderSummary
+from edge.provenance.label import default_language
 from edge.records import ModelUse
 from edge.swap import Swapper
-from tests.scene import Stage, stage, target, write
+from tests.scene import ENGINES, Stage, stage, target, write
 
 
 @pytest.fixture
@@ -79,3 +81,43 @@ def test_an_entry_without_models_is_of_no_output_of_ours(ready: Stage) -> None:
             line["models"] = "none"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert again(ready, swapper).kept == ()
+
+
+def chosen(ready: Stage, **change: Any) -> Swapper:
+    """The same swapper but for one choice."""
+    engines = {k: change.pop(k) for k in ("min_score", "boost", "threads") if k in change}
+    how = {"purpose": "film", "target_is": "synthetic", "engines": replace(ENGINES, **engines)}
+    return Swapper(ready.identity, **{**how, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"label_style": "eu-icon"},
+        {"label_language": "zh" if default_language() == "en" else "en"},
+        {"faces": "largest"},
+        {"min_score": 0.31},
+        {"boost": 2},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_was_chosen_otherwise_is_made_anew(ready: Stage, change: dict[str, Any]) -> None:
+    other = chosen(ready, **change)
+    assert again(ready, other).kept == ()
+    assert len(again(ready, other, overwrite=True).done) == 1
+    assert len(again(ready, other).kept) == 1
+    assert again(ready, ready.swapper()).kept == ()
+
+
+def test_how_many_threads_work_is_no_choice(ready: Stage) -> None:
+    assert len(again(ready, chosen(ready, threads=2)).kept) == 1
+
+
+def test_entries_of_before_say_nothing_of_choices(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ready.folder / "out" / "a.png").unlink()
+    with monkeypatch.context() as before:
+        before.setattr(Swapper, "choices", lambda self: "")
+        assert len(again(ready, ready.swapper()).done) == 1
+    assert len(again(ready, ready.swapper()).kept) == 1
