@@ -22,7 +22,7 @@ from edge.backends import backend_names, missing_reason
 from edge.backends.base import CPU_PROVIDER
 from edge.bundle.contents import MODELS
 from edge.bundle.opening import Bundle, BundledModels, open_bundle
-from edge.bundle.tuning import MOST_THREADS, save_tuning
+from edge.bundle.tuning import save_tuning
 from edge.contracts import Card
 from edge.errors import BackendError, UsageError
 from edge.machine import this_machine
@@ -30,6 +30,7 @@ from edge.power import PowerState, power_changed, read_power
 from edge.roofline import Roof
 from edge.shelf import INSTALLED, Shelf
 from edge.targets import with_options
+from edge.threads import ALWAYS
 from edge.throttle import ThrottleState, invalid_reason, read_state
 from edge.trials import BEST, LEAST, Told, Trial, Way, tried
 
@@ -190,7 +191,7 @@ def _counts(threads: Sequence[int], rounds: int) -> tuple[int, ...]:
     if rounds < 1:
         raise UsageError(f"rounds must be 1 or more, not {rounds}")
     cores = this_machine().cores
-    most = min(cores, MOST_THREADS)  # a tuning that states more is left out when it is read
+    most = min(cores, ALWAYS)  # a tuning that states more is left out when it is read
     if not threads:
         return tuple(sorted({count for count in (1, 2, 4, most) if count <= most}))
     wrong = [count for count in threads if not 1 <= count <= most]

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from edge.backends.base import Session
 from edge.errors import BackendError, EdgeError
+from edge.threads import most_threads
 from edge.watch import begin
 
 __all__ = ["Session", "backend_names", "installed_version", "missing_reason", "open_session"]
@@ -68,8 +69,8 @@ def open_session(
     """
     if backend not in backend_names():
         raise BackendError(f"no backend '{backend}'; known: {', '.join(backend_names())}")
-    if threads < 0:
-        raise BackendError(f"threads must be 0 or more, not {threads}")
+    if not 0 <= threads <= most_threads():
+        raise BackendError(f"threads must be from 0 to {most_threads()} here, not {threads}")
     module = _module(backend)
     begin()
     return module.open_session(path, providers=tuple(providers), threads=threads, strict=strict)

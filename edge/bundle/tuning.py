@@ -33,9 +33,9 @@ from edge.consent.fields import Fields
 from edge.consent.storage import read_record, write_private
 from edge.errors import BundleError
 from edge.machine import Machine, this_machine
+from edge.threads import ALWAYS
 
 __all__ = [
-    "MOST_THREADS",
     "SCHEMA",
     "Tuning",
     "load_tuning",
@@ -45,8 +45,6 @@ __all__ = [
 ]
 
 SCHEMA = "edge-swap/tuning-1"
-MOST_THREADS = 64
-"""Most threads that a tuning may state: docs/spec/bundle-1.md."""
 _MOST_DIGITS = 4
 
 
@@ -149,8 +147,8 @@ def _parse(data: bytes) -> Tuning:
         cores={name: _numbers(lists.text(name)) for name in cores},
     )
     fields.done()
-    if not all(0 <= number <= MOST_THREADS for number in tuning.threads.values()):
-        raise FormError(f"'threads' must lie between 0 and {MOST_THREADS}")
+    if not all(0 <= number <= ALWAYS for number in tuning.threads.values()):
+        raise FormError(f"'threads' must lie between 0 and {ALWAYS}")
     return tuning
 
 

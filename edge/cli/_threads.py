@@ -1,24 +1,10 @@
-"""What `--threads` may say, for every command that has it.
-
-An engine starts as many threads as it is told to: a hundred thousand would take the machine down
-before anybody could stop them.
-"""
+"""What `--threads` may say, for every command that has it."""
 
 from __future__ import annotations
 
 import argparse
-import os
 
-_ALWAYS = 64
-"""Threads that may be asked for on any machine; the most that a tuning file may state, too."""
-
-_PER_CORE = 4
-"""Threads for each core that may be asked for, where that is more."""
-
-
-def most_threads() -> int:
-    """Return how many threads an engine may be told to start on this machine."""
-    return max(_ALWAYS, _PER_CORE * (os.cpu_count() or 1))
+from edge.threads import most_threads
 
 
 def threads_or_choice(text: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import backends
 from edge.backends import backend_names, open_session
 from edge.errors import BackendError, EdgeError
 
@@ -35,9 +36,15 @@ def test_other_modules_are_no_backends(name: str, tmp_path: Path) -> None:
         open_session(tmp_path / "x.onnx", backend=name)
 
 
-def test_negative_threads_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match="threads"):
-        open_session(tmp_path / "x.onnx", threads=-1)
+@pytest.mark.parametrize("threads", [-1, 100_000])
+@pytest.mark.parametrize("name", backend_names())
+def test_threads_that_no_machine_bears_are_refused(
+    name: str, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Were the number taken, the machine would be brought down by this test.
+    monkeypatch.setattr(backends, "_module", lambda name: pytest.fail("it was taken"))
+    with pytest.raises(BackendError, match=f"threads must be from 0 to .* here, not {threads}"):
+        open_session(tmp_path / "x.onnx", backend=name, threads=threads)
 
 
 @pytest.mark.parametrize("name", backend_names())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 import pytest
 
-from edge.cli import TOOLCHAIN_COMMANDS, _load, _threads, command_names, main
-from edge.cli._threads import most_threads, one_thread_or_more, threads_or_choice
+from edge.cli import TOOLCHAIN_COMMANDS, _load, command_names, main
+from edge.cli._threads import one_thread_or_more, threads_or_choice
+from edge.threads import most_threads
 
 
 def _takes_threads(name: str) -> bool:
@@ -53,12 +53,6 @@ def test_what_no_machine_bears_is_one_line(
     assert shown.err.startswith(f"edge {name}: argument --threads: '{text}' is no number of ")
     assert shown.err.count("\n") == 1
     assert str(most_threads()) in shown.err
-
-
-def test_the_most_grows_with_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for cores, most in ((None, 64), (2, 64), (16, 64), (128, 512)):
-        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
-        assert _threads.most_threads() == most
 
 
 def test_nought_is_a_choice_only_where_it_means_something() -> None:
