@@ -167,6 +167,7 @@ class Staging:
         last: str,
         *,
         overwrite: bool = False,
+        whole: Iterable[str] = (),
         private: bool = False,
         made: Callable[[Path], None] = lambda path: None,
     ) -> tuple[Path, ...]:
@@ -177,6 +178,9 @@ class Staging:
         Args:
             last: name of the file that comes last.
             overwrite: whether files that are there are replaced.
+            whole: every name that could have been written. What an earlier conversion left under
+                one of them, and this one does not make, goes: beside the new model it would be
+                taken for a part of it.
             private: the files are for their owner alone.
             made: called with every file in its place; when it fails, all are taken back.
 
@@ -197,7 +201,8 @@ class Staging:
                 self._output.mkdir(exist_ok=True)
                 for name in () if overwrite else names:
                     _refuse_taken(self._output / name)
-                earlier.set_aside(names)
+                left = sorted(set(whole) - set(names)) if overwrite else []
+                earlier.set_aside([*left, *names])
                 for name in names:
                     source, path = folder / name, self._output / name
                     if private:

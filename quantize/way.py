@@ -330,6 +330,7 @@ class Way:
         self._staging.publish(
             self._names.model,
             overwrite=self._settings.overwrite,
+            whole=self._names.all(),
             private=baked is not None,
             made=made,
         )

@@ -228,6 +228,14 @@ def test_earlier_results_stay_unless_told_otherwise(bench: Bench) -> None:
     assert bench.convert(overwrite=True).model.read_bytes() == first
 
 
+def test_weights_beside_an_earlier_result_go_with_it(bench: Bench) -> None:
+    done = bench.convert()
+    beside = done.model.with_name(f"{done.model.name}.data")
+    beside.write_bytes(b"weights of the earlier one")
+    bench.convert(overwrite=True)
+    assert not beside.exists()
+
+
 def test_the_input_is_never_overwritten(bench: Bench) -> None:
     bench.out.mkdir()
     (bench.out / "face.x86_cpu.fp16.onnx").symlink_to(bench.model)

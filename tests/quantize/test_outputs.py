@@ -196,6 +196,37 @@ def test_an_earlier_conversion_is_replaced_and_nothing_of_it_is_left(tmp_path: P
     assert contents(out) == {**EARLIER, **new}
 
 
+def test_what_only_the_earlier_conversion_made_goes_with_it(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    earlier_conversion(out)
+    more = (f"{NAMES.model}.data", NAMES.operators)
+    for name in more:
+        (out / name).write_text("earlier")
+    with Staging(out) as staging:
+        fill(staging)
+        staging.publish(NAMES.model, overwrite=True, whole=NAMES.all())
+    assert contents(out) == {name: name for name in (NAMES.model, NAMES.report, NAMES.emap)}
+    assert listing(tmp_path) == ["out"]
+
+
+def test_what_only_the_earlier_conversion_made_is_there_again_when_a_step_fails(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    earlier_conversion(out)
+    weights = f"{NAMES.model}.data"
+    (out / weights).write_text("earlier")
+
+    def refuse(path: Path) -> None:
+        raise OutputError("no note")
+
+    with Staging(out) as staging:
+        fill(staging)
+        with pytest.raises(OutputError, match="no note"):
+            staging.publish(NAMES.model, overwrite=True, whole=NAMES.all(), made=refuse)
+    assert contents(out) == {**EARLIER, weights: "earlier"}
+
+
 def test_what_a_killed_conversion_had_set_aside_is_found_again(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
