@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantize.export.tflite.layout import stored_shape
 from quantize.export.tflite.step import Step
+
+Places = NDArray[np.floating[Any]]
+"""Coordinates along an axis."""
 
 _NATURAL = (0, 2, 3, 1)
 _CLOSE = 1e-4  # pixels
@@ -54,9 +58,16 @@ def _kept_ratio(step: Step, policy: bytes) -> list[float]:
     return [min(ratios) if policy == b"not_larger" else max(ratios)] * len(ratios)
 
 
-def _onnx(mode: str, before: int, after: int, scale: float) -> NDArray[np.float64]:
-    """Return where ONNX reads: a float64 coordinate per result."""
-    at = np.arange(after, dtype=np.float64)
+def _onnx(mode: str, at: Places, before: int, scale: float) -> Places:
+    """Return where ONNX reads: a coordinate per result, in the precision of `at`.
+
+    Args:
+        mode: of the coordinates.
+        at: 0, 1, 2, ... as many as there are results.
+        before: how many there are to read from.
+        scale: what the coordinates are computed with.
+    """
+    after = len(at)
     if scale == 1:
         return at  # as ONNX Runtime does in all modes; one of them would move by half a pixel
     if mode == "align_corners":
@@ -72,7 +83,7 @@ def _onnx(mode: str, before: int, after: int, scale: float) -> NDArray[np.float6
     return np.asarray(shift + (at + 0.5) / scale - 0.5)
 
 
-def _tflite(corners: bool, half: bool, before: int, after: int) -> NDArray[np.float64]:
+def _tflite(corners: bool, half: bool, before: int, after: int) -> Places:
     """Return where TFLite reads."""
     at = np.arange(after, dtype=np.float64)
     if corners and after > 1:
@@ -81,7 +92,7 @@ def _tflite(corners: bool, half: bool, before: int, after: int) -> NDArray[np.fl
     return (at + 0.5) * step - 0.5 if half else at * step
 
 
-def _rounded(at: NDArray[np.float64], how: str) -> NDArray[np.float64]:
+def _rounded(at: Places, how: str) -> Places:
     ways = {
         "ceil": lambda: np.ceil(at),
         "floor": lambda: np.floor(at),
@@ -91,10 +102,13 @@ def _rounded(at: NDArray[np.float64], how: str) -> NDArray[np.float64]:
     return np.asarray(ways[how]())
 
 
-def _nearest(corners: bool, half: bool, before: int, after: int) -> NDArray[np.float64]:
-    """Return which pixel TFLite's nearest takes."""
-    at = _tflite(corners, half, before, after)
-    return np.floor(at + 0.5) if corners or half else np.floor(at)
+def _nearest(corners: bool, half: bool, before: int, after: int) -> Places:
+    """Return which pixel TFLite's nearest takes: in the steps of its kernel, in float32."""
+    at = np.arange(after, dtype=np.float32)
+    corners = corners and after > 1
+    step = np.float32(before - 1) / np.float32(after - 1) if corners else np.float32(before / after)
+    place = (at + np.float32(0.5 if half else 0)) * step
+    return np.asarray(np.floor(place + np.float32(0.5)) if corners else np.floor(place))
 
 
 def _settings() -> Iterator[tuple[bool, bool]]:
@@ -106,13 +120,18 @@ def _fits(
 ) -> bool:
     """Return whether a setting of TFLite reads along an axis as ONNX does."""
     before, after = sizes
-    wanted = _onnx(mode, before, after, scale)
     if linear:
+        wanted = _onnx(mode, np.arange(after, dtype=np.float64), before, scale)
         clipped = [np.clip(x, 0, before - 1) for x in (wanted, _tflite(*way, before, after))]
         return bool(np.abs(clipped[0] - clipped[1]).max() < _CLOSE)
-    last = before - 1
-    picked = np.clip(_rounded(wanted, how), 0, last)
-    return bool(np.array_equal(picked, np.clip(_nearest(*way, before, after), 0, last)))
+    # Half way between two pixels the last bit decides: TFLite's is known, and ONNX's must not
+    # hang on how its runtime rounds.
+    picked = np.clip(_nearest(*way, before, after), 0, before - 1)
+    for precision in (np.float32, np.float64):
+        wanted = _rounded(_onnx(mode, np.arange(after, dtype=precision), before, scale), how)
+        if not np.array_equal(picked, np.clip(wanted, 0, before - 1)):
+            return False
+    return True
 
 
 def resize(step: Step) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quantize.errors import TFLiteError
 from quantize.export.tflite import to_tflite
@@ -43,6 +45,41 @@ def test_nearest(scale: int, how: str, where: str) -> None:
         assert "no nearest resize" in str(error)  # noqa: PT017
     else:
         assert made == {"RESIZE_NEAREST_NEIGHBOR": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where", "how"),
+    [
+        (58, 90, "asymmetric", "floor"),
+        (42, 176, "asymmetric", "floor"),
+        (8, 110, "pytorch_half_pixel", "round_prefer_ceil"),
+        (14, 69, "half_pixel", "round_prefer_floor"),
+    ],
+)
+def test_half_way_between_two_pixels_is_exact_or_refused(
+    before: int, after: int, where: str, how: str
+) -> None:
+    s = Sketch()
+    x = s.input("x", 1, 3, 5, before)
+    modes = {"coordinate_transformation_mode": where, "nearest_mode": how}
+    s.op("Resize", x, "", "", s.ints(1, 3, 5, after), output="y", mode="nearest", **modes)
+    try:
+        assert written(s.model("y")) == {"RESIZE_NEAREST_NEIGHBOR": 1}
+    except TFLiteError as error:
+        assert "no nearest resize" in str(error)  # noqa: PT017
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    before=st.integers(1, 70),
+    after=st.integers(1, 200),
+    where=st.sampled_from(["asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners"]),
+    how=st.sampled_from(["floor", "round_prefer_floor", "round_prefer_ceil", "ceil"]),
+)
+def test_nearest_of_any_size_is_exact_or_refused(
+    before: int, after: int, where: str, how: str
+) -> None:
+    test_half_way_between_two_pixels_is_exact_or_refused(before, after, where, how)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
