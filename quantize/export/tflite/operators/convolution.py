@@ -70,7 +70,11 @@ def windows(step: Step, kernel: tuple[int, ...], *, transposed: bool = False) ->
     auto = given.get("auto_pad", b"NOTSET")
     pads = given.get("pads", (0, 0, 0, 0)) if auto in (b"NOTSET", b"") else (0, 0, 0, 0)
     extra = given.get("output_padding", (0, 0)) if transposed else (0, 0)
-    by_size = auto in (b"SAME_UPPER", b"SAME_LOWER") or (transposed and "output_shape" in given)
+    same = auto in (b"SAME_UPPER", b"SAME_LOWER")
+    stated = transposed and "output_shape" in given
+    by_size = same or stated
+    if same and not stated and any(extra):
+        raise step.refusal("runtimes differ in what auto_pad makes of output_padding: state pads")
     found = []
     for axis in (0, 1):
         before, after = pads[axis], pads[axis + 2]
@@ -80,6 +84,12 @@ def windows(step: Step, kernel: tuple[int, ...], *, transposed: bool = False) ->
             total = max(made - sizes[axis], 0)
             before = total // 2 if auto == b"SAME_UPPER" else total - total // 2
             after = total - before
+        beyond = (results[axis] - 1) * strides[axis] >= sizes[axis] + before
+        if beyond and given.get("ceil_mode", 0):
+            # ONNX's shape inference counts this window, and its runtimes do not.
+            raise step.refusal(
+                "its last window sees nothing but padding: export it without ceil_mode"
+            )
         found.append(
             Window(
                 sizes[axis], results[axis], kernel[axis], strides[axis], dilations[axis],

@@ -41,7 +41,9 @@ def slices(step: Step) -> None:
     bounds = {axis: (0, size, 1) for axis, size in enumerate(value.shape)}
     for axis, start, end, stride in zip(axes, starts, ends, steps, strict=True):
         size = value.shape[axis % rank]
-        bounds[axis % rank] = slice(start, end, stride).indices(size)
+        first, last, _ = slice(start, end, stride).indices(size)
+        # Walked backwards from before the first element, ONNX takes that one still.
+        bounds[axis % rank] = (max(first, 0), last, stride)
     rows = [bounds[axis] for axis in value.order]
     begins = step.low.numbers([start for start, _, _ in rows], "begin")
     tensor = step.low.arranged(value, value.order)

@@ -158,6 +158,16 @@ def test_transposed_ones_that_tflite_lacks_are_refused(attrs: dict[str, object])
         to_tflite(s.model("y"))
 
 
+def test_a_larger_output_of_a_size_that_follows_is_refused() -> None:
+    """ONNX's shape inference adds it, and ONNX Runtime does not."""
+    s = Sketch()
+    x = s.input("x", 1, 2, 5, 4)
+    given_ = {"auto_pad": "SAME_UPPER", "strides": [2, 2], "output_padding": [1, 0]}
+    s.op("ConvTranspose", x, s.noise(2, 3, 3, 3), output="y", **given_)
+    with pytest.raises(TFLiteError, match="output_padding: state pads"):
+        to_tflite(s.model("y"))
+
+
 def test_a_size_that_is_not_known_is_refused() -> None:
     s = Sketch()
     x = s.input("x", 1, 4, 8, 8)

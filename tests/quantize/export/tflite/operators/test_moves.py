@@ -78,6 +78,14 @@ def test_slices(axis: int, start: int, end: int, step: int) -> None:
     assert made["SLICE" if step == 1 else "STRIDED_SLICE"] == 1
 
 
+@pytest.mark.parametrize(("start", "end"), [(-6, -(2**63) + 1), (-9, -9), (9, -9)])
+def test_slices_backwards_from_outside(start: int, end: int) -> None:
+    s = Sketch()
+    bounds = [s.ints(start), s.ints(end), s.ints(1), s.ints(-1)]
+    s.op("Slice", s.input("x", 6, 5, 4), *bounds, output="y")
+    assert written(s.model("y")) == {"STRIDED_SLICE": 1}
+
+
 @pytest.mark.parametrize("ends", [(1 << 62, -(1 << 62))])
 def test_slices_to_the_very_end(ends: tuple[int, int]) -> None:
     s = Sketch()
