@@ -25,8 +25,8 @@ class WeightsAtLoad(Rewrite["NDArray[np.float32]"]):
 
     1. DequantizeLinear(stored int8, scale) that convolutions alone read as their weight, none of
        which stands between two roundings -> Mul(Cast(int8), scale).
-    2. Weights of 8-bit convolutions, other operators' weights, and zero points other than 0: left
-       alone.
+    2. Weights of 8-bit convolutions, other operators' weights, zero points other than 0, and scales
+       per block: left alone.
     """
 
     name: ClassVar[str] = "weights_at_load"
@@ -45,7 +45,10 @@ class WeightsAtLoad(Rewrite["NDArray[np.float32]"]):
             return None
         if not all(_computes_in_float(graph, user, node.output[0]) for user in users):
             return None
-        axis = int(attributes(node).get("axis", 1)) % len(shape)
+        given = attributes(node)
+        if given.get("block_size", 0):
+            return None
+        axis = int(given.get("axis", 1)) % len(shape)
         sizes = [-1 if index == axis else 1 for index in range(len(shape))]
         return np.asarray(scale, np.float32).reshape(sizes if scale.ndim else ())
 

@@ -21,6 +21,15 @@ _PRESCRIBED = {
     "Tanh": Quantization((1 / 128,), (0,)),
 }
 
+# Of computed values; those of more than 8 bits are computed in float32.
+_WHOLE = (
+    onnx.TensorProto.INT8,
+    onnx.TensorProto.UINT8,
+    onnx.TensorProto.INT16,
+    onnx.TensorProto.UINT16,
+    onnx.TensorProto.INT32,
+)
+
 
 def is_quantizer(node: onnx.NodeProto) -> bool:
     """Return whether a node is a QuantizeLinear or DequantizeLinear."""
@@ -42,10 +51,25 @@ def write_quantizer(low: Lowering, node: onnx.NodeProto) -> None:
     2. More than 8 bits: nothing, what lies between computes in float32.
     3. QuantizeLinear: QUANTIZE, unless the node before it computes in int8 already.
     4. DequantizeLinear: a DEQUANTIZE as soon as a node reads it that computes in float32.
+
+    Raises:
+        TFLiteError: scales per block, computed values of fewer than 8 bits, or with several scales.
     """
     source, result = node.input[0], node.output[0]
+    if attributes(node).get("block_size", 0):
+        raise TFLiteError(
+            f"{describe(node)} cannot be written as TFLite: it has a scale per block, and TFLite "
+            "one per channel at most"
+        )
     if low.constants.holds(result) or result in low.values:
         return
+    kind = low.graph.element(source if node.op_type == "DequantizeLinear" else result)
+    if kind not in _WHOLE:
+        # Leaving these out would leave out most of the rounding, too.
+        name = onnx.TensorProto.DataType.Name(kind).lower()
+        raise TFLiteError(
+            f"{describe(node)} cannot be written as TFLite: values of type {name} are not computed"
+        )
     quantization = _per_tensor(low.constants.scale_of(node))
     if node.op_type == "DequantizeLinear":
         if quantization is None:

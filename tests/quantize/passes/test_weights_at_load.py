@@ -102,6 +102,15 @@ def test_what_is_left_alone(build: Build) -> None:
     assert_untouched(made(build), WeightsAtLoad())
 
 
+def test_a_scale_per_block_is_left_alone() -> None:
+    s = Sketch(opset=21)
+    numbers = s.keep(s.rng.integers(-99, 99, (4, 4, 3, 3)), kind=np.int8)
+    scale = s.keep(s.rng.uniform(0.01, 0.1, (2, 4, 3, 3)))
+    weight = s.op("DequantizeLinear", numbers, scale, axis=0, block_size=2)
+    s.op("Conv", s.input("x", 1, 4, 8, 8), weight, output="y")
+    assert_untouched(s.model("y"), WeightsAtLoad())
+
+
 @pytest.mark.parametrize("side", ["before", "behind"])
 def test_a_float_layer_beside_a_rounding_is_rewritten(side: str) -> None:
     def build(s: Sketch, x: str) -> str:

@@ -310,6 +310,30 @@ def test_computed_values_with_several_scales_are_refused() -> None:
         to_tflite(s.model("y"))
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((64, 1), 1), ((1, 64), 0), ((2, 64), 0)])
+def test_a_scale_per_block_is_refused(shape: tuple[int, int], axis: int) -> None:
+    s = Sketch(opset=21)
+    numbers = s.keep(s.rng.integers(-99, 99, (64, 64)), kind=np.int8)
+    scale = s.keep(s.rng.uniform(0.01, 0.1, shape))
+    block = 64 // shape[axis]
+    weight = s.op("DequantizeLinear", numbers, scale, axis=axis, block_size=block)
+    s.op("MatMul", s.input("x", 3, 64), weight, output="y")
+    with pytest.raises(TFLiteError, match=r"\(DequantizeLinear\).* a scale per block"):
+        to_tflite(s.model("y"))
+
+
+def test_computed_values_of_fewer_bits_are_refused() -> None:
+    """What four bits leave is no matter of rounding."""
+    s = Sketch(opset=21)
+    s.op("Relu", _rounded(s, s.input("x", 2, 3), (0.1, 0)), output="y")
+    model = s.model("y")
+    model.ir_version = 10  # the first that knows them
+    zero = next(one for one in model.graph.initializer if one.data_type == onnx.TensorProto.INT8)
+    zero.CopyFrom(helper.make_tensor(zero.name, onnx.TensorProto.INT4, [], [0]))
+    with pytest.raises(TFLiteError, match="values of type int4 are not computed"):
+        to_tflite(model)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (3, 1, 1), (16,), ()])
 def test_a_constant_that_is_quantized_in_the_graph(shape: tuple[int, ...]) -> None:
     s = Sketch()
