@@ -121,8 +121,13 @@ def gather(step: Step) -> None:
     places = step.array(1)
     if places.ndim > 1:
         raise step.refusal("its places have more than one axis")
-    rows = places.ravel() % value.shape[axis]
-    shape = tuple(rows.size if a == axis else size for a, size in enumerate(value.shape))
+    if not places.size:
+        raise step.refusal("it takes nothing, and TFLite has no empty values")
+    size = value.shape[axis]
+    if places.min() < -size or places.max() >= size:
+        raise step.refusal(f"one of its places lies beyond the {size} of axis {axis}")
+    rows = places.ravel() % size
+    shape = tuple(rows.size if a == axis else n for a, n in enumerate(value.shape))
     kept, place = stored_shape(shape, value.order), value.order.index(axis)
     tensor = low.arranged(value, value.order)
     if np.all(np.diff(rows) == 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def _tflite(corners: bool, half: bool, before: int, after: int) -> Places:
 
 
 def _rounded(at: Places, how: str) -> Places:
-    ways = {
+    ways: dict[str, Callable[[], Places]] = {
         "ceil": lambda: np.ceil(at),
         "floor": lambda: np.floor(at),
         "round_prefer_ceil": lambda: np.floor(at + 0.5),

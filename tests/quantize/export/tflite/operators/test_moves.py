@@ -78,6 +78,18 @@ def test_slices(axis: int, start: int, end: int, step: int) -> None:
     assert made["SLICE" if step == 1 else "STRIDED_SLICE"] == 1
 
 
+@pytest.mark.parametrize(
+    ("places", "why"), [((), "takes nothing"), ((0, 3), "beyond the 3"), ((-4,), "beyond the 3")]
+)
+def test_places_that_there_are_not_are_refused(places: tuple[int, ...], why: str) -> None:
+    s = Sketch()
+    x = s.input("x", 2, 3)
+    # Joined to x, so that what comes out is not empty.
+    s.op("Concat", s.op("Gather", x, s.ints(*places), axis=1), x, axis=1, output="y")
+    with pytest.raises(TFLiteError, match=rf"\(Gather\).*{why}"):
+        to_tflite(s.model("y"))
+
+
 @pytest.mark.parametrize(("start", "end"), [(-6, -(2**63) + 1), (-9, -9), (9, -9)])
 def test_slices_backwards_from_outside(start: int, end: int) -> None:
     s = Sketch()
