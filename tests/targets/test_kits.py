@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import importlib.util
 import json
 import os
@@ -335,6 +336,8 @@ class Service:
         self.folder, self.state = folder / "srv", folder / "state"
         for name in ("in", "batches", "out", "failed"):
             (self.folder / name).mkdir(parents=True)
+        self.tools = folder / "tools"
+        self.tools.mkdir()
         credentials, config = folder / "credentials", folder / "public"
         for path in (self.state, credentials, config):
             path.mkdir()
@@ -357,6 +360,7 @@ class Service:
             "EDGE_TARGET_IS": "synthetic",
             "STATE_DIRECTORY": str(self.state),
             "CREDENTIALS_DIRECTORY": str(credentials),
+            "PATH": f"{self.tools}:{os.environ['PATH']}",
             **changed,
         }
 
@@ -468,6 +472,67 @@ def test_without_an_output_nothing_is_deleted(
     assert service.found("failed") == ["one.png"]
 
 
+def _stand_in(path: Path, content: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{content}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_folder_that_cannot_be_taken_keeps_nothing_else_from_being_swapped(
+    service: Service,
+) -> None:
+    # As a folder is that its user made with the usual umask: not the group's to move.
+    closed = (
+        'for each; do case $each in */closed) shut=1 ;; *) set -- "$@" "$each" ;; esac; shift; done'
+    )
+    _stand_in(
+        service.tools / "mv",
+        f'shut=0\n{closed}\n[ $# -lt 3 ] || /bin/mv "$@" || exit\nexit $shut',
+    )
+    service.put("closed/one.png")
+    service.put("two.png")
+    done = service.round()
+    assert done.returncode == 1, done.stderr
+    assert "chmod -R g+rwX" in done.stderr
+    assert service.found("in") == ["one.png"]
+    assert service.found("out") == ["two.png"]
+    assert service.round().returncode == 1  # nothing can be taken: nothing is begun
+    assert service.found("failed") == []
+
+
+def test_more_names_than_a_command_s_line_can_hold(service: Service) -> None:
+    _stand_in(service.tools / "ls", "exit 2")  # as it ends with a list that is too long
+    service.put("one.png")
+    assert service.round().returncode == 0
+    assert service.found("out") == ["one.png"]
+
+
+def test_what_an_interrupted_round_left_is_put_aside(service: Service) -> None:
+    left, begun = service.folder / "batches" / "then", service.folder / "out" / "then"
+    for folder in (left, begun, begun / ".video.mp4.unfinished"):
+        folder.mkdir()
+    for path in (left / "two.png", begun / "one.png", begun / ".two.png.0-0-0.part.png"):
+        path.write_bytes(b"x")
+    service.put("three.png")
+    done = service.round()
+    assert done.returncode == 0, done.stderr
+    assert f"{left}: kept: the round was interrupted" in done.stdout
+    assert [path.name for path in begun.iterdir()] == ["one.png"]
+    assert service.found("failed") == ["two.png"]
+    assert service.found("out") == ["one.png", "three.png"]
+
+
+def test_a_round_under_way_is_left_alone(service: Service) -> None:
+    service.put("one.png")
+    handle = os.open(service.folder / "batches", os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert service.round().returncode == 0
+    finally:
+        os.close(handle)
+    assert service.found("in") == ["one.png"]
+
+
 def test_the_live_service_records_and_ends_whole(service: Service) -> None:
     pytest.importorskip("av", reason="recordings need PyAV")
     pytest.importorskip("uvicorn", reason="the page needs the extra live")
@@ -519,10 +584,9 @@ class Admin:
         (self.home / "config").mkdir(parents=True)
         tools = folder / "tools"
         tools.mkdir()
-        stands = {"id": "#!/bin/sh\necho 0\n", "systemctl": "#!/bin/sh\n"}
-        for name, content in stands.items():
-            (tools / name).write_text(content, encoding="utf-8")
-            (tools / name).chmod(0o755)
+        self.asked = folder / "asked"
+        _stand_in(tools / "id", "echo 0")
+        _stand_in(tools / "systemctl", f"echo \"$*\" >> '{self.asked}'")
         text = (kit(board) / "edge-swap-admin").read_text(encoding="utf-8")
         self.script = folder / "edge-swap-admin"
         self.script.write_text(text.replace("/etc/edge-swap", str(folder / "etc")), "utf-8")
@@ -588,6 +652,28 @@ def test_two_revocations_of_one_name_both_count(
     assert done.returncode == 2
     assert "revoked" in done.stderr
     assert service.found("out") == []
+
+
+def test_a_revocation_ends_what_is_under_way(edge_home: Path, tmp_path: Path) -> None:
+    admin = Admin("jetson", tmp_path)
+    assert admin.do("revoke", _revoked("one", tmp_path / "one" / "x")).returncode == 0
+    asked = admin.asked.read_text(encoding="utf-8").splitlines()
+    assert asked == ["stop edge-swap.service", "try-restart edge-swap-live.service"]
+
+
+def test_no_key_by_whatever_name_is_published(edge_home: Path, tmp_path: Path) -> None:
+    admin = Admin("raspberry_pi", tmp_path)
+    config = admin.home / "config"
+    for name in ("keys/identity.key", "keys/claim.pem", "keys/anchors/a.pem", "policy.toml"):
+        (config / name).parent.mkdir(parents=True, exist_ok=True)
+        (config / name).write_text("x", encoding="utf-8")
+        (config / name).chmod(0o600)
+    assert admin.do("sync").returncode == 0
+    files = sorted(path for path in admin.public.rglob("*") if path.is_file())
+    named = [str(path.relative_to(admin.public)) for path in files]
+    assert named == ["keys/anchors/a.pem", "policy.toml"]
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o644, 0o644]
+    assert admin.public.stat().st_mode & 0o777 == 0o755
 
 
 def test_what_is_no_revocation_is_not_taken_over(edge_home: Path, tmp_path: Path) -> None:
