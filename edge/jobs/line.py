@@ -24,6 +24,9 @@ BETWEEN = 2
 """Frames that may wait between two steps: enough to even out a step that takes turns between much
 and little work, as the search for faces does, which looks at the whole of every fifth frame."""
 
+PATIENCE = 5.0
+"""Seconds that a camera is waited for when its line is left: one that hangs may never answer."""
+
 UNDER_WAY = 2
 """Frames of a camera that may be in the line at once: none is older than two frame times."""
 
@@ -101,6 +104,8 @@ class InOrder:
     of it. Leaving the block stops all threads: what a step has begun it finishes first.
     """
 
+    _source_patience: float | None = None
+
     def __init__(self, items: Iterable[Any], *steps: Step) -> None:
         """Set the line up; it starts with the block.
 
@@ -140,9 +145,9 @@ class InOrder:
     ) -> None:
         for channel in self._channels:
             channel.close()
-        for thread in self._threads:
+        for place, thread in enumerate(self._threads):
             if thread.ident is not None:  # it was started
-                thread.join()
+                thread.join(self._source_patience if place == 0 else None)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield what the last step gives.
@@ -220,9 +225,14 @@ class Latest(InOrder):
     At most `UNDER_WAY` items are between the entrance and the reader, who has done with one when
     they ask for the next.
 
+    A camera that has not answered some seconds after the block was left is left behind: its thread
+    ends when it does answer, and what was to be done behind the line need not wait for that.
+
     Attributes:
         dropped: Items that a newer one replaced before they got into the line.
     """
+
+    _source_patience = PATIENCE
 
     def __init__(self, items: Iterable[Any], *steps: Step) -> None:
         """Set the line up; see `InOrder`. At least one step is needed.

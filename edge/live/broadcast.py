@@ -75,6 +75,7 @@ class Broadcast:
         self._changed = threading.Condition()
         self._closed = False
         self._latest: Picture | None = None
+        self._ready = 0.0  # when the newest was: a clock that is set must make no old one new
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._asked = 0.0
         self._made = time.monotonic()
@@ -109,9 +110,15 @@ class Broadcast:
             if self._latest is not None and self._latest.index > index and self._fresh():
                 return self._latest
             future: asyncio.Future[None] = loop.create_future()
-            self._waiting.append((loop, future))
-        with contextlib.suppress(asyncio.TimeoutError):
+            waits = (loop, future)
+            self._waiting.append(waits)
+        try:
             await asyncio.wait_for(future, seconds)
+        except asyncio.TimeoutError:
+            pass
+        finally:  # or it stays for as long as no picture comes: a camera may be lost for days
+            with self._changed, contextlib.suppress(ValueError):
+                self._waiting.remove(waits)
         latest = self._latest
         return latest if latest is not None and latest.index > index and self._fresh() else None
 
@@ -119,9 +126,7 @@ class Broadcast:
         """Whether the newest picture may still be shown: not after the end, nor a stale one."""
         latest = self._latest
         return (
-            not self._closed
-            and latest is not None
-            and time.time() * 1000 - latest.ready_ms < UNWATCHED * 1000
+            not self._closed and latest is not None and time.monotonic() - self._ready < UNWATCHED
         )
 
     def alone_for(self) -> float:
@@ -181,6 +186,7 @@ class Broadcast:
             if self._closed:
                 return
             self._latest, self.original = picture, original
+            self._ready = time.monotonic()
             waiting, self._waiting = self._waiting, []
         _wake(waiting)
 

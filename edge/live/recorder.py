@@ -122,7 +122,9 @@ class Recorder:
         remove_stale(folder)
         self._folder, self._swapper, self._leave = folder, swapper, leave
         self._first, self._rate, self._seconds, self._on_error = first, rate, seconds, on_error
-        self._stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        # The stream's id too: a board whose clock stands while it is off has one time twice.
+        begun = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        self._stamp = f"{begun}-{first.stream.rpartition(':')[2][:8]}"
         self._state = RecordingState(folder)
         self._frames: deque[Shown | None] = deque()
         self._changed = threading.Condition()

@@ -106,6 +106,11 @@ class Reopening:
         if isinstance(source, Paced):
             source.wake()
 
+    def close(self) -> None:
+        """Let go of a source that nobody iterates over: the iteration does so itself at its end."""
+        self.stop()
+        self._close()
+
     def _within(self, taken: Taken | None) -> Taken | None:
         """Return a picture that is no larger than this device takes: a camera sends what it likes.
 

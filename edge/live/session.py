@@ -82,7 +82,9 @@ class Session:
     """
 
     def __init__(self, swapper: Swapper, source: Reopening, plan: Plan) -> None:
-        """Ask for leave, and prepare; nothing runs yet but the recorder's thread.
+        """Ask for leave, and prepare; nothing runs yet but the threads that wait for frames.
+
+        The source is the session's from here on: it is let go of where there can be none.
 
         Args:
             swapper: Who is swapped in, and with what.
@@ -92,6 +94,13 @@ class Session:
         Raises:
             EdgeError: There is no leave, or what the plan needs is not here.
         """
+        try:
+            self._prepare(swapper, source, plan)
+        except BaseException:
+            source.close()
+            raise
+
+    def _prepare(self, swapper: Swapper, source: Reopening, plan: Plan) -> None:
         self._swapper, self._source, self._plan = swapper, source, plan
         self._reason: str | None = None
         self._error: EdgeError | None = None
@@ -134,8 +143,15 @@ class Session:
         Returns:
             What it came to; an error that ended it is in there, and not raised.
         """
-        self._enter("begun", {"output_id": self.stream, "watermark": watermark_id(self.stream)})
-        self.leave.start()
+        try:
+            marks = {"output_id": self.stream, "watermark": watermark_id(self.stream)}
+            self._enter("begun", marks)
+            self.leave.start()
+        except BaseException:
+            with held_back():
+                self._source.close()
+                self._let_go()
+            raise
         timer = None
         if self._plan.seconds is not None:
             timer = threading.Timer(self._plan.seconds, self.stop, ("the time is over",))
@@ -247,15 +263,18 @@ class Session:
 
     def _wind_up(self) -> None:
         """Let go of everything; the last segment gets its name."""
+        self._let_go()
+        details = {"stream": self.stream, "reason": self._reason or "", **self._sums()}
+        with contextlib.suppress(EdgeError):
+            self._enter("ended", details)
+
+    def _let_go(self) -> None:
         self.leave.stop()
         if self._recorder is not None:
             self._recorder.stop()
         if self.broadcast is not None:
             self.broadcast.close()
             self.broadcast.join()
-        details = {"stream": self.stream, "reason": self._reason or "", **self._sums()}
-        with contextlib.suppress(EdgeError):
-            self._enter("ended", details)
 
     def _sums(self) -> dict[str, str]:
         sums = {"frames": str(self._figures.frames)}

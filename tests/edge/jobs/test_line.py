@@ -211,6 +211,24 @@ def test_leaving_a_camera_stops_it() -> None:
     assert not _threads()
 
 
+def test_a_camera_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Latest, "_source_patience", 0.1)
+    answers = threading.Event()
+
+    def hanging() -> Iterator[int]:
+        yield 1
+        answers.wait(30)
+
+    start = time.monotonic()
+    with Latest(hanging(), _same) as line:
+        assert next(iter(line)) == 1
+    assert time.monotonic() - start < 5
+    answers.set()  # it ends when it answers
+    while _threads():
+        assert time.monotonic() - start < 20
+        time.sleep(0.01)
+
+
 def test_a_line_that_is_stopped_from_elsewhere_ends_at_once() -> None:
     never = threading.Event()
 

@@ -85,6 +85,41 @@ def test_after_the_end_not_even_what_was_there(ready: Stage, broadcast: Broadcas
     broadcast.join()
 
 
+def test_who_waits_in_vain_is_forgotten(broadcast: Broadcast) -> None:
+    async def watch() -> None:
+        for _ in range(3):
+            assert await broadcast.after(-1, 0.01) is None
+        gone = asyncio.create_task(broadcast.after(-1, 30))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+
+    asyncio.run(watch())
+    assert broadcast._waiting == []
+    broadcast.close()
+    broadcast.join()
+
+
+def test_an_old_picture_stays_old_though_the_clock_is_set_back(
+    ready: Stage, broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def watch() -> None:
+        asked = asyncio.create_task(broadcast.after(-1, 5))
+        await asyncio.sleep(0.05)
+        broadcast.offer(shown(ready, 0))
+        assert await asked is not None
+        now, then = time.time(), time.monotonic()
+        monkeypatch.setattr(time, "time", lambda: now - 3600)
+        monkeypatch.setattr("edge.live.broadcast.UNWATCHED", 0.05)
+        while time.monotonic() < then + 0.1:
+            await asyncio.sleep(0.02)
+        assert await broadcast.after(-1, 0.05) is None
+
+    asyncio.run(watch())
+    broadcast.close()
+    broadcast.join()
+
+
 def test_a_key_that_does_not_sign_is_told(ready: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def sign(self: FrameSigner, *arguments: object) -> bytes:
         raise ProvenanceError("a live picture could not be signed: no key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -95,6 +96,23 @@ def test_frames_keep_their_times_and_show_the_label(ready: Stage, tmp_path: Path
         area = frame[y : y + height, x : x + width]
         assert (area > 180).any()
         assert (area < 60).any()
+
+
+def test_two_recordings_that_begin_at_one_time_are_two(
+    ready: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(datetime.datetime):
+        """A clock that a board without a battery begins with each time."""
+
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Stopped:
+            return cls(2026, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(recorder, "datetime", Stopped)
+    first = record(ready, tmp_path / "out", frames=5, segment=5)
+    both = record(ready, tmp_path / "out", frames=5, segment=5)
+    assert (len(first), len(both)) == (1, 2)
+    assert all(one.whole for one in recordings_of(verify_file(path) for path in both))
 
 
 def test_the_permit_is_that_of_a_video(ready: Stage, tmp_path: Path) -> None:

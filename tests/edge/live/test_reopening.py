@@ -110,3 +110,11 @@ def test_what_closing_says_does_no_harm() -> None:
             raise EdgeError("will not close")
 
     assert len(list(Reopening(lambda: Stubborn(2, 1000)))) == 2
+
+
+def test_one_that_nobody_iterates_over_can_be_closed() -> None:
+    camera = Scripted()
+    source = Reopening(lambda: camera)
+    source.close()
+    assert camera.closed == 1
+    assert list(source) == []

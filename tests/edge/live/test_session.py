@@ -16,14 +16,15 @@ from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_key
 from edge.consent.revocation import install_revocation, new_revocation
 from edge.consent.trust import load_trust
-from edge.errors import ConsentError, GateError, OutputError
+from edge.errors import ConsentError, GateError, LedgerError, OutputError
 from edge.live import reopening
 from edge.live.pipeline import Shown
+from edge.live.reopening import Reopening
 from edge.live.session import Plan, Session
 from edge.provenance.watermark.detect import read_known
 from edge.provenance.watermark.identifier import watermark_id
 from tests import gates
-from tests.live import session
+from tests.live import Scripted, session
 from tests.scene import Stage, stage
 
 pytest.importorskip("av", reason="recordings need PyAV")
@@ -102,6 +103,31 @@ def test_a_stop_from_elsewhere_ends_it_though_the_camera_is_lost(
     outcome = live.run()
     assert outcome.reason == "enough"
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("where", ["before it is prepared", "before it runs"])
+def test_a_stream_that_cannot_begin_holds_neither_camera_nor_threads(
+    where: str, ready: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = Scripted()
+
+    def full(*given: object, **named: object) -> None:
+        raise LedgerError("the disk is full")
+
+    before = set(threading.enumerate())
+    plan = Plan(record=tmp_path / "out", show=True)
+
+    def begin() -> None:
+        if where == "before it is prepared":
+            monkeypatch.setattr("edge.live.session.Leave", full)
+        live = Session(ready.swapper(), Reopening(lambda: camera), plan)
+        monkeypatch.setattr(Ledger, "event", full)
+        live.run()
+
+    with pytest.raises(LedgerError, match="the disk is full"):
+        begin()
+    assert camera.closed == 1
+    assert {thread.name for thread in set(threading.enumerate()) - before} == set()
 
 
 def test_a_time_limit(ready: Stage) -> None:
