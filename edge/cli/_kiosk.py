@@ -23,6 +23,7 @@ _NOT_HERE = {
     "bundle": "visitors enrol themselves on the page: leave it out, and name a swap model with "
     "--model",
     "record": "nothing of a visitor is kept: leave it out, or record without --kiosk",
+    "wait": "the camera is opened for each visitor",
     "target_consent": "visitors consent on the page, each for one visit: leave it out",
     "seconds": "a kiosk takes visitors until Ctrl-C: leave it out; the number of minutes after "
     "--kiosk ends a visit",

@@ -52,6 +52,11 @@ def show_recording(recording: Recording) -> None:
         "1 segment" if len(recording.segments) == 1 else f"{len(recording.segments)} segments"
     )
     state = "whole: none is missing, none was put between" if recording.whole else "NOT WHOLE"
+    if recording.whole and recording.removed:
+        state = (
+            f"whole from segment {recording.removed} on: those before were removed to keep it "
+            "within a size, says the ledger"
+        )
     sys.stdout.write(
         f"{one_line(f'recording {recording.stream}')}\n"
         f"  {segments}, {recording.seconds:.1f} s: {state}\n"

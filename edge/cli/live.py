@@ -70,6 +70,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="mjpeg",
         help="what a V4L2 camera sends (default mjpeg)",
     )
+    need.add_argument(
+        "--wait", action="store_true", help="where the source is not there yet, wait for it"
+    )
     _configure_outputs(parser)
     configure_kiosk(parser)
     configure_leave(parser)
@@ -89,6 +92,12 @@ def _configure_outputs(parser: argparse.ArgumentParser) -> None:
     )
     out.add_argument(
         "--segment", type=float, default=10.0, metavar="S", help="seconds of one (default 10)"
+    )
+    out.add_argument(
+        "--keep",
+        type=float,
+        metavar="GB",
+        help="remove this device's oldest segments in FOLDER beyond so much (default: none)",
     )
     out.add_argument(
         "--view", action="store_true", help="serve a page to watch it on, on this machine alone"
@@ -154,10 +163,12 @@ def _check(arguments: argparse.Namespace) -> None:
     """
     from edge.errors import UsageError
 
-    for option in ("segment", "fps", "seconds"):
+    for option in ("segment", "fps", "seconds", "keep"):
         value = getattr(arguments, option)
         if value is not None and not 0 < value < 1e7:
             raise UsageError(f"--{option} is a number above 0, not {value}")
+    if arguments.keep is not None and arguments.record is None:
+        raise UsageError("--keep goes with --record")
     _choose_engines(arguments)
     if arguments.kiosk is not None:
         return
@@ -199,6 +210,7 @@ def _run(
     plan = Plan(
         record=arguments.record,
         segment=arguments.segment,
+        keep=None if arguments.keep is None else round(arguments.keep * 1e9),
         show=arguments.view,
         beside=arguments.show_original,
         seconds=arguments.seconds,
@@ -245,9 +257,9 @@ def say_where(server: ViewServer) -> None:
 
 
 def _source(arguments: argparse.Namespace) -> Reopening:
-    from edge.live.reopening import Reopening
+    from edge.live.reopening import Reopening, awaited
 
-    return Reopening(_opener(arguments), _told)
+    return (awaited if arguments.wait else Reopening)(_opener(arguments), _told)
 
 
 def _opener(arguments: argparse.Namespace) -> Callable[[], Source]:

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Before anything that loads numpy, whose threads would make copies of this process impossible.
     start = prepared() if arguments.isolate else None
     from edge.errors import UsageError
-    from edge.evidence.lookup import entered_segments, open_ledger
+    from edge.evidence.lookup import entered_segments, open_ledger, removed_segments
     from edge.evidence.write import check_destination
     from edge.provenance.recording import recordings_of
     from edge.provenance.verdict import worst
@@ -112,7 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("a report is about one file: name one, or leave --report out")
     verdicts = [verify(path) for path in files]
     findings = [None if ledger is None else _look_up(ledger, verdict) for verdict in verdicts]
-    recordings = recordings_of(verdicts, entered_segments(ledger)) if folders else []
+    known = entered_segments(ledger), removed_segments(ledger)
+    recordings = recordings_of(verdicts, *known) if folders else []
     status = worst(verdict.exit_status for verdict in verdicts)
     if not all(recording.whole for recording in recordings):
         status = worst((status, TAMPERED))

@@ -6,6 +6,7 @@ file; the other ways say which output it is, or was made from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ THIS_DEVICE = "device"
 
 _MAX_EXPORT = 1 << 30
 _LONGEST_LINE = 1 << 20
+_PLACE = re.compile("[0-9]{1,9}")
 
 Way = Literal["file", "manifest", "implicit label", "watermark"]
 """By what an entry was found: the hash of the file; the output's id in the manifest or in the
@@ -184,6 +186,22 @@ def entered_segments(source: LedgerSource | None) -> list[tuple[str, int]]:
         published = entry.kind == "output" and entry.state == "published"
         if published and isinstance(stream, str) and isinstance(place, int):
             found.append((stream, place))
+    return found
+
+
+def removed_segments(source: LedgerSource | None) -> dict[tuple[str, int], str]:
+    """Return the hash of every segment, by stream and place, that a ledger says was removed.
+
+    See `edge.live.keeping`, which writes that.
+    """
+    found: dict[tuple[str, int], str] = {}
+    for entry in [] if source is None else source.entries:
+        details = entry.fields.get("details")
+        if entry.fields.get("event") != "live" or not isinstance(details, dict):
+            continue
+        place = str(details.get("segment", ""))
+        if details.get("stage") == "removed" and _PLACE.fullmatch(place):
+            found[str(details.get("stream")), int(place)] = str(details.get("sha256"))
     return found
 
 

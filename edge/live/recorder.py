@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError, OutputError
 from edge.jobs.deliver import deliver
+from edge.live.keeping import Keeping
 from edge.live.pipeline import TICKS
 from edge.media.video_info import VideoInfo, colour_of
 from edge.media.video_out import VideoWriter
@@ -96,6 +97,7 @@ class Recorder:
         *,
         rate: float,
         seconds: float = SECONDS,
+        keep: int | None = None,
         on_error: Callable[[EdgeError], None] = lambda _: None,
     ) -> None:
         """Check the folder and start.
@@ -107,11 +109,13 @@ class Recorder:
             first: The part of the stream that the first segment is, as far as is known.
             rate: Frames a second, as the source says.
             seconds: Length of a segment.
+            keep: Bytes of this device's segments that may stay in the folder; None for all.
             on_error: Called once, from a thread of the recorder, when it cannot go on.
 
         Raises:
             EngineMissing: PyAV is not installed.
             KeyStoreError: The device's key cannot sign.
+            LedgerError: The ledger cannot be read, which says what is there already.
             OutputError: The folder cannot be made.
         """
         from edge.media.pyav import load_av
@@ -120,6 +124,7 @@ class Recorder:
         ready_to_sign()  # not after the first ten seconds
         make_folder(folder)
         remove_stale(folder)
+        self._keeping = None if keep is None else Keeping(folder, swapper.ledger, keep)
         self._folder, self._swapper, self._leave = folder, swapper, leave
         self._first, self._rate, self._seconds, self._on_error = first, rate, seconds, on_error
         # The stream's id too: a board whose clock stands while it is off has one time twice.
@@ -263,6 +268,8 @@ class Recorder:
             )
         self._previous, self._torn = done.sha256, False
         self._count(segments=1)
+        if self._keeping is not None:
+            self._keeping.add(segment.path, part.stream, part.index, done.sha256)
 
 
 def make_folder(folder: Path) -> None:

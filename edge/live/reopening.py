@@ -136,8 +136,7 @@ class Reopening:
         losses = self._state.losses + (self._state.state != "lost")
         state = replace(self._state, state="lost", reason=str(error), tries=tries, losses=losses)
         self._change(state)
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10))
-        return not self._stopped.wait(wait)
+        return not self._stopped.wait(_wait(tries))
 
     def _change(self, state: SourceState) -> None:
         if state != self._state:
@@ -149,3 +148,30 @@ class Reopening:
         if source is not None:
             with contextlib.suppress(EdgeError, OSError, RuntimeError):  # it has gone already
                 source.close()
+
+
+def awaited(
+    open_it: Callable[[], Source], told: Callable[[SourceState], None] = lambda _: None
+) -> Reopening:
+    """Open a source that may not be there yet: a camera comes up later than the board it is on.
+
+    Args:
+        open_it: See `Reopening`.
+        told: See `Reopening`; told of each try, too.
+
+    Raises:
+        EdgeError: It cannot be opened, and not because there is no such camera now.
+    """
+    tries = 0
+    while True:
+        try:
+            return Reopening(open_it, told)
+        except SourceError as error:
+            tries += 1
+            told(SourceState("", "lost", str(error), tries))
+            time.sleep(_wait(tries))
+
+
+def _wait(tries: int) -> float:
+    """Return the seconds from a try to the next one."""
+    return min(LONGEST_WAIT, FIRST_WAIT * float(2 ** min(tries - 1, 10)))

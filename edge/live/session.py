@@ -36,6 +36,7 @@ class Plan:
     Attributes:
         record: Folder for segments; None for no recording.
         segment: Seconds of a segment.
+        keep: Bytes of segments that may stay in the folder; None for all.
         show: Whether pictures are made for viewers.
         beside: Whether a small original goes along.
         seconds: How long it runs; None until it is stopped.
@@ -43,6 +44,7 @@ class Plan:
 
     record: Path | None = None
     segment: float = SECONDS
+    keep: int | None = None
     show: bool = False
     beside: bool = False
     seconds: float | None = None
@@ -124,6 +126,7 @@ class Session:
                 first,
                 rate=source.rate,
                 seconds=plan.segment,
+                keep=plan.keep,
                 on_error=self.fail,
             )
         )

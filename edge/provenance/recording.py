@@ -7,7 +7,7 @@ of the file before, and one device signed them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -28,12 +28,15 @@ class Recording:
         stream: The stream's id, as the segments state it.
         segments: Files, in their order.
         seconds: Their length, added up.
+        removed: How many are not there because the device that made them kept a recording within a
+            size, as its ledger says; they are those before the first of `segments`.
         problems: What is wrong with the chain; empty for a whole recording.
     """
 
     stream: str
     segments: tuple[str, ...]
     seconds: float
+    removed: int
     problems: tuple[str, ...]
 
     @property
@@ -78,13 +81,16 @@ def media_in(folder: Path) -> list[Path]:
 
 
 def recordings_of(
-    verdicts: Iterable[Verdict], entered: Sequence[tuple[str, int]] = ()
+    verdicts: Iterable[Verdict],
+    entered: Sequence[tuple[str, int]] = (),
+    removed: Mapping[tuple[str, int], str] | None = None,
 ) -> list[Recording]:
     """Put segments together to recordings, and say of each whether it is whole.
 
     Args:
         verdicts: Of the files of one folder; those that are no segments are left alone.
         entered: Stream and place of every segment that a ledger knows of, where one was asked.
+        removed: The hash of every segment, by stream and place, that it says was removed.
     """
     streams: dict[str, list[_Segment]] = {}
     changed: dict[str, list[str]] = {}
@@ -108,7 +114,7 @@ def recordings_of(
             )
         )
     return [
-        _recording(stream, streams.get(stream, []), changed.get(stream, []), entered)
+        _recording(stream, streams.get(stream, []), changed.get(stream, []), entered, removed or {})
         for stream in dict.fromkeys((*streams, *changed))
     ]
 
@@ -118,10 +124,12 @@ def _recording(
     segments: list[_Segment],
     changed: list[str],
     entered: Sequence[tuple[str, int]],
+    removed: Mapping[tuple[str, int], str],
 ) -> Recording:
     ordered = sorted(segments, key=lambda segment: (segment.index, segment.file))
     problems = [f"{Path(file).name} was changed, and is not counted" for file in changed]
-    problems += _gaps(ordered)
+    before = _removed_before(stream, ordered, removed)
+    problems += _gaps(ordered, before)
     problems += _breaks(ordered)
     if len({segment.certificate for segment in ordered}) > 1:
         problems.append("its segments are not all signed by one certificate")
@@ -130,13 +138,26 @@ def _recording(
         stream=stream,
         segments=tuple(segment.file for segment in ordered),
         seconds=sum(segment.length for segment in ordered) / 1000,
+        removed=before,
         problems=tuple(problems),
     )
 
 
-def _gaps(ordered: Sequence[_Segment]) -> list[str]:
+def _removed_before(
+    stream: str, ordered: Sequence[_Segment], removed: Mapping[tuple[str, int], str]
+) -> int:
+    """Return how many segments before the first were removed by the device itself: all, or none."""
+    first = ordered[0] if ordered else None
+    if first is None or not all((stream, place) in removed for place in range(first.index)):
+        return 0
+    if first.index and removed[stream, first.index - 1] != first.previous:
+        return 0
+    return first.index
+
+
+def _gaps(ordered: Sequence[_Segment], expected: int) -> list[str]:
+    """Return what is missing or there twice, from the place on at which the first should be."""
     problems = []
-    expected = 0
     for segment in ordered:
         if segment.index > expected:
             problems.append(f"{_numbers(expected, segment.index - 1)} missing")

@@ -561,6 +561,25 @@ def test_the_live_service_records_and_ends_whole(service: Service) -> None:
     assert verify_file(segment).exit_status == 0
 
 
+def test_what_the_live_service_is_told(service: Service) -> None:
+    edge = _stand_in(service.tools / "edge", 'printf "%s\\n" "$@"')
+    service.environment |= {
+        "EDGE_COMMAND": str(edge),
+        "EDGE_SOURCE": "camera:0",
+        "EDGE_SIZE": "640x360",
+        "EDGE_LISTEN": "127.0.0.1:0",
+    }
+    said = []
+    for keep in ("", "20"):
+        call = [str(kit("raspberry_pi") / "edge-swap-live")]
+        environment = {**service.environment, "EDGE_KEEP": keep}
+        done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+        said.append(done.stdout.splitlines())
+    assert "--wait" in said[0]  # for a camera that is later than the service
+    assert "--keep" not in said[0]
+    assert said[1][-2:] == ["--keep", "20"]
+
+
 def test_a_revocation_ends_it(edge_home: Path, tmp_path: Path) -> None:
     made = bundle(edge_home, tmp_path)
     service = Service(made, tmp_path / "service")

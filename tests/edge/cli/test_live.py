@@ -126,6 +126,7 @@ def test_a_bundle_says_the_threads_unless_the_user_does(
         (["--source", "nothing.mp4"], "neither a source's name nor a file"),
         (["--seconds", "0"], "--seconds is a number above 0"),
         (["--fps", "-1"], "--fps is a number above 0"),
+        (["--keep", "0"], "--keep is a number above 0"),
         (["--purpose", "game"], "does not cover the purpose"),
         (["--view", "--listen", "a:b:c", "--identity", "nobody's"], "--listen"),  # looked at first
     ],

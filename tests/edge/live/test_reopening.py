@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from edge.errors import EdgeError
+from edge.errors import EdgeError, UsageError
 from edge.limits import limits_path
 from edge.live import reopening
-from edge.live.reopening import Reopening, SourceState
+from edge.live.reopening import Reopening, SourceState, awaited
 from edge.live.sources.base import SourceError
 from tests.live import Scripted
 
@@ -110,6 +110,27 @@ def test_what_closing_says_does_no_harm() -> None:
             raise EdgeError("will not close")
 
     assert len(list(Reopening(lambda: Stubborn(2, 1000)))) == 2
+
+
+def test_one_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    unplugged, told = threading.Event(), list[SourceState]()
+    unplugged.set()
+
+    def plug_in(seconds: float) -> None:
+        if seconds == 1.0:
+            unplugged.clear()
+
+    monkeypatch.setattr("edge.live.reopening.time.sleep", plug_in)
+    source = awaited(lambda: Scripted(2, 1000, unplugged), told.append)
+    assert [(state.state, state.tries) for state in told] == [("lost", 1), ("lost", 2)]
+    assert "no such camera" in told[0].reason
+    assert len(list(source)) == 2
+
+    def wrong() -> Scripted:
+        raise UsageError("no such name")
+
+    with pytest.raises(UsageError):
+        awaited(wrong)
 
 
 def test_one_that_nobody_iterates_over_can_be_closed() -> None:

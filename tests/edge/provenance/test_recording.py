@@ -10,6 +10,7 @@ import pytest
 
 from edge.provenance.recording import Recording, media_in, recordings_of
 from edge.provenance.verify import verify_file
+from edge.registry import sha256_of
 from tests.live import record
 from tests.scene import stage
 
@@ -64,6 +65,21 @@ def test_the_ledger_knows_of_a_missing_end(recorded: list[Path]) -> None:
         f"segment {len(recorded) - 1} is missing at the end: the ledger knows of more",
     )
     assert look(recorded, *entered, ("another", 99))[0].whole
+
+
+def test_what_the_ledger_says_was_removed_is_not_missing(recorded: list[Path]) -> None:
+    stream = look(recorded)[0].stream
+    removed = {(stream, place): sha256_of(path) for place, path in enumerate(recorded)}
+    verdicts = [verify_file(path) for path in recorded]
+    for first in range(3):
+        (found,) = recordings_of(verdicts[first:], removed=removed)
+        assert (found.whole, found.removed) == (True, first)
+    # One more than that; another file than the one that the first names; a gap in the midst.
+    del removed[stream, 0]
+    assert not recordings_of(verdicts[2:], removed=removed)[0].whole
+    others = {**removed, (stream, 0): "0" * 64, (stream, 1): "0" * 64}
+    assert not recordings_of(verdicts[2:], removed=others)[0].whole
+    assert not recordings_of([verdicts[0], *verdicts[2:]], removed=removed)[0].whole
 
 
 def test_a_changed_segment_is_not_counted(recorded: list[Path], tmp_path: Path) -> None:
