@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -61,16 +62,17 @@ def swap_folder(
         raise UsageError(f"{output}: lies in the input folder {source}; choose another output")
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; a folder is swapped into a folder")
-    wanted, ignored = _inputs(source)
+    wanted, ignored, closed = _inputs(source)
     with swapper.refusals({"input": str(source), "output": str(output)}):
         _check_permitted(swapper, wanted)
     pairs = [(path, output / _output_name(path.relative_to(source))) for path in wanted]
     if not pairs:
-        raise MediaError(f"{source}: holds no picture and no video")
+        more = f" that can be read: {closed[0][1]}" if closed else ""
+        raise MediaError(f"{source}: holds no picture and no video{more}")
     _check_names(pairs)
     made = _made_before(swapper, pairs) if resume else frozenset()
     done: list[Done] = []
-    failed: list[tuple[Path, str]] = []
+    failed = closed
     for number, (path, destination) in enumerate(pairs):
         progress(number, len(pairs), path.name)
         if destination in made:
@@ -159,16 +161,25 @@ def _check_permitted(swapper: Swapper, wanted: list[Path]) -> None:
         raise refusals[0]
 
 
-def _inputs(folder: Path) -> tuple[list[Path], list[Path]]:
-    wanted: list[Path] = []
-    ignored: list[Path] = []
+def _inputs(folder: Path) -> tuple[list[Path], list[Path], list[tuple[Path, str]]]:
+    """Return what is to be swapped, what is neither picture nor video, and what is closed to us."""
+    found: list[Path] = []
+    closed: list[tuple[Path, str]] = []
+
+    def note(error: OSError) -> None:
+        closed.append((Path(error.filename), f"{error.filename}: cannot be read: {error.strerror}"))
+
+    for place, folders, names in os.walk(folder, onerror=note):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            try:
+                if path.is_file():
+                    found.append(path)
+            except OSError as error:
+                note(error)
     known = INPUT_PICTURE_SUFFIXES | INPUT_VIDEO_SUFFIXES
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or not path.is_file():
-            continue
-        (wanted if path.suffix.lower() in known else ignored).append(path)
-    return wanted, ignored
+    wanted = sorted(path for path in found if path.suffix.lower() in known)
+    return wanted, sorted(set(found) - set(wanted)), sorted(closed)
 
 
 def _output_name(path: Path) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.errors import MediaError
 from edge.jobs.folder import swap_folder
 from edge.jobs.results import FolderSummary
 from edge.provenance.label import default_language
@@ -121,3 +124,34 @@ def test_entries_of_before_say_nothing_of_choices(
         before.setattr(Swapper, "choices", lambda self: "")
         assert len(again(ready, ready.swapper()).done) == 1
     assert len(again(ready, ready.swapper()).kept) == 1
+
+
+def test_what_is_closed_to_us_is_told_and_stops_nothing_else(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is for another user: a folder that nobody lists, a file that nobody looks at."""
+    scandir, is_file = os.scandir, Path.is_file
+
+    def listed(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    def looked_at(path: Path) -> bool:
+        if path.parent.name == "half":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_file(path)
+
+    inputs = ready.folder / "in"
+    for name in ("closed", "half"):
+        (inputs / name).mkdir()
+        write(inputs / name / "b.png", target())
+    monkeypatch.setattr(os, "scandir", listed)
+    monkeypatch.setattr(Path, "is_file", looked_at)
+    summary = again(ready, ready.swapper(), overwrite=True)
+    assert len(summary.kept) == 1
+    assert [path for path, _ in summary.failed] == [inputs / "closed", inputs / "half" / "b.png"]
+    assert all("Permission denied" in why for _, why in summary.failed)
+    (inputs / "a.png").unlink()
+    with pytest.raises(MediaError, match="closed: cannot be read"):
+        again(ready, ready.swapper())
