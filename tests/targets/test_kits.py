@@ -282,15 +282,16 @@ def test_nothing_is_installed_elsewhere(board: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("board", "words", "installed"),
+    ("board", "words", "installed", "whole"),
     [
-        ("raspberry_pi", ["main"], ["main[cpu,litert,video,live]"]),
-        ("jetson", ["wheel", "main"], ["main[video,live]", "wheel"]),
-        ("jetson", ["keep", "main"], ["main[video,live]"]),
+        ("raspberry_pi", ["main"], ["main[cpu,litert,video,live]"], True),
+        ("raspberry_pi", ["main"], ["main[cpu,litert,video,live]"], False),
+        ("jetson", ["wheel", "main"], ["main[video,live]", "wheel"], True),
+        ("jetson", ["keep", "main"], ["main[video,live]"], False),
     ],
 )
 def test_what_lies_here_is_installed_and_no_package_of_its_name(
-    tmp_path: Path, board: str, words: list[str], installed: list[str]
+    tmp_path: Path, board: str, words: list[str], installed: list[str], whole: bool
 ) -> None:
     # The script as it is up to the first thing that it makes outside its own folder, with stand-ins
     # for what asks or changes the system, and for the environment's Python.
@@ -299,12 +300,16 @@ def test_what_lies_here_is_installed_and_no_package_of_its_name(
         folder.mkdir(parents=True)
     for name in ("wheel", "keep", "release"):
         (here / name).write_text("", encoding="utf-8")
-    log = tmp_path / "log"
-    python = f'#!/bin/sh\nfor word in "$@"; do printf "%s\\n" "$word" >> "{log}"; done\n'
+    log, made, has_pip = tmp_path / "log", tmp_path / "made", tmp_path / "pip"
+    if whole:
+        has_pip.touch()
+    python = f"#!/bin/sh\n[ \"$*\" != '-m pip --version' ] || exec test -e '{has_pip}'\n"
+    python += f'for word in "$@"; do printf "%s\\n" "$word" >> "{log}"; done\n'
     stands = {
         tools / "uname": "#!/bin/sh\necho aarch64\n",
         tools / "id": "#!/bin/sh\necho 0\n",
         tools / "apt-get": "#!/bin/sh\n",
+        tools / "python3": f"#!/bin/sh\necho \"$*\" >> '{made}'\n: > '{has_pip}'\n",
         home / "venv" / "bin" / "python": python,
         home / "venv" / "bin" / "edge": "#!/bin/sh\n",
     }
@@ -327,6 +332,9 @@ def test_what_lies_here_is_installed_and_no_package_of_its_name(
         str(here.resolve() / each) for each in installed
     ]
     assert str(here / "keep") not in said
+    # An environment that is not whole, as after an interruption, is made whole; another is let be.
+    anew = f"-m venv --system-site-packages {home / 'venv'}\n"
+    assert (made.read_text(encoding="utf-8") if made.exists() else "") == ("" if whole else anew)
 
 
 class Service:

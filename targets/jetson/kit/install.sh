@@ -41,7 +41,8 @@ apt-get install -y -qq --no-install-recommends libopencv-python ||
 echo "== environment $venv"
 mkdir -p "$home/bin"
 # What JetPack installs for all (CUDA, TensorRT, OpenCV) stays in sight.
-[ -x "$venv/bin/python" ] || python3 -m venv --system-site-packages "$venv"
+# Also one that was half made when this was interrupted, or made for the Python of an older system.
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv --system-site-packages "$venv"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 # Without the extra [cpu]: its onnxruntime would be installed over the GPU's.
 pip install --quiet "${source}[video,live]"

@@ -34,7 +34,8 @@ apt-get install -y -qq --no-install-recommends python3-picamera2 ||
 
 echo "== environment $venv"
 mkdir -p "$home/bin"
-[ -x "$venv/bin/python" ] || python3 -m venv --system-site-packages "$venv"
+# Also one that was half made when this was interrupted, or made for the Python of an older system.
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv --system-site-packages "$venv"
 pins=()
 # Bookworm's picamera2 was built for numpy 1, and OpenCV 4.11 is the last that takes it.
 [ "$codename" != bookworm ] || pins=('numpy>=1.26,<2' 'opencv-python-headless==4.11.0.86')

@@ -154,6 +154,9 @@ def test_nothing_is_saved_or_logged_before_that_check() -> None:
     saving = text[text.index("object Saving") :]
     assert saving.count("picture.bytes()") == 1
     assert saving.index("picture.bytes()") < saving.index("FileOutputStream(log")
+    # What was written in part, as on a full disk, is emptied before anybody is told.
+    failed = saving[saving.index("catch (error: java.io.IOException)") :]
+    assert failed.index('openOutputStream(to, "wt")?.close()') < failed.index("throw error")
     sample = (kit / "app/src/main/kotlin/org/edgeswap/sample/MainActivity.kt").read_text("utf-8")
     assert "Phone(this).import(read(uri)); done = null" in sample
 

@@ -126,6 +126,12 @@ object Saving {
             it.fd.sync()
         }
         val stream = context.contentResolver.openOutputStream(to, "wt") ?: throw FormException("the picture cannot be written there")
-        stream.use { it.write(jpeg) }
+        try {
+            stream.use { it.write(jpeg) }
+        } catch (error: java.io.IOException) {
+            // A part of it may show the face and not the label: nothing of it stays.
+            runCatching { context.contentResolver.openOutputStream(to, "wt")?.close() }
+            throw error
+        }
     }
 }
