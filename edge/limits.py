@@ -51,6 +51,12 @@ else:
 
 _MIB = 1 << 20
 
+_MOST_MIB = 1 << 40
+"""Of any limit. As bytes it is within what the system's calls take, which 64 bits are not."""
+
+_MOST_SECONDS = 1_000_000_000
+"""Of any limit, 31 years: the system's clocks take no number that is much larger."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelLimits:
@@ -129,7 +135,7 @@ def _picture(table: Table, known: Limits) -> Limits:
         known,
         max_side=table.whole("max_side", low=16, default=known.max_side),
         max_pixels=table.whole("max_pixels", low=256, default=known.max_pixels),
-        max_bytes=table.whole("max_mib", default=known.max_bytes // _MIB) * _MIB,
+        max_bytes=_bytes(table, "max_mib", known.max_bytes),
     )
     table.end()
     return found
@@ -151,21 +157,28 @@ def _video(table: Table, known: VideoLimits) -> VideoLimits:
 
 def _model(table: Table, known: ModelLimits) -> ModelLimits:
     found = ModelLimits(
-        max_bytes=table.whole("max_mib", default=known.max_bytes // _MIB) * _MIB,
+        max_bytes=_bytes(table, "max_mib", known.max_bytes),
         max_nodes=table.whole("max_nodes", default=known.max_nodes),
-        max_tensor_bytes=table.whole("max_tensor_mib", default=known.max_tensor_bytes // _MIB)
-        * _MIB,
+        max_tensor_bytes=_bytes(table, "max_tensor_mib", known.max_tensor_bytes),
         domains=table.texts("domains", default=known.domains),
-        run_seconds=float(table.whole("run_seconds", low=0, default=round(known.run_seconds))),
+        run_seconds=_seconds(table, "run_seconds", known.run_seconds),
     )
     table.end()
     return found
 
 
 def _child(table: Table, known: Bounds, prefix: str) -> Bounds:
-    memory, seconds = f"{prefix}memory_mib", f"{prefix}seconds"
     return replace(
         known,
-        memory=table.whole(memory, low=256, default=known.memory // _MIB) * _MIB,
-        seconds=float(table.whole(seconds, low=0, default=round(known.seconds))),
+        memory=_bytes(table, f"{prefix}memory_mib", known.memory, low=256),
+        seconds=_seconds(table, f"{prefix}seconds", known.seconds),
     )
+
+
+def _bytes(table: Table, key: str, known: int, *, low: int = 1) -> int:
+    """Return the bytes of a limit that is stated in MiB."""
+    return table.whole(key, low=low, high=_MOST_MIB, default=known // _MIB) * _MIB
+
+
+def _seconds(table: Table, key: str, known: float) -> float:
+    return float(table.whole(key, low=0, high=_MOST_SECONDS, default=round(known)))

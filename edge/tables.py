@@ -67,11 +67,15 @@ class Table:
             raise self.error(f"'{key}' must be one of {', '.join(choices)}, not '{value}'")
         return value
 
-    def whole(self, key: str, *, low: int = 1, default: int | None = None) -> int:
-        """Return a whole number of at least `low`."""
+    def whole(
+        self, key: str, *, low: int = 1, high: int | None = None, default: int | None = None
+    ) -> int:
+        """Return a whole number of at least `low` and, where it is given, at most `high`."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise self.error(f"'{key}' must be a whole number of at least {low}, not {value!r}")
+        if high is not None and value > high:
+            raise self.error(f"'{key}' must be a whole number of at most {high}, not {value!r}")
         return value
 
     def number(self, key: str, *, default: float | None = None) -> float:

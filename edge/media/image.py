@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,8 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         if path.exists() and not path.is_file():
             raise MediaError(f"{path}: is not a file; give a picture file")
         with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
+            # No more than there is: room for all that is asked for is taken at once.
+            data = file.read(min(max_bytes, os.fstat(file.fileno()).st_size) + 1)
     except FileNotFoundError as error:
         raise MediaError(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name

@@ -42,6 +42,14 @@ def test_a_smaller_device() -> None:
         ("picture = 1\n", "must be a table"),
         ("[video]\nmax_rate = 'fast'\n", "must be a number"),
         ("[isolation]\nmemory_mib = 1\n", "at least 256"),
+        ("[isolation]\nmemory_mib = 9999999999999\n", "'memory_mib' must be a whole number of at"),
+        ("[isolation]\nseconds = 9999999999\n", "at most 1000000000"),
+        ("[isolation]\ncommand_memory_mib = 9999999999999\n", "at most 1099511627776"),
+        ("[isolation]\ncommand_seconds = 9999999999\n", "at most 1000000000"),
+        ("[model]\nmax_mib = 9999999999999\n", "at most 1099511627776"),
+        ("[model]\nmax_tensor_mib = 9999999999999\n", "at most 1099511627776"),
+        ("[model]\nrun_seconds = 9999999999\n", "at most 1000000000"),
+        ("[picture]\nmax_mib = 9999999999999\n", "at most 1099511627776"),
         ("[", "not valid TOML"),
     ],
 )
@@ -56,6 +64,21 @@ def test_others_must_not_set_them() -> None:
     limits_path().chmod(0o666)
     with pytest.raises(PolicyError, match="run 'chmod 644' on it"):
         device_limits()
+
+
+def test_the_greatest_are_within_what_the_system_takes(tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    from edge.isolation.looking import verify_isolated
+    from edge.media.image import read_picture
+
+    path = tmp_path / "in.png"
+    cv2.imwrite(str(path), np.zeros((40, 40, 3), np.uint8))
+    most = f"{1 << 40}"
+    write(f"[picture]\nmax_mib = {most}\n[isolation]\nmemory_mib = {most}\nseconds = 1000000000\n")
+    assert read_picture(path).frame.shape == (40, 40, 3)
+    assert verify_isolated(path).exit_status == 5
 
 
 def test_they_are_used(tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ def test_the_message_names_file_and_table() -> None:
         inner.whole("size")
 
 
+def test_a_whole_number_has_its_bounds() -> None:
+    assert _table(a=7).whole("a", low=7, high=7) == 7
+    with pytest.raises(PolicyError, match="'a' must be a whole number of at least 8, not 7"):
+        _table(a=7).whole("a", low=8, high=9)
+    with pytest.raises(PolicyError, match="'a' must be a whole number of at most 6, not 7"):
+        _table(a=7).whole("a", high=6)
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), True, "1", 10**400])
 def test_what_is_no_number(value: Any) -> None:
     with pytest.raises(PolicyError, match="'a' "):

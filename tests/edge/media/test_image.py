@@ -384,6 +384,12 @@ def test_real_20000_square_png_costs_no_memory(tmp_path: Path) -> None:
         read_picture(_write(tmp_path, data + chunk(b"IEND", b"")))
 
 
+def test_a_great_limit_takes_no_room(tmp_path: Path) -> None:
+    path = tmp_path / "in.png"
+    cv2.imwrite(str(path), np.zeros((40, 40, 3), np.uint8))
+    assert read_picture(path, Limits(max_bytes=1 << 60)).frame.shape == (40, 40, 3)
+
+
 def test_limits_are_options(tmp_path: Path) -> None:
     path = _write(tmp_path, _noise("PNG"))
     with pytest.raises(MediaError, match="over 0 MiB"):
