@@ -70,6 +70,8 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.limit is not None and arguments.limit < 0:
         raise UsageError("--limit is 0 or more")
     entries = Ledger().entries()
+    if not entries and not arguments.json:
+        _say("the ledger is empty")
     if arguments.limit is not None:
         entries = entries[len(entries) - min(arguments.limit, len(entries)) :]
     if arguments.json:
@@ -78,8 +80,6 @@ def _show(arguments: argparse.Namespace) -> int:
         return 0
     for entry in entries:
         sys.stdout.write(_line(entry) + "\n")
-    if not entries:
-        _say("the ledger is empty")
     return 0
 
 

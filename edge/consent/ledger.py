@@ -365,9 +365,13 @@ class Ledger:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """Keep writers away while the ledger is read; on a read-only disk there are none."""
+        """Keep writers away while the ledger is read; on a read-only disk there are none.
+
+        Nor has a copy of a ledger any: nothing is left beside it, where somebody keeps evidence.
+        """
+        make = os.O_CREAT if self.path == default_ledger_path() else 0
         try:
-            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(self._lock, os.O_RDWR | make | os.O_CLOEXEC, 0o600)
         except OSError:
             handle = None
         try:

@@ -96,7 +96,10 @@ def prove(ledger: Ledger, output: Path) -> Proof:
     """
     digest = file_sha256(output)
     if digest is None:
-        raise LedgerError(f"{output}: cannot be read")
+        raise LedgerError(
+            f"{output}: cannot be read: check the path; of a file that has gone, "
+            "'edge ledger prove --entry N' proves the entry"
+        )
     entry = ledger.find(digest)
     if entry is None:
         raise LedgerError(

@@ -117,6 +117,8 @@ def open_ledger(named: str) -> LedgerSource:
     path = default_ledger_path() if named == THIS_DEVICE else Path(named)
     if not path.is_file():
         hint = "nothing was made on this device" if named == THIS_DEVICE else "no such file"
+        if path.exists():
+            hint = "is not a file"
         raise LedgerError(f"{path}: there is no ledger: {hint}")
     record = _exported(path)
     if record is not None:

@@ -34,6 +34,8 @@ def test_show(filled: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     assert "\\x1b" in lines[0]
     assert main(["ledger", "show", "--limit", "1"]) == 0
     assert "interrupted" in capsys.readouterr().out
+    assert main(["ledger", "show", "--limit", "0"]) == 0
+    assert capsys.readouterr().out == ""
     assert main(["ledger", "show", "--limit", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["ledger", "show", "--limit", "-1"]) == 2

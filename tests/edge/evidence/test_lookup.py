@@ -113,6 +113,12 @@ def test_a_copy_of_a_ledger_will_do(swapped: Swapped, tmp_path: Path) -> None:
     finding = _found(path, open_ledger(str(copy)))
     assert finding.path == copy
     assert finding.matches[0].ways[0] == "file"
+    assert not copy.with_suffix(".lock").exists()  # evidence is looked at, and nothing added to it
+
+
+def test_a_folder_is_said_to_be_no_file(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="there is no ledger: is not a file"):
+        open_ledger(str(tmp_path))
 
 
 def test_an_export_will_do(swapped: Swapped, tmp_path: Path) -> None:
