@@ -166,7 +166,7 @@ def _check(arguments: argparse.Namespace) -> None:
     for option in ("segment", "fps", "seconds", "keep"):
         value = getattr(arguments, option)
         if value is not None and not 0 < value < 1e7:
-            raise UsageError(f"--{option} is a number above 0, not {value}")
+            raise UsageError(f"--{option} is a number above 0 and below 10000000, not {value}")
     if arguments.keep is not None and arguments.record is None:
         raise UsageError("--keep goes with --record")
     _choose_engines(arguments)

@@ -127,6 +127,7 @@ def test_a_bundle_says_the_threads_unless_the_user_does(
         (["--seconds", "0"], "--seconds is a number above 0"),
         (["--fps", "-1"], "--fps is a number above 0"),
         (["--keep", "0"], "--keep is a number above 0"),
+        (["--segment", "1e300"], "--segment is a number above 0 and below 10000000, not 1e+300"),
         (["--purpose", "game"], "does not cover the purpose"),
         (["--view", "--listen", "a:b:c", "--identity", "nobody's"], "--listen"),  # looked at first
     ],
