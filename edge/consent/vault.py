@@ -24,7 +24,7 @@ from edge import resources
 from edge.consent.canonical import FormError, canonical_bytes, parse_object, readable_json
 from edge.consent.fields import Fields
 from edge.consent.storage import read_record, readable_by_others, write_private
-from edge.errors import IdentityError, KeyStoreError
+from edge.errors import IdentityError, KeyStoreError, OutputError
 
 SCHEMA = "edge-swap/encrypted-identity-1"
 
@@ -132,6 +132,8 @@ def new_key_file(path: Path) -> None:
     Raises:
         OutputError: It exists, or cannot be written.
     """
+    if os.path.lexists(path):  # there is no --overwrite: what it encrypts would be lost with it
+        raise OutputError(f"{path} exists, and a key is never replaced: choose another name")
     write_private(path, secrets.token_bytes(KEY_BYTES))
 
 

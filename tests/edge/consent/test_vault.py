@@ -15,7 +15,7 @@ from edge.consent.identity import Identity, load_identity, save_identity
 from edge.consent.ledger import Ledger
 from edge.consent.store import find_consent
 from edge.consent.vault import KEY_FILE_VARIABLE, Secret, key_file, new_key_file, passphrase
-from edge.errors import IdentityError, KeyStoreError
+from edge.errors import IdentityError, KeyStoreError, OutputError
 from tests.edge.consent.conftest import IdentityMaker
 
 WORDS = passphrase("correct horse")
@@ -36,6 +36,13 @@ def alice(make_identity: IdentityMaker) -> Identity:
 
 def same(one: Identity, other: Identity) -> bool:
     return one.to_dict() == other.to_dict()
+
+
+def test_a_key_is_never_replaced(key: Path) -> None:
+    before = key.read_bytes()
+    with pytest.raises(OutputError, match=r"exists, and a key is never replaced: .* name$"):
+        new_key_file(key)
+    assert key.read_bytes() == before
 
 
 def test_a_key_file(alice: Identity, key: Path, tmp_path: Path) -> None:
