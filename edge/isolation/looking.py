@@ -86,7 +86,7 @@ def verify_isolated(
     return Verdict(file=str(path), exit_status=NOT_MEDIA, problem=problem)
 
 
-def read_picture_isolated(path: Path, start: Start = spawned) -> Picture:
+def read_picture_isolated(path: Path | str, start: Start = spawned) -> Picture:
     """Read a picture as `read_picture` does, decoded by a child process.
 
     Raises:
@@ -97,6 +97,7 @@ def read_picture_isolated(path: Path, start: Start = spawned) -> Picture:
     from edge.limits import device_limits
     from edge.media.image import Picture
 
+    path = Path(path)
     most = device_limits().picture
     request = Request(
         "picture",

@@ -85,6 +85,12 @@ def test_a_picture(tmp_path: Path) -> None:
     there.frame[0, 0] = 0  # the caller's own
 
 
+def test_a_picture_may_be_named_by_text(tmp_path: Path) -> None:
+    path = tmp_path / "in.png"
+    cv2.imwrite(str(path), np.zeros((40, 40, 3), np.uint8))
+    assert read_picture_isolated(str(path)).frame.shape == (40, 40, 3)
+
+
 def test_pixels_that_lie_about_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
     head = {"height": 30, "width": 40, "alpha": 0, "icc": 0, "media_type": "m", "sha256": "s"}
     for change in ({"height": 31}, {"alpha": 7}, {"width": -40, "height": -30}, {"icc": 5}):
