@@ -86,6 +86,17 @@ def people_plan(identities: int = 16_000, passes: int = 6, group: int = 4) -> Pl
     return Plan(faces, faces[groups * group], 500_000 + groups, group)
 
 
+def strangers_plan(identities: int = 1500, passes: int = 6, group: int = 4) -> Plan:
+    """People whom no trainer has seen, like those of `train_plan`, in scenes of their own.
+
+    How surely a trait is read shows on them alone: those it has learnt a network knows by heart.
+    """
+    rng = np.random.default_rng(15)
+    faces = 200_000 + np.concatenate([rng.permutation(identities) for _ in range(passes)])
+    groups = np.arange(len(faces)) // group
+    return Plan(faces, faces[groups * group], 600_000 + groups, group)
+
+
 def motion_plan(sequences: int = 8000, identities: int = PEOPLE) -> Plan:
     """Neighbouring frames: two faces on one head, and both a frame later.
 
@@ -138,6 +149,7 @@ def targets_plan(count: int = 12_000) -> Plan:
 PLANS: dict[str, Callable[[], Plan]] = {
     "train": train_plan,
     "people": people_plan,
+    "strangers": strangers_plan,
     "motion": motion_plan,
     "photos": photos_plan,
     "crowd": crowd_plan,

@@ -9,6 +9,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SIZE = 112
 LENGTH = 512
+POOLED = 512
+"""Numbers that the last feature map is pooled into, each by a weight per place."""
+
 CHECKPOINT = "embedder.pt"
 """The trained network's file in the data folder."""
 
@@ -45,20 +48,26 @@ class Embedder(nn.Module):
     Dense 3x3 convolutions of few channels: on CPUs they run at many times the arithmetic rate of
     depthwise ones. The last feature map is pooled by a weight per place and channel, because in an
     aligned crop places have meanings.
+
+    Args:
+        pooled: numbers that the last feature map is pooled into; other ones were trained before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pooled: int = POOLED) -> None:
         super().__init__()
         self.stem = Step(3, 32, 2)
         self.low = nn.Sequential(Step(32, 48, 2), Block(48))
         self.middle = nn.Sequential(Step(48, 96, 2), Block(96), Block(96))
         self.high = nn.Sequential(Step(96, 128, 2), Block(128))
-        self.spread = nn.Sequential(nn.Conv2d(128, 192, 1, bias=False), nn.BatchNorm2d(192))
-        self.places = nn.Conv2d(192, 192, 7, groups=192, bias=False)
-        self.settle: nn.Module = nn.BatchNorm1d(192)
-        self.project = nn.Linear(192, LENGTH)
+        self.spread = nn.Sequential(nn.Conv2d(128, pooled, 1, bias=False), nn.BatchNorm2d(pooled))
+        self.places = nn.Conv2d(pooled, pooled, 7, groups=pooled, bias=False)
+        self.settle: nn.Module = nn.BatchNorm1d(pooled)
+        self.project = nn.Linear(pooled, LENGTH)
         # Without it all embeddings share one long common part, and classes part slowly.
         self.centre: nn.Module = nn.BatchNorm1d(LENGTH, affine=False)
+        # Not learnt with the rest: worked out from strangers when all is learnt (`weigh`).
+        self.weigh: nn.Module = nn.Linear(LENGTH, LENGTH, bias=False).requires_grad_(False)
+        unweighed(self)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Feature maps at 56, 28, 14 and 7 pixels, for perceptual losses."""
@@ -71,13 +80,45 @@ class Embedder(nn.Module):
         """The last feature map to the unit vector."""
         x = functional.relu(self.spread(x))
         x = self.settle(self.places(x).flatten(1))
-        vector = self.centre(self.project(x)).float()
+        vector = self.weigh(self.centre(self.project(x))).float()
         # functional.normalize would export an Expand, which some accelerators lack.
         return vector / torch.linalg.vector_norm(vector, dim=1, keepdim=True).clamp(min=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 (N, 3, 112, 112) RGB in [-1, 1] -> float32 (N, 512) of unit length."""
         return self.head(self.features(x)[-1])
+
+
+@torch.no_grad()
+def unweighed(net: Embedder) -> Embedder:
+    """Let all numbers count alike again, in place: so a network learns."""
+    assert isinstance(net.weigh, nn.Linear)
+    nn.init.eye_(net.weigh.weight)
+    return net
+
+
+def of_state(state: dict[str, Tensor]) -> Embedder:
+    """The network of a checkpoint's weights, also of one that pools fewer numbers, unweighed."""
+    net = Embedder(state["project.weight"].shape[1])
+    net.load_state_dict({"weigh.weight": torch.eye(LENGTH), **state})
+    return net
+
+
+def widened(net: Embedder, narrow: Embedder) -> None:
+    """Take over a network that pools fewer numbers, in place; it says the same to rounding.
+
+    The numbers that are new begin as they were drawn, and nothing listens to them yet.
+    """
+    mine = net.state_dict()
+    for name, theirs in narrow.state_dict().items():
+        if mine[name].shape == theirs.shape:
+            mine[name] = theirs
+        else:
+            known = tuple(slice(side) for side in theirs.shape)
+            wide = torch.zeros_like(mine[name]) if name == "project.weight" else mine[name].clone()
+            wide[known] = theirs
+            mine[name] = wide
+    net.load_state_dict(mine)
 
 
 def folded(net: Embedder) -> Embedder:
@@ -107,4 +148,9 @@ def folded(net: Embedder) -> Embedder:
         still.project.bias.copy_((still.project.bias - last.running_mean) * scale)
         still.project.weight.mul_(scale[:, None])
         still.centre = nn.Identity()
+    if isinstance(still.weigh, nn.Linear):
+        mixture = still.weigh.weight.double()
+        still.project.bias.copy_((mixture @ still.project.bias.double()).float())
+        still.project.weight.copy_((mixture @ still.project.weight.double()).float())
+        still.weigh = nn.Identity()
     return still

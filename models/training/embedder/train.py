@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from rich.console import Console
 from torch import Tensor, nn
@@ -22,7 +23,14 @@ from torch.nn import functional
 from models.training.crops import Floats
 from models.training.embedder.data import aligned, as_input, embedded, worn
 from models.training.embedder.evaluate import verification
-from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder
+from models.training.embedder.net import (
+    CHECKPOINT,
+    LENGTH,
+    Embedder,
+    of_state,
+    unweighed,
+    widened,
+)
 from models.training.linear import fitted
 from models.training.loop import run
 from models.training.memory import keep_memory
@@ -40,24 +48,33 @@ from models.training.runs import (
     seeded,
 )
 from models.training.shipped import TO_MEASURE, take_over
-from models.training.traits import trait_table
+from models.training.traits import ASYMMETRY, trait_table
+from models.training.wear import for_some
 
 _AT_ONCE = 32  # crops that a CPU cuts and wears while its cache holds them
+_MIRRORED = 0.5  # share of the crops
 TRAITS = 20.0  # weight of reading the traits beside telling the faces apart
 
 
 def stores(device: torch.device) -> list[Pictures]:
-    """What has been rendered for the recogniser: the swapper's people, and more where there are.
+    """What has been rendered for the recogniser: the swapper's people, and more of them and others.
 
     Raises:
         FileNotFoundError: there is nothing yet.
     """
     found = [Pictures(Store("train"), device)]
-    with suppress(FileNotFoundError):
-        found.append(Pictures(Store("people"), device))
+    for name in ("people", "motion"):
+        with suppress(FileNotFoundError):
+            found.append(Pictures(Store(name), device))
     if not any(len(pictures.ready) for pictures in found):
         raise FileNotFoundError("there are no pictures to learn from: scripts/train pairs train")
     return found
+
+
+def _pooled(path: Path) -> int:
+    """How many numbers an exported recogniser pools its last feature map into."""
+    weights = onnx.load(path, load_external_data=False).graph.initializer
+    return next(int(weight.dims[1]) for weight in weights if weight.name == "project.weight")
 
 
 class CosFace(nn.Module):
@@ -88,9 +105,15 @@ class Traits(nn.Module):
         self.register_buffer("table", torch.from_numpy(table), persistent=False)
         self.read = nn.Linear(LENGTH, table.shape[1])
 
-    def forward(self, embedding: Tensor, label: Tensor) -> Tensor:
+    def wanted(self, label: Tensor, mirrored: Tensor) -> Tensor:
+        """The traits of some people, or of their mirror images: float32 (B, T)."""
+        traits = self.table[label]
+        traits[mirrored, ASYMMETRY] *= -1  # the only one that has a side, and 0 on average
+        return traits
+
+    def forward(self, embedding: Tensor, label: Tensor, mirrored: Tensor) -> Tensor:
         read = self.read(embedding * LENGTH**0.5)
-        return functional.smooth_l1_loss(read, self.table[label])
+        return functional.smooth_l1_loss(read, self.wanted(label, mirrored))
 
     @torch.no_grad()
     def begin(self, label: Indices, embedding: Tensor) -> None:
@@ -142,7 +165,7 @@ class Run:
         state = load_checkpoint(path)
         if state is None:
             raise SystemExit(f"there is no {path}")
-        self.net.load_state_dict(state["average"])
+        widened(self.net, unweighed(of_state(state["average"])))
         self.traits.load_state_dict(state["traits"])
         self._meet()
 
@@ -157,7 +180,10 @@ class Run:
             as_input(worn(aligned(pictures, rng.choice(pictures.ready, 256), rng), rng))
             for _ in range(TO_MEASURE)
         )
-        take_over(self.net, WEIGHTS / "ref_embedder.onnx", batches)
+        path = WEIGHTS / "ref_embedder.onnx"
+        shipped = Embedder(_pooled(path))
+        take_over(shipped, path, batches, added=("weigh",))
+        widened(self.net, shipped)
         faces, vectors = self._meet()
         self.traits.begin(faces, torch.from_numpy(vectors).to(self.device))
 
@@ -190,6 +216,7 @@ class Run:
         self.classes.load_state_dict(state["classes"])
         self.traits.load_state_dict(state["traits"])
         self.average.net.load_state_dict(state["average"])
+        unweighed(self.average.net)
         self.average.steps = self.step = state["step"]
         self.optimiser.load_state_dict(state["optimiser"])
         return float(state["used"])
@@ -206,8 +233,15 @@ class Run:
             used=self.clock.spent(),
         )
 
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """Worn crops for the network, float32 (B, 3, 112, 112), and whose they are, int64 (B,)."""
+    def draw(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Worn crops for the network, whose they are, and which are mirrored.
+
+        A mirror image is of another person, who differs in no trait but the asymmetry: twice as
+        many people for nothing.
+
+        Returns:
+            float32 (B, 3, 112, 112), int64 (B,) and bool (B,).
+        """
         ready = np.array([len(pictures.ready) for pictures in self.stores])
         counts = self.rng.multinomial(self.options.batch, ready / ready.sum())
         crops, whose = [], []
@@ -218,7 +252,14 @@ class Run:
                 part = indices[start : start + some]
                 crops.append(worn(aligned(pictures, part, self.rng), self.rng))
                 whose.append(pictures.store.plan.faces[part])
-        return as_input(torch.cat(crops)), torch.from_numpy(np.concatenate(whose)).to(self.device)
+        mirrored = torch.from_numpy(self.rng.random(self.options.batch) < _MIRRORED)
+        mirrored = mirrored.to(self.device)
+        every = for_some(mirrored, torch.cat(crops), lambda some, _: some.flip(3))
+        return (
+            as_input(every),
+            torch.from_numpy(np.concatenate(whose)).to(self.device),
+            mirrored,
+        )
 
     def advance(self) -> dict[str, float]:
         """Draw a batch and learn from it."""
@@ -229,7 +270,7 @@ class Run:
         for pictures in self.stores:
             pictures.refresh()
 
-    def learn(self, crops: Tensor, labels: Tensor) -> dict[str, float]:
+    def learn(self, crops: Tensor, labels: Tensor, mirrored: Tensor) -> dict[str, float]:
         """One step; returns the losses of classes and traits where they cost no waiting."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.clock.rate(self.step, self.options.rate)
@@ -239,8 +280,8 @@ class Run:
         with quick_autocast(self.device):
             embedding = self.net(crops)
         embedding = embedding.float()
-        loss = self.classes(embedding, labels, margin)
-        traits = self.traits(embedding, labels)
+        loss = self.classes(embedding[~mirrored], labels[~mirrored], margin)
+        traits = self.traits(embedding, labels, mirrored)
         self.optimiser.zero_grad(set_to_none=True)
         (loss + TRAITS * traits).backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)

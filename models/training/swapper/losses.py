@@ -11,40 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training import crops
-from models.training.embedder.data import TEMPLATE as EMBEDDER_TEMPLATE
-from models.training.embedder.net import SIZE as EMBEDDER_SIZE
 from models.training.embedder.net import Embedder
 from models.training.precision import quick_autocast
 from models.training.swapper.batches import Batch
 from models.training.swapper.data import TEMPLATE
 from models.training.swapper.looks import Looks
+from models.training.swapper.recrop import Places, moved, to_embedder
 from models.training.wear import luma
-
-_SEEN = 128  # side of the crop that the recogniser's is cut from
-
-
-class ToEmbedder(nn.Module):
-    """The fixed, differentiable warp from the swapper's crop to the recogniser's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # grid_sample asks where each output pixel comes from: the inverse warp, in [-1, 1].
-        inverse = crops.between(EMBEDDER_TEMPLATE, EMBEDDER_SIZE, TEMPLATE, _SEEN)
-        ys, xs = torch.meshgrid(
-            torch.arange(EMBEDDER_SIZE), torch.arange(EMBEDDER_SIZE), indexing="ij"
-        )
-        places = torch.stack([xs, ys, torch.ones_like(xs)], dim=-1).float()
-        places = places @ torch.from_numpy(inverse).T
-        self.grid: Tensor
-        self.register_buffer("grid", (places / ((_SEEN - 1) / 2) - 1.0)[None], persistent=False)
-
-    def forward(self, picture: Tensor) -> Tensor:
-        """float32 (N, 3, S, S) in [0, 1] -> float32 (N, 3, 112, 112) in [-1, 1]."""
-        if picture.shape[-1] > _SEEN:
-            picture = functional.avg_pool2d(picture, picture.shape[-1] // _SEEN)
-        grid = self.grid.expand(len(picture), -1, -1, -1)
-        cut = functional.grid_sample(picture, grid, padding_mode="border", align_corners=True)
-        return (cut * 2.0 - 1.0).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -63,11 +36,14 @@ class Weights:
     alike: float = 1.0
     identity: float = 1.5
     nearer: float = 3.0
+    landmarks: float = 5.0
     mask: float = 0.3
     flicker: float = 8.0
 
 
 _NEARER = 0.1  # cosine by which an output is to be nearer to the source than to the target's own
+
+_MOVED = 0.025  # eye distances by which landmarks may lie beside the target's
 
 _EARLY = ("square", "paint", "mask")
 """Terms that a first, blurred attempt at the right face already lowers; the others take the
@@ -199,6 +175,7 @@ class SwapLoss(nn.Module):
     5. identity: the output is to be as near to the source as the ground truth is, not nearer; a
        plain cosine pull past that point only breeds patterns that please the recogniser. nearer: it
        is to be nearer to the source than to the target's own face, which few outputs are not.
+       landmarks: they are to lie where the target's do, but for a little: pose and expression stay.
     6. mask: the cross-entropy where target and truth do not differ: there it is to be closed. How
        much of the target's own skin shows through a face is left to all other terms.
     7. flicker: what changes from frame to frame and does not in the truth.
@@ -206,6 +183,7 @@ class SwapLoss(nn.Module):
     Args:
         embedder: frozen.
         looks: frozen.
+        places: where a frozen landmarker sees the five points.
         size: side of the crops.
         share: of the single swaps that the recogniser looks at; it costs as much as the swapper.
         weights: how much each term counts.
@@ -215,13 +193,14 @@ class SwapLoss(nn.Module):
         self,
         embedder: Embedder,
         looks: Looks,
+        places: Places,
         size: int,
         share: float = 1.0,
         weights: Weights | None = None,
     ) -> None:
         super().__init__()
-        self.embedder, self.looks = embedder, looks
-        self.cut = ToEmbedder()
+        self.embedder, self.looks, self.places = embedder, looks, places
+        self.cut = to_embedder()
         self.share = share
         self.weights = weights or Weights()
         self.focus: Tensor
@@ -284,6 +263,7 @@ class SwapLoss(nn.Module):
         with torch.no_grad():
             true_maps, true_embedding = self._seen(truth)
             true_looks = self._looked_at(truth)
+            stand = self.places(batch.target[:some])
         goal = (true_embedding * centre).sum(dim=1)
         near = (embedding * centre).sum(dim=1)
         return {
@@ -292,6 +272,7 @@ class SwapLoss(nn.Module):
             "alike": 1.0 - (embedding * true_embedding).sum(dim=1).mean(),
             "identity": functional.relu(goal - near).mean(),
             "nearer": functional.relu((embedding * own).sum(dim=1) + _NEARER - near).mean(),
+            "landmarks": functional.relu(moved(self.places(output), stand) - _MOVED).mean(),
         }
 
     @staticmethod

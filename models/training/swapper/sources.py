@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from models.training.crops import Floats
 from models.training.embedder.data import embedded
-from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder, folded
+from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder, folded, of_state
 from models.training.on_device import Pictures
 from models.training.pairs import Indices, Store
 from models.training.runs import WEIGHTS, data_folder, load_checkpoint
@@ -29,13 +29,11 @@ _MOST_PHOTOS = 4
 def frozen_embedder() -> Embedder:
     """The recogniser that was trained here, or else the shipped one; folded, without gradients."""
     state = load_checkpoint(data_folder() / CHECKPOINT)
-    net = Embedder()
     if state is not None:
-        net.load_state_dict(state["average"])
-        return folded(net).to(memory_format=torch.channels_last)
-    still = folded(net)
+        return folded(of_state(state["average"])).to(memory_format=torch.channels_last)
     graph = onnx.load(str(WEIGHTS / "ref_embedder.onnx")).graph
     shipped = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+    still = folded(Embedder(shipped["project.weight"].shape[1]))
     still.load_state_dict({name: shipped[name] for name in still.state_dict()})
     return still.to(memory_format=torch.channels_last)
 

@@ -42,6 +42,7 @@ from models.training.swapper.lessons import ease
 from models.training.swapper.looks import frozen_looks
 from models.training.swapper.losses import SwapLoss
 from models.training.swapper.net import Swapper, begin_with_traits, composited, start_from
+from models.training.swapper.recrop import shipped_places
 from models.training.swapper.shipped import begin_with_shipped, reword
 from models.training.swapper.sources import frozen_embedder
 
@@ -64,7 +65,8 @@ class Run:
         self.options, self.device = options, best_device(options.device)
         size = options.size
         share = _SHARE_ON_CPU if self.device.type == "cpu" else 1.0
-        self.loss = SwapLoss(frozen_embedder(), frozen_looks(size), size, share).to(self.device)
+        judges = frozen_embedder(), frozen_looks(size), shipped_places()
+        self.loss = SwapLoss(*judges, size, share).to(self.device)
         self.batches = Batches(size, self.device)
         self.net = Swapper(size)
         self._begin_with_traits()

@@ -20,6 +20,7 @@ from models.training.pairs import (
     people_plan,
     photos_plan,
     picture_side,
+    strangers_plan,
     swaps_plan,
     train_plan,
 )
@@ -55,6 +56,17 @@ def test_the_recogniser_gets_people_of_its_own() -> None:
     few = people_plan(identities=40, passes=3)
     for part in few.faces.reshape(3, 40):
         assert sorted(part.tolist()) == list(range(5000, 5040))
+
+
+def test_strangers_are_in_no_other_plan() -> None:
+    plan = strangers_plan()
+    for name in sorted(set(PLANS) - {"strangers"}):
+        other = PLANS[name]()
+        assert not np.intersect1d(plan.faces, other.faces).size
+        assert not np.intersect1d(plan.heads, other.heads).size
+        assert not np.intersect1d(plan.scenes, other.scenes).size
+    views = np.bincount(plan.faces - plan.faces.min())
+    assert set(views.tolist()) == {6}
 
 
 def test_motion_shows_two_people_twice_in_scenes_of_their_own() -> None:

@@ -2,7 +2,9 @@
 
 # ruff: noqa: E402 - what is imported below needs libraries that only training has
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +17,13 @@ from onnx import helper, numpy_helper
 from models.training.embedder import export
 from models.training.embedder.data import as_input, to_input, worn
 from models.training.embedder.evaluate import auc, nearest_share, scores, strangers_limit
-from models.training.embedder.net import Embedder, folded
+from models.training.embedder.net import Embedder, folded, of_state, widened
 from models.training.embedder.train import Traits
+from models.training.faces.identity import sample_identity
+from models.training.faces.render import render
+from models.training.faces.scene import sample_scene
 from models.training.shipped import take_over
+from models.training.traits import ASYMMETRY
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,7 @@ def test_unit_vectors(net: Embedder) -> None:
 
 
 def test_size(net: Embedder) -> None:
-    assert sum(p.numel() for p in net.parameters()) <= 1_000_000
+    assert sum(p.numel() for p in folded(net).parameters()) <= 1_250_000
 
 
 def test_folding_changes_nothing(net: Embedder) -> None:
@@ -57,7 +63,7 @@ def test_shipped_weights_are_taken_up(net: Embedder, tmp_path: Path) -> None:
     onnx.save(helper.make_model(helper.make_graph([], "w", [], [], weights)), tmp_path / "m.onnx")
     crops = torch.rand(32, 3, 112, 112) * 2 - 1
     again = Embedder().eval()
-    take_over(again, tmp_path / "m.onnx", [crops])
+    take_over(again, tmp_path / "m.onnx", [crops], added=("weigh",))
     with torch.no_grad():
         for mine, theirs in zip(again.features(crops), net.features(crops), strict=True):
             np.testing.assert_allclose(mine, theirs, atol=1e-3)
@@ -76,9 +82,36 @@ def test_traits_begin_with_the_best_linear_reader() -> None:
     table = traits.table
     spread = torch.linalg.qr(torch.randn(512, table.shape[1]))[0]
     vectors = torch.nn.functional.normalize(table @ spread.T + 0.5, dim=1)
-    before = traits(vectors, torch.from_numpy(people)).item()
+    whose, mirrored = torch.from_numpy(people), torch.zeros(400, dtype=torch.bool)
+    before = traits(vectors, whose, mirrored).item()
     traits.begin(people, vectors)
-    assert traits(vectors, torch.from_numpy(people)).item() < 0.5 * before
+    assert traits(vectors, whose, mirrored).item() < 0.5 * before
+
+
+def test_in_the_mirror_only_the_asymmetry_turns() -> None:
+    traits, whose = Traits(6), torch.arange(6)
+    mirrored = torch.tensor([True, False] * 3)
+    table = traits.table.clone()
+    turned = traits.wanted(whose, mirrored)
+    np.testing.assert_array_equal(traits.table, table)
+    np.testing.assert_array_equal(turned[1::2], table[1::2])
+    changed = (turned[::2] != table[::2]).any(dim=0).nonzero().flatten().tolist()
+    assert changed == [ASYMMETRY]
+    np.testing.assert_array_equal(turned[::2, ASYMMETRY], -table[::2, ASYMMETRY])
+
+
+def test_the_face_in_the_mirror_is_that_of_the_turned_asymmetry() -> None:
+    person, scene = sample_identity(5), sample_scene(9, plain=True)
+    straight = replace(scene, pose=replace(scene.pose, yaw=0.0, pitch=0.0, roll=0.0))
+
+    def eyes(asymmetry: float) -> Any:
+        face = replace(person.face, asymmetry=asymmetry)
+        landmarks = render(replace(person, face=face), straight, size=96).landmarks
+        return landmarks[1, 1] - landmarks[0, 1]
+
+    level = eyes(0.0)
+    assert eyes(2.0) - level == pytest.approx(level - eyes(-2.0), rel=0.1)
+    assert abs(eyes(2.0) - level) > 0.1  # in pixels
 
 
 def test_auc_of_known_orders() -> None:
@@ -147,3 +180,26 @@ def test_without_the_people_nothing_is_written(
     assert leave.value.code == 2
     assert "render it with scripts/train pairs" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wider_network_says_what_the_narrow_one_says() -> None:
+    torch.manual_seed(1)
+    narrow, wide = Embedder(192), Embedder()
+    crops = torch.rand(8, 3, 112, 112) * 2 - 1
+    with torch.no_grad():
+        narrow(crops)
+        widened(wide, narrow)
+        np.testing.assert_allclose(wide.eval()(crops), narrow.eval()(crops), atol=1e-5)
+    wide.train()
+    wide(crops)[:, 0].sum().backward()
+    assert float(wide.project.weight.grad[:, 192:].abs().sum()) > 0  # and what is new can learn
+
+
+@pytest.mark.parametrize("pooled", [192, 512])
+def test_a_checkpoint_of_before_is_read(pooled: int) -> None:
+    net = Embedder(pooled).eval()
+    state = net.state_dict()
+    del state["weigh.weight"]
+    crops = torch.rand(2, 3, 112, 112)
+    with torch.no_grad():
+        np.testing.assert_array_equal(of_state(state).eval()(crops), net(crops))

@@ -34,6 +34,7 @@ from models.training.swapper.flicker import flicker
 from models.training.swapper.hard import KINDS, Odds, kinds_of
 from models.training.swapper.looks import Looks
 from models.training.swapper.losses import SwapLoss, structure, tint, woven
+from models.training.swapper.recrop import shipped_places
 from models.training.swapper.sources import Sources, fingerprint, frozen_embedder
 from models.training.traits import trait_table
 
@@ -47,7 +48,8 @@ def batch_of(truth: Any, neighbours: int = 1) -> Batch:
 @pytest.fixture(scope="module")
 def loss() -> SwapLoss:
     torch.manual_seed(3)
-    return SwapLoss(folded(Embedder()), Looks(128, 4).eval().requires_grad_(False), 128)
+    looks = Looks(128, 4).eval().requires_grad_(False)
+    return SwapLoss(folded(Embedder()), looks, shipped_places(), 128)
 
 
 def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
@@ -62,7 +64,7 @@ def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     assert float(worse) > float(best) + 0.1
     assert set(terms) == {
         "square", "colour", "tint", "weave", "edges", "structure", "looks", "features", "alike",
-        "identity", "nearer", "paint", "mask", "flicker",
+        "identity", "nearer", "landmarks", "paint", "mask", "flicker",
     }  # fmt: skip
 
 
