@@ -88,7 +88,7 @@ def ssim(picture: NDArray[Any], reference: NDArray[Any]) -> float:
     """
     try:
         from skimage import metrics
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MeasureError(
             "structural similarity needs scikit-image: pip install 'edge-swap[quantize]'"
         ) from error

@@ -40,6 +40,10 @@ GROUPS = (
 """What the help lists first, in the order of use; all other commands stand below it."""
 
 _TOOLCHAIN = "pip install 'edge-swap[quantize]'"
+_TOO_LITTLE = "there is not enough memory for this"
+
+_NO_ROOM = ("failed to map segment", "Cannot allocate memory")
+"""Words of the system's loader about a library that finds no room (glibc, elf/dl-load.c)."""
 
 
 class Command(Protocol):
@@ -202,6 +206,12 @@ def _run(arguments: list[str]) -> int:
             raise
         sys.stderr.write(f"edge {name}: {one_line(_lacks(name, error))}\n")
         return EXIT_ERROR
+    except ImportError as error:
+        # A library that is loaded when it is needed, and finds no room.
+        if not any(words in str(error) for words in _NO_ROOM):
+            raise
+        sys.stderr.write(f"edge {name}: {_TOO_LITTLE}\n")
+        return EXIT_ERROR
     except BrokenPipeError:
         # The reader (head, less) has gone; that is no error of ours, and the interpreter must not
         # complain about it at exit either.
@@ -212,5 +222,5 @@ def _run(arguments: list[str]) -> int:
         sys.stderr.write(f"edge {name}: {one_line(_system_error(error))}\n")
         return EXIT_ERROR
     except MemoryError:
-        sys.stderr.write(f"edge {name}: there is not enough memory for this\n")
+        sys.stderr.write(f"edge {name}: {_TOO_LITTLE}\n")
         return EXIT_ERROR

@@ -159,6 +159,10 @@ def test_every_wrong_call_is_one_line(words: list[str], capsys: pytest.CaptureFi
         (PermissionError(13, "Permission denied", "/secret/a"), "/secret/a: Permission denied"),
         (OSError(28, "No space left on device"), "No space left on device"),
         (MemoryError(), "there is not enough memory for this"),
+        (
+            ImportError("libblas.so: failed to map segment from shared object"),
+            "there is not enough memory for this",
+        ),
     ],
 )
 def test_what_the_system_refuses_is_one_line(
