@@ -213,6 +213,7 @@ class Swapper:
                 shelf=shelf,
             )
         self._reference = None if match is None else self._reference_of(match)
+        self._choices = self._digest_of_choices()
 
     def _open_models(self) -> None:
         wanted = self._engines
@@ -431,6 +432,10 @@ class Swapper:
         Who of a frame is swapped, whom `--match` shows and how surely faces must be found, the
         label's language and style: what a file would have to be made anew for. A hash, hex.
         """
+        return self._choices
+
+    def _digest_of_choices(self) -> str:
+        """Work it out, once: a source that is a picture is much to hash for every frame."""
         settings = self.settings()
         chosen = {name: settings[name] for name in _CHOSEN}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()

@@ -112,8 +112,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("a report is about one file: name one, or leave --report out")
     verdicts = [verify(path) for path in files]
     findings = [None if ledger is None else _look_up(ledger, verdict) for verdict in verdicts]
-    known = entered_segments(ledger), removed_segments(ledger)
-    recordings = recordings_of(verdicts, *known) if folders else []
+    recordings = (
+        recordings_of(verdicts, entered_segments(ledger), removed_segments(ledger))
+        if folders
+        else []
+    )
     status = worst(verdict.exit_status for verdict in verdicts)
     if not all(recording.whole for recording in recordings):
         status = worst((status, TAMPERED))

@@ -27,6 +27,9 @@ Event = Literal[
 ]
 """Things worth a line that are neither an output file nor a refusal; a frame is one in memory."""
 
+SEGMENT_REMOVED = "removed"
+"""Stage of an event `live` that says that a segment is about to be removed."""
+
 _MAX_TEXT = 1000
 """Longest free text in an entry, in characters: an error message, a path."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edge.consent.canonical import FormError, parse_object
 from edge.consent.chain import Problem, readable
+from edge.consent.entries import SEGMENT_REMOVED
 from edge.consent.export import SCHEMA, problems_of, read_export
 from edge.consent.ledger import Ledger, default_ledger_path
 from edge.consent.seals import seals_of, signed_through, unsigned_after
@@ -202,7 +203,7 @@ def removed_segments(source: LedgerSource | None) -> dict[tuple[str, int], str]:
         if entry.fields.get("event") != "live" or not isinstance(details, dict):
             continue
         place = str(details.get("segment", ""))
-        if details.get("stage") == "removed" and _PLACE.fullmatch(place):
+        if details.get("stage") == SEGMENT_REMOVED and _PLACE.fullmatch(place):
             found[str(details.get("stream")), int(place)] = str(details.get("sha256"))
     return found
 

@@ -177,9 +177,12 @@ def _inputs(folder: Path) -> tuple[list[Path], list[Path], list[tuple[Path, str]
                     found.append(path)
             except OSError as error:
                 note(error)
+    wanted: list[Path] = []
+    ignored: list[Path] = []
     known = INPUT_PICTURE_SUFFIXES | INPUT_VIDEO_SUFFIXES
-    wanted = sorted(path for path in found if path.suffix.lower() in known)
-    return wanted, sorted(set(found) - set(wanted)), sorted(closed)
+    for path in sorted(found):
+        (wanted if path.suffix.lower() in known else ignored).append(path)
+    return wanted, ignored, sorted(closed)
 
 
 def _output_name(path: Path) -> Path:

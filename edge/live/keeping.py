@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.consent.entries import path_of
+from edge.consent.entries import SEGMENT_REMOVED, path_of
 from edge.errors import OutputError
 from edge.registry import sha256_of
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edge.consent.ledger import Ledger
-
-REMOVED = "removed"
-"""Stage of the ledger's event `live` that says that a segment is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Keeping:
         except OSError:
             return  # it has gone, or been closed to us
         details = {
-            "stage": REMOVED,
+            "stage": SEGMENT_REMOVED,
             "stream": segment.stream,
             "segment": str(segment.index),
             "sha256": segment.sha256,

@@ -62,12 +62,17 @@ def auc(same: Floats, other: Floats) -> float:
     return float(below.mean() / (2 * len(order)))
 
 
+def pairs_of(embeddings: Floats, labels: Indices) -> tuple[Floats, Floats]:
+    """The cosines of every pair of pictures: of one person's, and of two people's."""
+    upper = np.triu_indices(len(labels), 1)
+    cosines = (embeddings @ embeddings.T)[upper]
+    alike = (labels[:, None] == labels[None])[upper]
+    return cosines[alike], cosines[~alike]
+
+
 def scores(embeddings: Floats, labels: Indices) -> dict[str, float]:
     """AUC, TAR at 1 % and 0.1 % FAR and the cosine there, over every pair of the pictures."""
-    cosines = embeddings @ embeddings.T
-    upper = np.triu_indices(len(labels), 1)
-    alike = (labels[:, None] == labels[None])[upper]
-    same, other = cosines[upper][alike], cosines[upper][~alike]
+    same, other = pairs_of(embeddings, labels)
     return {
         "auc": auc(same, other),
         "tar_at_far_1e2": float((same > np.quantile(other, 0.99)).mean()),

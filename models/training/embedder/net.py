@@ -98,7 +98,7 @@ def unweighed(net: Embedder) -> Embedder:
 
 
 def of_state(state: dict[str, Tensor]) -> Embedder:
-    """The network of a checkpoint's weights, also of one that pools fewer numbers, unweighed."""
+    """The network of a checkpoint's weights, also of one of before: narrower, and not weighed."""
     net = Embedder(state["project.weight"].shape[1])
     net.load_state_dict({"weigh.weight": torch.eye(LENGTH), **state})
     return net

@@ -22,7 +22,7 @@ from torch import nn
 
 from models.training.crops import Floats
 from models.training.embedder.data import embedded
-from models.training.embedder.evaluate import auc
+from models.training.embedder.evaluate import auc, pairs_of
 from models.training.embedder.net import CHECKPOINT, Embedder, of_state, unweighed
 from models.training.on_device import Doubles, Pictures
 from models.training.pairs import Indices, Store
@@ -95,10 +95,7 @@ def apart(vectors: Floats | Doubles, whose: Indices) -> float:
     """AUC over all pairs of some embeddings of any length."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-    upper = np.triu_indices(len(whose), 1)
-    cosines = (unit @ unit.T)[upper]
-    alike = (whose[:, None] == whose[None])[upper]
-    return auc(cosines[alike], cosines[~alike])
+    return auc(*pairs_of(unit, whose))
 
 
 def best_ridge(vectors: Floats, whose: Indices) -> tuple[float, float, float]:

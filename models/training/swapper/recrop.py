@@ -71,7 +71,7 @@ class Places(nn.Module):
 
 
 def moved(found: Tensor, wanted: Tensor) -> Tensor:
-    """Mean distance of five points from others, in those eyes' distances: float32 (N,).
+    """Mean distance of five points from others, in those' `on_device.eye_distances`: float32 (N,).
 
     Args:
         found: float32 (N, 5, 2).
