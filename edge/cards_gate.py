@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
+from edge.addresses import web_address
 from edge.contracts import GateSpec, GraphSpec
 from edge.tables import Table
 
@@ -56,11 +56,8 @@ def read_url(top: Table, sha256: str) -> str:
     url = top.text("url", default="")
     if not url:
         return ""
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme == "https" and bool(parts.hostname) and parts.username is None
-    except ValueError:
-        sound = False
+    parts = web_address(url)
+    sound = parts is not None and parts.scheme == "https" and parts.username is None
     if not sound or any(char.isspace() or not char.isprintable() for char in url):
         raise top.error(f"'url' must be an https address, not {url!r}")
     if not sha256:

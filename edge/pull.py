@@ -22,6 +22,7 @@ from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
 import edge
+from edge.addresses import web_address
 from edge.cards import Card
 from edge.errors import DownloadError, ModelError
 from edge.progress import Progress, silent
@@ -54,7 +55,7 @@ def source_of(card: Card) -> str:
         )
     mirror = os.environ.get("EDGE_MODELS_URL", "").strip()
     if mirror:
-        if not _is_web(mirror):
+        if web_address(mirror) is None:
             raise DownloadError(f"EDGE_MODELS_URL is no http or https address: {mirror}")
         return f"{mirror.rstrip('/')}/{quote(card.file)}"
     if not card.url:
@@ -63,15 +64,6 @@ def source_of(card: Card) -> str:
             "yourself, then edge models add FILE"
         )
     return card.url
-
-
-def _is_web(address: str) -> bool:
-    """Return whether an address is one of http or https, and names a host."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:  # "http://[x": a bracket, and no IPv6 address in it
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def pull(card: Card, *, progress: Progress = silent) -> Path:

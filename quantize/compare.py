@@ -41,6 +41,9 @@ from quantize.timing import WARM_UP, interleaved
 ROUNDS = 20
 """Rounds that count: the median of fewer says little on a machine that does other things too."""
 
+MOST_ROUNDS = 100_000
+"""Each keeps its times until the end."""
+
 COUNT = 16
 """Samples that quality is measured on."""
 
@@ -165,10 +168,12 @@ def _samples(
     return held_out_samples(contract, count=count, threads=threads)
 
 
-def _check_numbers(**numbers: int) -> None:
-    for name, number in numbers.items():
+def _check_numbers(rounds: int, count: int, threads: int) -> None:
+    for name, number in (("rounds", rounds), ("count", count), ("threads", threads)):
         if number < 1:
             raise MeasureError(f"{name} must be 1 or more, not {number}")
+    if rounds > MOST_ROUNDS:
+        raise MeasureError(f"rounds must be {MOST_ROUNDS} or fewer, not {rounds}")
 
 
 def _measure(

@@ -21,8 +21,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from edge.addresses import web_address
 from edge.errors import TimeStampError
 from edge.provenance.container import Kind, sniff
 from edge.provenance.cose import STAMP, Signature, byte_strings, find_signature, stamp_header
@@ -80,19 +80,11 @@ def load_authority() -> Authority | None:
         if key not in _KEYS:
             raise TimeStampError(f"{path}: no key '{key}'; known: {', '.join(_KEYS)}")
     url, timeout = content.get("url"), content.get("timeout_seconds", 10)
-    if not isinstance(url, str) or _scheme(url) not in {"http", "https"}:
+    if not isinstance(url, str) or web_address(url) is None:
         raise TimeStampError(f"{path}: url must be an http or https address")
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= 300:
         raise TimeStampError(f"{path}: timeout_seconds must be a number above 0, at most 300")
     return Authority(url, float(timeout))
-
-
-def _scheme(url: str) -> str:
-    """Return how an address begins; nothing for what is none, such as http://[x."""
-    try:
-        return urlsplit(url).scheme
-    except ValueError:
-        return ""
 
 
 def message_of(path: Path) -> bytes:

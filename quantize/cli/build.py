@@ -141,7 +141,8 @@ def _model(text: str, card: str | None) -> tuple[Path, str | None]:
     from edge.registry import locate
 
     path = Path(text)
-    if path.is_file() or text not in card_names():
+    looks_a_path = path.exists() or path.name != text or bool(path.suffix)
+    if path.is_file() or (looks_a_path and text not in card_names()):
         return path, card
     return locate(find_card(text, "swapper")), card or text
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.cli._threads import one_thread_or_more
+
+if TYPE_CHECKING:
+    from quantize.comparison import Row
 
 HELP = "measure converted models against their float model"
 
@@ -47,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.isolation.looking import try_stranger_isolated
     from edge.progress import bar
     from quantize.compare import compare
+    from quantize.errors import MeasureError
     from quantize.report_markdown import as_text
 
     for path in (arguments.model, *arguments.candidates):
@@ -70,4 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stdout.write(text)
     if arguments.report is not None and not arguments.json:
         sys.stdout.write(f"report: {arguments.report}\n")
-    return 0
+    if comparison.measured:
+        return 0
+    sys.stdout.flush()  # before what goes to the other stream
+    raise MeasureError(_nothing(comparison.candidates))
+
+
+def _nothing(rows: Sequence[Row]) -> str:
+    """Say in one line why there is nothing beside the float model."""
+    first = rows[0]
+    others = f", and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f"nothing could be measured: {first.name}: {first.trouble}{others}"

@@ -18,7 +18,7 @@ from edge.cards import find_card
 from edge.contracts import CropSpec, SourceSpec
 from edge.errors import CardError
 from quantize.candidate import Measured, Setting
-from quantize.compare import _candidate, compare
+from quantize.compare import MOST_ROUNDS, _candidate, compare
 from quantize.comparison import Comparison, Row
 from quantize.errors import ContractError, MeasureError, ModelFileError
 from quantize.samples import samples_of
@@ -220,6 +220,12 @@ def test_numbers_below_one_are_refused(swapper: Path, tmp_path: Path, name: str)
     other = _brighter(tmp_path / "a.onnx", 0.1)
     with pytest.raises(MeasureError, match=f"{name} must be 1 or more, not 0"):
         compare(swapper, [other], **{name: 0})  # type: ignore[arg-type]
+
+
+def test_rounds_without_end_are_refused(swapper: Path, tmp_path: Path) -> None:
+    other = _brighter(tmp_path / "a.onnx", 0.1)
+    with pytest.raises(MeasureError, match="rounds must be 100000 or fewer, not 100001"):
+        compare(swapper, [other], rounds=MOST_ROUNDS + 1)
 
 
 def test_a_broken_float_model_is_an_error(swapper: Path, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_it_is_configured_in_a_file() -> None:
         ("url = 1", "http"),
         ('url = "ftp://x/"', "http"),
         ('url = "http://[x"', "http"),
+        ('url = "http://x:99999/"', "http"),
         ("", "http"),
         ('url = "http://x/"\nretries = 1', "no key 'retries'"),
         ('url = "http://x/"\ntimeout_seconds = 0', "timeout"),

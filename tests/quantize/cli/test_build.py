@@ -152,3 +152,16 @@ def test_a_folder_of_a_card_s_name_is_no_model(
     model, card = command._model("ref_swapper", None)
     assert (model.name, card) == ("ref_swapper.onnx", "ref_swapper")
     assert model.is_file()
+
+
+def test_a_word_that_is_no_model_is_told_which_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["build", "--no-identity", "--target", "jetson", "-o", str(tmp_path / "out"), "--model"]
+    assert main([*words, "ref_swaper"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("edge build: no model 'ref_swaper'; known: ")
+    assert "ref_swapper" in shown
+    for path in ("ref_swaper.onnx", "models/ref_swaper"):
+        assert main([*words, path]) == 2
+        assert f"{path}: no such file" in capsys.readouterr().err

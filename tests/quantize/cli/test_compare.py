@@ -12,6 +12,7 @@ import pytest
 
 from quantize.cli import compare as command
 from quantize.compare import COUNT, ROUNDS
+from quantize.errors import MeasureError
 from tests.quantize.measured import comparison, row
 
 
@@ -68,6 +69,18 @@ def test_a_table_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> 
     assert "Smallest: a.onnx" in printed.out
     assert printed.out.endswith("report: r.html\n")
     assert printed.err == ""
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_nothing_measured_is_an_error_after_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    bad = comparison(row("a.onnx", trouble="is no model"), row("b.onnx", trouble="is none either"))
+    monkeypatch.setattr(sys.modules["quantize.compare"], "compare", lambda *_, **__: bad)
+    words = r"^nothing could be measured: a\.onnx: is no model, and 1 more$"
+    with pytest.raises(MeasureError, match=words):
+        _run("m.onnx", "a.onnx", "b.onnx", *more)
+    assert "is none either" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("asked")
