@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,11 @@ def running(at: Desk) -> Iterator[Kiosk]:
         kiosk.close()
         thread.join(20)
         assert not thread.is_alive()
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait for something, 20 s at most."""
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import queue
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +41,9 @@ PICTURES = 3
 
 APART = 0.4
 """Seconds between them, so that they are not one and the same."""
+
+PATIENCE = 12.0
+"""Seconds that the camera may take for a picture, to open included; a slow one takes three."""
 
 _TRIES = 3  # rounds of pictures until one is good enough
 
@@ -127,16 +132,64 @@ def take_in(desk: Desk, answers: Answers, place: Place) -> Identity:
 
 def take_pictures(desk: Desk) -> list[NDArray[np.uint8]]:
     """Take pictures that one face is in; the camera is on for this long, and then off again."""
-    source = desk.open_source()
+    camera = _Camera(desk.open_source)
     try:
         for tries_left in range(_TRIES - 1, -1, -1):
-            frames = [_picture(source) for _ in range(PICTURES)]
+            frames = [camera.picture() for _ in range(PICTURES)]
             good = all(len(desk.detector.detect(frame)) == 1 for frame in frames)
             if good or tries_left == 0:
                 return frames  # poor ones are told about where they are enrolled
     finally:
-        source.close()
+        camera.leave()
     raise AssertionError("unreachable")
+
+
+class _Camera:
+    """A camera that a thread of its own reads: one that hangs must not keep the desk waiting."""
+
+    def __init__(self, open_source: Callable[[], Source]) -> None:
+        self._open_source = open_source
+        self._wanted: queue.Queue[bool] = queue.Queue()
+        self._taken: queue.Queue[NDArray[np.uint8] | BaseException] = queue.Queue()
+        self._hangs = False
+        self._thread = threading.Thread(target=self._serve, name="kiosk camera", daemon=True)
+        self._thread.start()
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return a frame that is some time after the last.
+
+        Raises:
+            SourceError: None came in time.
+            EdgeError: The camera cannot be opened or read.
+        """
+        self._wanted.put(True)
+        try:
+            taken = self._taken.get(timeout=PATIENCE)
+        except queue.Empty:
+            self._hangs = True
+            raise SourceError(
+                f"the camera gave no picture for {PATIENCE:g} s: plug it in anew and try again"
+            ) from None
+        if isinstance(taken, BaseException):
+            raise taken
+        return taken
+
+    def leave(self) -> None:
+        """Switch it off, so that the stream can open it; one that hangs is, when it wakes."""
+        self._wanted.put(False)
+        if not self._hangs:
+            self._thread.join(PATIENCE)
+
+    def _serve(self) -> None:
+        try:
+            source = self._open_source()
+            try:
+                while self._wanted.get():
+                    self._taken.put(_picture(source))
+            finally:
+                source.close()
+        except BaseException as error:  # noqa: BLE001 - raised where the picture was wanted
+            self._taken.put(error)
 
 
 def _picture(source: Source) -> NDArray[np.uint8]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +30,7 @@ from edge.live.kiosk.form import forms_dir
 from edge.live.kiosk.kiosk import Kiosk
 from edge.live.kiosk.visit import visits_dir
 from edge.live.view.server import Listen, ViewServer, take_port
-from tests.kiosk import FORM, agent_key, desk, running
+from tests.kiosk import FORM, agent_key, desk, running, until
 from tests.live import Scripted
 
 if TYPE_CHECKING:
@@ -45,13 +43,6 @@ def at(edge_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk
     memory.mkdir()
     monkeypatch.setattr(visit, "_MEMORY", memory)
     return desk(edge_home, tmp_path, monkeypatch)
-
-
-def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
 
 
 def stage_of(kiosk: Kiosk) -> str:

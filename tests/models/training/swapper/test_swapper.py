@@ -64,7 +64,7 @@ def test_loss_is_least_at_the_truth(loss: SwapLoss) -> None:
     assert float(worse) > float(best) + 0.1
     assert set(terms) == {
         "square", "colour", "tint", "weave", "edges", "structure", "looks", "features", "alike",
-        "identity", "nearer", "landmarks", "paint", "mask", "flicker",
+        "identity", "nearer", "moved", "paint", "mask", "flicker",
     }  # fmt: skip
 
 
