@@ -24,7 +24,7 @@ from models.training.wear import luma
 class Weights:
     """How much each term counts."""
 
-    square: float = 20.0
+    square: float = 30.0
     colour: float = 8.0
     tint: float = 16.0
     weave: float = 3000.0
@@ -36,7 +36,7 @@ class Weights:
     alike: float = 1.0
     identity: float = 1.5
     nearer: float = 3.0
-    landmarks: float = 5.0
+    moved: float = 2.5
     mask: float = 0.3
     flicker: float = 8.0
 
@@ -175,7 +175,7 @@ class SwapLoss(nn.Module):
     5. identity: the output is to be as near to the source as the ground truth is, not nearer; a
        plain cosine pull past that point only breeds patterns that please the recogniser. nearer: it
        is to be nearer to the source than to the target's own face, which few outputs are not.
-       landmarks: they are to lie where the target's do, but for a little: pose and expression stay.
+       moved: landmarks are to lie about where the target's do: pose and expression stay.
     6. mask: the cross-entropy where target and truth do not differ: there it is to be closed. How
        much of the target's own skin shows through a face is left to all other terms.
     7. flicker: what changes from frame to frame and does not in the truth.
@@ -272,7 +272,7 @@ class SwapLoss(nn.Module):
             "alike": 1.0 - (embedding * true_embedding).sum(dim=1).mean(),
             "identity": functional.relu(goal - near).mean(),
             "nearer": functional.relu((embedding * own).sum(dim=1) + _NEARER - near).mean(),
-            "landmarks": functional.relu(moved(self.places(output), stand) - _MOVED).mean(),
+            "moved": functional.relu(moved(self.places(output), stand) - _MOVED).mean(),
         }
 
     @staticmethod

@@ -24,8 +24,12 @@ from models.training.swapper.files import model_name
 from models.training.swapper.net import LENGTH, Swapper
 from models.training.swapper.sources import frozen_embedder
 
-_FACES = 6000
+_FACES = 8000
 _PART = 64
+
+_RIDGE = 1e-6
+"""Weighed numbers differ much in size, and the small ones count too: of 2000 faces that were left
+out, 6000 others explain 0.86 of the old embeddings' variance, with a ridge of 0.03 only 0.77."""
 
 
 @torch.no_grad()
@@ -59,7 +63,7 @@ def reword(net: Swapper, pictures: Pictures, recogniser: Path) -> None:
         crops = as_input(aligned(pictures, some[start : start + _PART], rng)).cpu()
         theirs.append(old(crops.contiguous().numpy()))
         ours.append(new(crops))
-    weight, bias = fitted(torch.cat(ours), torch.from_numpy(np.concatenate(theirs)))
+    weight, bias = fitted(torch.cat(ours), torch.from_numpy(np.concatenate(theirs)), _RIDGE)
     first = net.mapping.first
     assert first.bias is not None
     heard = first.weight.reshape(-1, LENGTH).double()
