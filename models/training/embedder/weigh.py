@@ -91,6 +91,20 @@ def mixture(of: Spread, ridge: float) -> Doubles:
     return np.asarray(weights[:, None] * np.linalg.solve(lower.T, turns).T)
 
 
+def turned(found: Doubles) -> Doubles:
+    """The same mixtures, turned so that all numbers are of like size.
+
+    Cosines stay what they are. Weighed numbers differ ten thousandfold, and 8 bits know one step
+    for all of them: beside the largest the others would be lost.
+
+    Args:
+        found: float64 (D, D).
+    """
+    size = len(found)
+    turn = np.linalg.qr(np.random.default_rng(29).standard_normal((size, size)))[0]
+    return np.asarray(turn @ (found / np.abs(found).max()))
+
+
 def apart(vectors: Floats | Doubles, whose: Indices) -> float:
     """AUC over all pairs of some embeddings of any length."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -116,9 +130,9 @@ def best_ridge(vectors: Floats, whose: Indices) -> tuple[float, float, float]:
 def weigh(net: Embedder, vectors: Floats, whose: Indices, ridge: float) -> None:
     """Put the weights behind a network's embedding, in place."""
     assert isinstance(net.weigh, nn.Linear)
-    found = mixture(spread(vectors, whose), ridge)
+    found = turned(mixture(spread(vectors, whose), ridge))
     with torch.no_grad():
-        net.weigh.weight.copy_(torch.from_numpy(found / np.abs(found).max()))
+        net.weigh.weight.copy_(torch.from_numpy(found))
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from models.training.embedder import weigh as module
 from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder, folded, unweighed
-from models.training.embedder.weigh import Spread, apart, best_ridge, mixture, spread, weigh
+from models.training.embedder.weigh import Spread, apart, best_ridge, mixture, spread, turned, weigh
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,6 +49,16 @@ def test_a_number_counts_as_far_as_the_person_shows_in_it() -> None:
     assert np.linalg.matrix_rank(found) == 3  # and nothing is lost
 
 
+def test_numbers_are_of_like_size_and_cosines_stay() -> None:
+    rng = np.random.default_rng(5)
+    found = np.diag(np.geomspace(1.0, 1e-4, 256))
+    vectors = rng.normal(size=(400, 256))
+    one, two = vectors @ found.T, vectors @ turned(found).T
+    sizes = two.std(axis=0)
+    assert sizes.max() < 4 * sizes.min()
+    np.testing.assert_allclose(one @ one.T, two @ two.T, atol=1e-9)
+
+
 def test_strangers_are_told_apart_better() -> None:
     vectors, whose = crowd(60, 6, signal=6, noise=40)
     others, names = crowd(60, 6, signal=6, noise=40)  # the same turn, drawn alike
@@ -75,7 +85,7 @@ def test_a_network_is_weighed_folded_and_unweighed() -> None:
         plain = net(crops)
         whose = np.repeat(np.arange(8), 3)
         weigh(net, plain.numpy(), whose, 1.0)
-        wanted = plain.numpy() @ mixture(spread(plain.numpy(), whose), 1.0).T
+        wanted = plain.numpy() @ turned(mixture(spread(plain.numpy(), whose), 1.0)).T
         wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
         np.testing.assert_allclose(net(crops), wanted, atol=1e-4)
         np.testing.assert_allclose(folded(net)(crops), wanted, atol=1e-4)
