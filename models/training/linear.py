@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-RIDGE = 0.03
+_RIDGE = 0.03
 
 
-def fitted(given: Tensor, wanted: Tensor, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
+def fitted(given: Tensor, wanted: Tensor, ridge: float = _RIDGE) -> tuple[Tensor, Tensor]:
     """Fit a map with a bias.
 
     Args:

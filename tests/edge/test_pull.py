@@ -452,7 +452,8 @@ def test_a_card_without_source_or_hash_is_not_pulled(card: Card) -> None:
 
 
 @pytest.mark.parametrize(
-    "mirror_url", ["file:///models", "models", "http://", "ftp://x/y", "http://x:99999/"]
+    "mirror_url",
+    ["file:///models", "models", "http://", "ftp://x/y", "http://[x", "http://x:99999/"],
 )
 def test_a_mirror_is_http(card: Card, monkeypatch: pytest.MonkeyPatch, mirror_url: str) -> None:
     monkeypatch.setenv("EDGE_MODELS_URL", mirror_url)

@@ -24,9 +24,10 @@ from models.training.crops import Floats
 from models.training.embedder.data import embedded
 from models.training.embedder.evaluate import auc, pairs_of
 from models.training.embedder.net import CHECKPOINT, Embedder, of_state, unweighed
-from models.training.on_device import Doubles, Pictures
-from models.training.pairs import Indices, Store
-from models.training.runs import data_folder, load_checkpoint, save_checkpoint, seeded
+from models.training.needed import needed_checkpoint, needed_pictures
+from models.training.on_device import Doubles
+from models.training.pairs import Indices
+from models.training.runs import data_folder, save_checkpoint, seeded
 
 _RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0)
 """What is added to a person's variances, in parts of their mean."""
@@ -143,13 +144,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     seeded(1)
     path = data_folder() / CHECKPOINT
-    state = load_checkpoint(path)
-    if state is None:
-        parser.error(f"there is no {path}: scripts/train embedder.train")
-    try:
-        pictures = Pictures(Store("strangers"), torch.device("cpu"))
-    except FileNotFoundError as error:
-        parser.error(str(error))
+    state = needed_checkpoint(parser, path, "embedder.train")
+    pictures = needed_pictures(parser, "strangers")
     net = unweighed(of_state(state["average"])).eval()
     vectors = np.concatenate([embedded(net, pictures, pictures.ready, v) for v in _VIEWS])
     whose = np.tile(pictures.store.plan.faces[pictures.ready], len(_VIEWS))

@@ -79,6 +79,19 @@ class Mapping(nn.Module):
         # A unit vector's 512 numbers are tiny; folded into the weights at export.
         self.scale = float(LENGTH) ** 0.5
 
+    @torch.no_grad()
+    def hear_through(self, weight: Tensor, bias: Tensor) -> None:
+        """Hear a linear map of what is told from now on, in place of what is told.
+
+        Args:
+            weight: float64 (512, 512).
+            bias: float64 (512,).
+        """
+        heard = self.first.weight.reshape(-1, LENGTH).double()
+        assert self.first.bias is not None
+        self.first.bias.add_((self.scale * heard @ bias).float())
+        self.first.weight.copy_((heard @ weight).float()[..., None, None])
+
     def forward(self, source: Tensor) -> Tensor:
         source = source.reshape(-1, LENGTH, 1, 1)
         if self.scale != 1.0:

@@ -17,9 +17,10 @@ from rich.console import Console
 from torch import Tensor
 
 from models.training.embedder.data import embedded
-from models.training.on_device import Pictures
-from models.training.pairs import CROPS, Store
-from models.training.runs import load_checkpoint, save_checkpoint
+from models.training.linear import fitted
+from models.training.needed import needed_checkpoint, needed_pictures
+from models.training.pairs import CROPS
+from models.training.runs import save_checkpoint
 from models.training.swapper.files import checkpoint
 from models.training.swapper.net import LENGTH, Swapper
 from models.training.swapper.sources import frozen_embedder
@@ -53,18 +54,16 @@ def quieten(net: Swapper, vectors: Tensor) -> float:
         How much of the variance of what its first layer said of these faces it still says.
     """
     given = vectors.double()
-    mean = given.mean(0)
-    spread = (given - mean).T @ (given - mean) / len(given)
-    noise = _MARGIN * rounding(given) * torch.eye(LENGTH, dtype=given.dtype)
-    first = net.mapping.first
-    assert first.bias is not None
-    heard = first.weight.reshape(-1, LENGTH).double()
-    kept = torch.linalg.solve(spread + noise, spread @ heard.T).T
-    # What is heard no more was the same for all faces but for a little: its mean stays.
-    first.bias.add_((net.mapping.scale * (heard - kept) @ mean).float())
-    first.weight.copy_(kept.float()[..., None, None])
-    lost = torch.trace((heard - kept) @ spread @ (heard - kept).T)
-    return float(1.0 - lost / torch.trace(heard @ spread @ heard.T))
+    before = _said(net, given)
+    # Ridge regression of embeddings on themselves is Wiener's filter of what is added to them.
+    ridge = _MARGIN * rounding(given) / float(given.square().mean())
+    net.mapping.hear_through(*fitted(given, given, ridge))
+    lost = (before - _said(net, given)).var(0).sum()
+    return float(1.0 - lost / before.var(0).sum())
+
+
+def _said(net: Swapper, vectors: Tensor) -> Tensor:
+    return vectors @ net.mapping.first.weight.reshape(-1, LENGTH).double().T
 
 
 def main() -> None:
@@ -75,13 +74,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     path = checkpoint(options.size)
-    state = load_checkpoint(path)
-    if state is None:
-        parser.error(f"there is no {path}: scripts/train swapper.train")
-    try:
-        pictures = Pictures(Store("train"), torch.device("cpu"))
-    except FileNotFoundError as error:
-        parser.error(str(error))
+    state = needed_checkpoint(parser, path, "swapper.train")
+    pictures = needed_pictures(parser, "train")
     rng = np.random.default_rng(83)
     some = rng.choice(pictures.ready, min(_FACES, len(pictures.ready)), replace=False)
     vectors = torch.from_numpy(embedded(frozen_embedder(), pictures, some, 0))

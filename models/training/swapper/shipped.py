@@ -21,7 +21,7 @@ from models.training.on_device import Pictures
 from models.training.runs import WEIGHTS
 from models.training.shipped import take_over
 from models.training.swapper.files import model_name
-from models.training.swapper.net import LENGTH, Swapper
+from models.training.swapper.net import Swapper
 from models.training.swapper.sources import frozen_embedder
 
 _FACES = 8000
@@ -64,8 +64,4 @@ def reword(net: Swapper, pictures: Pictures, recogniser: Path) -> None:
         theirs.append(old(crops.contiguous().numpy()))
         ours.append(new(crops))
     weight, bias = fitted(torch.cat(ours), torch.from_numpy(np.concatenate(theirs)), _RIDGE)
-    first = net.mapping.first
-    assert first.bias is not None
-    heard = first.weight.reshape(-1, LENGTH).double()
-    first.bias.add_((net.mapping.scale * heard @ bias).float())
-    first.weight.copy_((heard @ weight).float()[..., None, None])
+    net.mapping.hear_through(weight, bias)

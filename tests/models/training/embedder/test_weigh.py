@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from models.training.embedder import weigh as module
 from models.training.embedder.net import CHECKPOINT, LENGTH, Embedder, folded, unweighed
 from models.training.embedder.weigh import Spread, apart, best_ridge, mixture, spread, turned, weigh
+from tests.training import refusal
 
 Floats = npt.NDArray[np.float32]
 
@@ -96,25 +97,17 @@ def test_a_network_is_weighed_folded_and_unweighed() -> None:
 def test_without_a_checkpoint_it_says_what_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("EDGE_TRAIN_DATA", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["weigh"])
-    with pytest.raises(SystemExit) as leave:
-        module.main()
-    assert leave.value.code == 2
-    assert "scripts/train embedder.train" in capsys.readouterr().err
+    said = refusal(module, tmp_path, monkeypatch, capsys)
+    assert "scripts/train embedder.train" in said
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_strangers_the_checkpoint_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("EDGE_TRAIN_DATA", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["weigh"])
     path = tmp_path / CHECKPOINT
     torch.save({"average": Embedder().state_dict()}, path)
     before = path.read_bytes()
-    with pytest.raises(SystemExit) as leave:
-        module.main()
-    assert leave.value.code == 2
-    assert "scripts/train pairs" in capsys.readouterr().err
+    said = refusal(module, tmp_path, monkeypatch, capsys)
+    assert "scripts/train pairs" in said
     assert path.read_bytes() == before

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from models.training.swapper import quiet as module
 from models.training.swapper.net import LENGTH, Swapper
 from models.training.swapper.quiet import quieten, rounding
+from tests.training import refusal
 
 
 def faces(count: int, seed: int) -> Any:
@@ -54,9 +55,5 @@ def test_the_face_is_heard_and_the_rounding_is_not() -> None:
 def test_without_a_checkpoint_it_says_what_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("EDGE_TRAIN_DATA", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["quiet"])
-    with pytest.raises(SystemExit) as leave:
-        module.main()
-    assert leave.value.code == 2
-    assert "scripts/train swapper.train" in capsys.readouterr().err
+    said = refusal(module, tmp_path, monkeypatch, capsys)
+    assert "scripts/train swapper.train" in said
