@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 WARM_UP = 3
 """Rounds that are run first and not counted: caches, thread pools, the clock's governor."""
 
+MOST_ROUNDS = 100_000
+"""Each keeps its times until the end."""
+
 _SAMPLES = {1: "sample-one.jpg", 2: "sample-two.jpg", 3: "sample-three.jpg"}
 _ROOF_ROUNDS = 15
 _LEAST, _LARGEST = 160, 8192  # pixels of a side: the label's least and a picture's common most
@@ -132,6 +135,18 @@ class Report:
     roof: Reached | None = None
 
 
+def check_rounds(rounds: int) -> None:
+    """Refuse a number of rounds that makes no sense.
+
+    Raises:
+        UsageError: There are none, or so many that their times alone would fill the memory.
+    """
+    if rounds < 1:
+        raise UsageError(f"rounds must be 1 or more, not {rounds}")
+    if rounds > MOST_ROUNDS:
+        raise UsageError(f"rounds must be {MOST_ROUNDS} or fewer, not {rounds}")
+
+
 def measure(
     stages: Mapping[str, Stage],
     rounds: int,
@@ -197,8 +212,7 @@ def run_bench(
         BackendError: The engine is not installed, or a provider does not run.
     """
     wanted = engines or Engines()
-    if rounds < 1:
-        raise UsageError(f"rounds must be 1 or more, not {rounds}")
+    check_rounds(rounds)
     if min(frame_size) < _LEAST or max(frame_size) > _LARGEST:
         raise UsageError(f"a frame's sides must lie between {_LEAST} and {_LARGEST} pixels")
     load = os.getloadavg()[0]

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.affinity import pinned
-from edge.bench import _against, _versions, measure
+from edge.bench import _against, _versions, check_rounds, measure
 from edge.bundle.opening import Bundle, open_bundle
-from edge.errors import BackendError, BundleError, EdgeError, UsageError
+from edge.errors import BackendError, BundleError, EdgeError
 from edge.golden import Golden, Vector, read_golden, sketch, sketch_psnr
 from edge.loading import named, open_card
 from edge.machine import Machine, this_machine
@@ -178,8 +178,7 @@ def run_device_test(
         UsageError: the number of rounds makes no sense.
         BundleError: the bundle may not be run here, or holds no golden vectors.
     """
-    if rounds < 1:
-        raise UsageError(f"rounds must be 1 or more, not {rounds}")
+    check_rounds(rounds)
     bundle = open_bundle(path)
     golden = read_golden(bundle.folder, bundle.contents, str(bundle.path))
     opened, ways = _opened(bundle, golden)

@@ -107,7 +107,9 @@ def _ask(name: str) -> str:
 
 def _first_line(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], _TIMEOUT)
+    line = select.poll()  # select.select takes no handle of 1024 or more
+    line.register(process.stdout, select.POLLIN)
+    ready = line.poll(1000 * _TIMEOUT)
     return process.stdout.readline(4096).decode("utf-8", "replace") if ready else ""
 
 

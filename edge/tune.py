@@ -20,6 +20,7 @@ from typing import Any
 
 from edge.backends import backend_names, missing_reason
 from edge.backends.base import CPU_PROVIDER
+from edge.bench import check_rounds
 from edge.bundle.contents import MODELS
 from edge.bundle.opening import Bundle, BundledModels, open_bundle
 from edge.bundle.tuning import save_tuning
@@ -188,8 +189,7 @@ def _alike(names: Sequence[str], shelf: Shelf) -> dict[str, Card]:
 
 def _counts(threads: Sequence[int], rounds: int) -> tuple[int, ...]:
     """Return the numbers of threads to try, checked; and check the number of rounds."""
-    if rounds < 1:
-        raise UsageError(f"rounds must be 1 or more, not {rounds}")
+    check_rounds(rounds)
     cores = this_machine().cores
     most = min(cores, ALWAYS)  # a tuning that states more is left out when it is read
     if not threads:

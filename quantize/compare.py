@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edge.bench import MOST_ROUNDS
 from edge.contracts import Card
 from edge.errors import EdgeError
 from edge.machine import this_machine
@@ -40,9 +41,6 @@ from quantize.timing import WARM_UP, interleaved
 
 ROUNDS = 20
 """Rounds that count: the median of fewer says little on a machine that does other things too."""
-
-MOST_ROUNDS = 100_000
-"""Each keeps its times until the end."""
 
 COUNT = 16
 """Samples that quality is measured on."""

@@ -170,9 +170,11 @@ def ask(request: Request, start: Start = spawned) -> tuple[Any, bytes]:
 def _read(handle: int, deadline: float | None, request: Request) -> bytes:
     parts: list[bytes] = []
     size = 0
+    answer = select.poll()  # select.select takes no handle of 1024 or more
+    answer.register(handle, select.POLLIN)
     while True:
         left = None if deadline is None else deadline - time.monotonic()
-        if (left is not None and left <= 0) or not select.select([handle], [], [], left)[0]:
+        if (left is not None and left <= 0) or not answer.poll(left and 1000 * left):
             raise Ended(f"did not end within {request.bounds.seconds:.0f} seconds")
         part = os.read(handle, _CHUNK)
         if not part:

@@ -75,7 +75,8 @@ def test_fit_keeps_proportions(size: tuple[int, int], target: tuple[int, int]) -
 
 
 @pytest.mark.parametrize(
-    ("frame_size", "rounds"), [((100, 1080), 5), ((1920, 9000), 5), ((640, 360), 0)]
+    ("frame_size", "rounds"),
+    [((100, 1080), 5), ((1920, 9000), 5), ((640, 360), 0), ((640, 360), 100_001)],
 )
 def test_senseless_wishes(frame_size: tuple[int, int], rounds: int) -> None:
     with pytest.raises(UsageError):

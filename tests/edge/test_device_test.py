@@ -106,6 +106,8 @@ def test_a_time_that_does_not_count_is_not_kept(
 def test_what_is_refused(made: Made, edge_home: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="1 or more"):
         run_device_test(made.folder, rounds=0)
+    with pytest.raises(UsageError, match="100000 or fewer"):
+        run_device_test(made.folder, rounds=100_001)
     (made.folder / "golden" / "crop-1.png").write_bytes(b"changed")
     with pytest.raises(BundleError):
         run_device_test(made.folder, rounds=1)

@@ -180,8 +180,12 @@ def test_no_more_threads_are_tried_than_a_tuning_may_state(
 def test_threads_that_are_not_there(threads: list[int], made: Made) -> None:
     with pytest.raises(UsageError, match="threads must lie between 1 and the"):
         tune_bundle(made.folder, threads=threads)
-    with pytest.raises(UsageError, match="rounds must be 1 or more"):
-        tune_bundle(made.folder, rounds=0)
+
+
+@pytest.mark.parametrize(("rounds", "wrong"), [(0, "1 or more"), (100_001, "100000 or fewer")])
+def test_rounds_that_make_no_sense(rounds: int, wrong: str, made: Made) -> None:
+    with pytest.raises(UsageError, match=f"rounds must be {wrong}, not {rounds}"):
+        tune_bundle(made.folder, rounds=rounds)
 
 
 def test_the_command(made: Made, capsys: pytest.CaptureFixture[str]) -> None:

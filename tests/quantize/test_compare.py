@@ -14,11 +14,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from edge.bench import MOST_ROUNDS
 from edge.cards import find_card
 from edge.contracts import CropSpec, SourceSpec
 from edge.errors import CardError
 from quantize.candidate import Measured, Setting
-from quantize.compare import MOST_ROUNDS, _candidate, compare
+from quantize.compare import _candidate, compare
 from quantize.comparison import Comparison, Row
 from quantize.errors import ContractError, MeasureError, ModelFileError
 from quantize.samples import samples_of

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def job(arguments, confined):
     return "done", b"behind it"
 
 JOBS["job"] = job
+{before}
 assert has_one_thread()
 try:
     print(json.dumps([str(part) for part in ask(Request("job", {request}), forked)]))
@@ -37,8 +39,8 @@ except (Ended, edge.errors.EdgeError) as error:
 """
 
 
-def ended(body: str, request: str = "") -> object:
-    script = SCRIPT.format(body=body, request=request)
+def ended(body: str, request: str = "", before: str = "") -> object:
+    script = SCRIPT.format(body=body, request=request, before=before)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
@@ -48,6 +50,17 @@ def ended(body: str, request: str = "") -> object:
 
 def test_an_answer_and_the_bytes_behind_it() -> None:
     assert ended("pass") == ["done", "b'behind it'"]
+
+
+def test_a_parent_with_more_open_files_than_select_takes() -> None:
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2000:
+        pytest.skip("no more than 2000 files may be open here")
+    more = (
+        "import resource; most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (2000, most)); "
+        "held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]"
+    )
+    assert ended("pass", before=more) == ["done", "b'behind it'"]
 
 
 @pytest.mark.parametrize(
