@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -130,6 +131,62 @@ def test_bad_zip_files(java: list[str], tmp_path: Path) -> None:
     found = _start(java, "Vectors", *("\t".join(map(str, [file, *rest])) for file in files))
     assert [line.split()[0] for line in found] == ["1", "1", "1", "1", "9"], found
     assert list((tmp_path / "cache").rglob("*")) == []
+
+
+def test_sizes_that_come_to_a_small_sum(java: list[str], tmp_path: Path) -> None:
+    """Two files of 2^62 bytes add up to less than nothing where sums are of 64 bits."""
+    good = CASES[0]
+    with zipfile.ZipFile(VECTORS / "bundle.zip") as archive:
+        text = archive.read("bundle.toml").decode()
+    huge = re.sub(r"(?m)^size = [0-9]+$", f"size = {2**62}", text, count=2)
+    assert huge.count(str(2**62)) == 2
+    bundle = _packed({"replace": {"bundle.toml": huge}}, tmp_path / "bundle.zip")
+    words = [bundle, tmp_path / "cache", good["now"], good["architecture"], "30"]
+    words += good["trusted"][:1]
+    (found,) = _start(java, "Vectors", "\t".join(map(str, words)))
+    assert found.startswith("2 it names too many files, or too large ones")
+
+
+def test_what_was_unpacked_goes_with_the_consent(java: list[str], tmp_path: Path) -> None:
+    good = CASES[0]
+    revoked = next(case for case in CASES if case["name"] == "revoked")
+    record = tmp_path / "revocation.json"
+    record.write_text(json.dumps(revoked["revocations"][0]), encoding="utf-8")
+    bundle, cache = _packed({}, tmp_path / "bundle.zip"), tmp_path / "cache"
+    words = [bundle, cache, good["now"], good["architecture"], "30", good["trusted"][0]]
+
+    def unpacked() -> None:
+        (said,) = _start(java, "Vectors", "\t".join(map(str, words)))
+        assert said.startswith("open ")
+
+    unpacked()
+    (name,) = os.listdir(cache)
+    (cache / ".half.part").mkdir()
+    (cache / "no bundle").mkdir()
+    assert _start(java, "Sweeping", str(cache), good["now"]) == [name]
+    assert (cache / name / "consent.json").is_file()
+    assert _start(java, "Sweeping", str(cache), good["now"], str(record)) == []
+    unpacked()
+    assert _start(java, "Sweeping", str(cache), "2099-01-01T00:00:00Z") == []
+
+
+def test_a_file_is_replaced_whole(java: list[str], tmp_path: Path) -> None:
+    (tmp_path / ".broken.part").write_text("half", encoding="utf-8")
+    file = tmp_path / "record"
+    assert _start(java, "Replacing", str(file), "first", "second") == ["record second"]
+    assert sorted(os.listdir(tmp_path)) == [".broken.part", "record"]
+
+
+def test_a_mask_that_does_not_fit_is_refused(java: list[str]) -> None:
+    card = str(resources.cards_dir() / "ref_swapper.toml")
+    size = load_card(Path(card)).crop
+    assert size is not None
+    pixels = size.size**2
+    wrong = "model ref_swapper: gives no mask that fits its card"
+    assert _start(java, "Masking", card, str(pixels), "0.5", "NaN", "Infinity") == [
+        str(pixels), wrong, wrong,
+    ]  # fmt: skip
+    assert _start(java, "Masking", card, str(pixels - 1), "0.5") == [wrong]
 
 
 def test_a_permit_is_checked_again(java: list[str], tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ class Contents private constructor(
     private fun checkSense() {
         if (variants.isEmpty() || variants.map { it.name }.toSet().size != variants.size)
             throw FormException("'variants' must be there, each with a name of its own")
-        if (parts.size > Spec.MOST_PARTS || size > Spec.MOST_BYTES) throw FormException("it names too many files, or too large ones")
+        // Each first: a few sizes that no file has would come to a small sum.
+        if (parts.size > Spec.MOST_PARTS || parts.any { it.size > Spec.MOST_BYTES } || size > Spec.MOST_BYTES) throw FormException("it names too many files, or too large ones")
         val paths = parts.map { it.path.lowercase(java.util.Locale.ROOT) }
         val folders = paths.flatMap { path -> path.indices.filter { path[it] == '/' }.map { path.substring(0, it) } }.toSet()
         if (paths.toSet().size != paths.size || paths.any { it in folders })

@@ -125,6 +125,12 @@ internal object Crops {
         return out
     }
 
+    /** The mask that a swapper gave, float32 (1, 1, S, S): a number for each pixel, or none of it is used. */
+    fun checked(mask: FloatArray, card: Card): FloatArray {
+        if (mask.size != card.size * card.size || !mask.all { it.isFinite() }) throw FormException("model ${card.name}: gives no mask that fits its card")
+        return mask
+    }
+
     /** How much of the picture to use where: the model's mask, softened, 0 at the crop's border. */
     fun mask(values: FloatArray?, card: Card): FloatArray {
         val size = card.size

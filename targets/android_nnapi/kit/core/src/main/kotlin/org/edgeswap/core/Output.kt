@@ -39,7 +39,8 @@ class Swapping(private val bundle: Bundle, private val detection: Detection, pri
         val regions = crops.map { (way, crop) ->
             val outputs = swapper.run(Crops.tensor(crop, card.input!!), longArrayOf(1, 3, side, side))
             val picture = Crops.picture(outputs[card.output] ?: outputs.values.first(), card)
-            val mask = if (card.mask.isEmpty()) null else outputs[card.mask] ?: throw FormException("model ${card.name}: gives no mask '${card.mask}'")
+            val given = if (card.mask.isEmpty()) null else outputs[card.mask] ?: throw FormException("model ${card.name}: gives no mask '${card.mask}'")
+            val mask = given?.let { Crops.checked(it, card) }
             if (card.exactMask) Crops.layOver(work, crop, picture, mask!!, way) else Crops.paste(work, picture, Crops.mask(mask, card), way)
         }
         val place = Label.plan(work.width, work.height, regions, language)

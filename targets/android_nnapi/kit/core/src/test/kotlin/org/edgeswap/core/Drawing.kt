@@ -79,3 +79,14 @@ object Aligning {
         )
     }
 }
+
+/** `Masking CARD COUNT VALUE...`: whether a mask of so many pixels, all alike, fits the card. */
+object Masking {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        val card = Card.parse(File(args[0]).readBytes())
+        for (value in args.drop(2)) println(
+            try { Crops.checked(FloatArray(args[1].toInt()) { value.toFloat() }, card).size } catch (error: FormException) { error.message },
+        )
+    }
+}

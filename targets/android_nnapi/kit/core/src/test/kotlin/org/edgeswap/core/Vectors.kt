@@ -46,3 +46,26 @@ object Permitting {
         say()
     }
 }
+
+/** `Sweeping CACHE NOW REVOCATION...`: what is left of unpacked bundles, a name a line. */
+object Sweeping {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        val device = Device(
+            ed = PlatformEd25519, architecture = "aarch64", apiLevel = 30, cpuFeatures = emptySet(), engines = emptyMap(), providers = emptySet(),
+            trustedBuilders = emptySet(), revocations = { args.drop(2).map { File(it).readBytes() } }, now = { Instant.parse(args[1]) },
+        )
+        Storage.sweep(File(args[0]), device)
+        File(args[0]).list().orEmpty().sorted().forEach(::println)
+    }
+}
+
+/** `Replacing FILE TEXT...`: writes each text in turn, and prints what a reader of the folder sees. */
+object Replacing {
+    @JvmStatic
+    fun main(args: Array<String>) {
+        val file = File(args[0])
+        for (text in args.drop(1)) Storage.replace(file, text.toByteArray())
+        for (seen in Storage.whole(file.parentFile)) println("${seen.name} ${seen.readText()}")
+    }
+}

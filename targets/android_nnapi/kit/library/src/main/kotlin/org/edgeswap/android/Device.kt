@@ -8,6 +8,8 @@ import org.bouncycastle.crypto.signers.Ed25519Signer
 import org.edgeswap.core.Device
 import org.edgeswap.core.Ed25519
 import org.edgeswap.core.Revocation
+import org.edgeswap.core.Storage
+import org.edgeswap.core.sha256
 
 /** Ed25519 on every API level: Android's own java.security knows it on newer ones only. */
 object BouncyEd25519 : Ed25519 {
@@ -27,6 +29,9 @@ class Phone(context: Context) {
     private val home = context.filesDir
     private val revocations = File(home, "revocations").apply { mkdirs() }
 
+    /** Where bundles lie unpacked, each as long as its consent is in force. */
+    internal val bundles = File(context.noBackupFilesDir, "bundles").apply { mkdirs() }
+
     /** Builders' keys, 64 hex digits, one a line. */
     private val builders = File(home, "trusted-builders.txt")
 
@@ -35,10 +40,11 @@ class Phone(context: Context) {
         builders.appendText("$key\n")
     }
 
-    /** Takes a revocation over, from then on and for good. */
+    /** Takes a revocation over, from then on and for good; what was unpacked of the bundle goes. */
     fun import(revocation: ByteArray) {
         val found = Revocation.parse(revocation, BouncyEd25519)
-        File(revocations, "${org.edgeswap.core.sha256(found.consentId.toByteArray())}-${found.signer.take(16)}").writeBytes(revocation)
+        Storage.replace(File(revocations, "${sha256(found.consentId.toByteArray())}-${found.signer.take(16)}"), revocation)
+        Storage.sweep(bundles, device())
     }
 
     fun device() = Device(
@@ -49,7 +55,7 @@ class Phone(context: Context) {
         engines = mapOf("ort" to BuildConfig.ONNXRUNTIME),
         providers = setOf("NnapiExecutionProvider", "XnnpackExecutionProvider", "CPUExecutionProvider"),
         trustedBuilders = if (builders.isFile) builders.readLines().toSet() else emptySet(),
-        revocations = { revocations.listFiles().orEmpty().map { it.readBytes() } },
+        revocations = { Storage.whole(revocations).map { it.readBytes() } },
     )
 
     private fun features(): Set<String> = File("/proc/cpuinfo").useLines { lines ->

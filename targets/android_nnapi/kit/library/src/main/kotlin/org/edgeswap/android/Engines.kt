@@ -30,7 +30,7 @@ class OrtRunner private constructor(private val session: OrtSession, val provide
         OnnxTensor.createTensor(Ort.environment, FloatBuffer.wrap(input), shape).use { tensor ->
             session.run(mapOf(session.inputNames.first() to tensor)).use { results ->
                 results.associate { (name, value) ->
-                    val buffer = (value as OnnxTensor).floatBuffer
+                    val buffer = (value as? OnnxTensor)?.floatBuffer ?: throw FormException("$provider: output $name holds no 32-bit floats")
                     name to FloatArray(buffer.remaining()).also { buffer.get(it) }
                 }
             }

@@ -18,6 +18,7 @@ import org.edgeswap.core.ModelUse
 import org.edgeswap.core.Opening
 import org.edgeswap.core.Releasable
 import org.edgeswap.core.ReleaseGate
+import org.edgeswap.core.Storage
 import org.edgeswap.core.Swapping
 import org.edgeswap.core.sha256
 
@@ -58,7 +59,8 @@ class Swapper private constructor(
         /** Opens a bundle's .zip file. */
         fun open(context: Context, zip: File, phone: Phone, identity: SigningIdentity): Swapper {
             val device = phone.device()
-            val bundle = Opening.open(zip, File(context.noBackupFilesDir, "bundles").apply { mkdirs() }, device)
+            Storage.sweep(phone.bundles, device) // consents end without anybody's doing
+            val bundle = Opening.open(zip, phone.bundles, device)
             val version = device.engines.getValue("ort")
             val runners = ArrayList<OrtRunner>()
             try {
