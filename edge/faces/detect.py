@@ -22,7 +22,7 @@ from edge.errors import BackendError, CardError, ModelError, UsageError
 from edge.faces.candidates import MOST_FACES, Candidates, joined, sane, suppress
 from edge.faces.decoders import decode, misfit, output_keys
 from edge.faces.default import default_detector
-from edge.faces.follow import best_match
+from edge.faces.follow import best_match, carried
 from edge.faces.landmarks import Landmarker, open_landmarker
 from edge.faces.tiles import MOST_PIXELS, Tile, tiles
 from edge.loading import check_fit, named, open_card, use_of
@@ -175,13 +175,32 @@ class Detector:
             min_score: As in `detect`.
 
         Returns:
-            The face that lies most where it is expected; None where there is none.
+            The face that lies most where it is expected; None where there is none. A landmarker
+            that judges looks at that place alone: the box goes with the landmarks then, and the
+            score is what it says together with the score so far.
 
         Raises:
             ModelError: It finds more faces than there can be.
             BackendError: The engine failed.
         """
         threshold = self.threshold if min_score is None else min_score
+        if self._landmarker is None or not self._landmarker.judges:
+            face = self._searched(frame, expected, self._least(threshold))
+            if face is None or self._landmarker is None:
+                return face
+            face = self._landmarker.place(frame, face)
+        elif not _shows(frame, expected):
+            return None
+        else:
+            # It says itself whether the face is still there, at a third of what a search costs.
+            face = self._landmarker.place(frame, expected)
+            if face is expected:
+                return None  # nothing there could be placed
+            face = carried(expected, face)
+        return face if face.score >= threshold else None
+
+    def _searched(self, frame: NDArray[np.uint8], expected: Face, least: float) -> Face | None:
+        """Look for a face in the region around where it is expected."""
         x, y, width, height = expected.box
         side = max(width, height, 1.0)
         reach = side * _REGION / 2
@@ -194,7 +213,7 @@ class Detector:
         (left, top), (right, bottom) = low.tolist(), high.tolist()
         scale = min(1.0, _FOLLOWED_SIDE / side)
         part, factor = _halved(frame[top:bottom, left:right], scale)
-        found = self._look(part, min(1.0, scale * factor), self._least(threshold), _UNCUT)
+        found = self._look(part, min(1.0, scale * factor), least, _UNCUT)
         shift = np.array([left, top], np.float32)
         moved = Candidates(
             found.scores,
@@ -202,11 +221,7 @@ class Detector:
             found.points * np.float32(factor) + shift,
             found.sides,
         )
-        face = best_match(_faces(moved), expected)
-        if face is None or self._landmarker is None:
-            return face
-        face = self._landmarker.place(frame, face)
-        return face if face.score >= threshold else None
+        return best_match(_faces(moved), expected)
 
     def _least(self, threshold: float) -> float:
         """Return the detector's own score from which a face may reach a threshold.
@@ -318,6 +333,13 @@ class Detector:
         everything = joined([coarse, *small])
         worth = _fitness(everything)
         return suppress(everything, worth, self._spec.nms_iou, _NESTED, self._spec.vote_iou)
+
+
+def _shows(frame: NDArray[np.uint8], face: Face) -> bool:
+    """Whether a part of a face's box lies in the frame."""
+    rows, columns = frame.shape[:2]
+    x, y, width, height = face.box
+    return x < columns and y < rows and x + width > 0 and y + height > 0
 
 
 def _halved(part: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], int]:

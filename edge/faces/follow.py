@@ -1,12 +1,14 @@
 """Follow: find a video's faces without looking at the whole of every frame.
 
 The whole frame is looked at now and then; in between each face is looked for where it should be by
-now, in a small region, which costs an eighth. A face that is not found there, a score that is too
-low and a cut are reasons to look at the whole frame again at once.
+now: closely, by a landmarker that says whether it is still one, or else in a small region. A face
+that is not found there, a score that is too low and a cut are reasons to look at the whole frame
+again at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge.faces.track import face_from_json, face_to_json, overlap
 from edge.records import Face
+from edge.rounding import placed
 
 Frame = NDArray[np.uint8]
 
@@ -29,6 +32,13 @@ cut makes about 0.3, and a hand-held camera that is swung about 0.05."""
 
 _SAME = 0.3  # least overlap (intersection over union) of a face with where it was expected
 _ONE = 0.5  # overlap from which two faces that were followed have become one
+_NOSE = 2
+_BEHIND = 1.0
+"""So far behind eyes and mouth a head's box is held, in lengths of the nose: when a head turns,
+eyes and mouth go one way, the nose further, and the box hardly at all. On the sample video, at up
+to four times its speed, boxes overlapped those of a full search by 0.89 at least; at 0 by 0.75, at
+1.5 by 0.92."""
+
 _GRAIN = 16  # every so many rows and columns are compared to see a cut
 
 Find = Callable[[Frame], tuple[Face, ...]]
@@ -137,3 +147,31 @@ def best_match(faces: Sequence[Face], expected: Face) -> Face | None:
     """Return the face that lies most where one is expected; None where none does."""
     best = max(faces, key=lambda face: overlap(face, expected), default=None)
     return best if best is not None and overlap(best, expected) >= _SAME else None
+
+
+def carried(before: Face, now: Face) -> Face:
+    """Take a face's box along with its landmarks: to where they went, and grown as they did.
+
+    Args:
+        before: The face with the box that fits it.
+        now: The same face a frame later, of which the landmarks and the score are known.
+
+    Returns:
+        `now` with the box, to the nearest sixteenth of a pixel.
+    """
+    (x0, y0, spread0), (x1, y1, spread1) = _extent(before), _extent(now)
+    grown = spread1 / spread0 if spread0 > 0 else 1.0
+    x, y, width, height = before.box
+    box = np.array([x1 + (x - x0) * grown, y1 + (y - y0) * grown, width * grown, height * grown])
+    left, top, across, down = placed(box).tolist()
+    return replace(now, box=(left, top, across, down))
+
+
+def _extent(face: Face) -> tuple[float, float, float]:
+    """Return where a face's box is held, x and y, and how far its eyes and mouth lie apart."""
+    points = np.asarray(face.landmarks, np.float64)
+    others = points[[0, 1, 3, 4]]
+    middle = others.mean(axis=0)
+    held = middle - _BEHIND * (points[_NOSE] - middle)
+    spread = math.sqrt(float(((others - middle) ** 2).mean()))
+    return float(held[0]), float(held[1]), spread

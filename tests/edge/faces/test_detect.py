@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from edge.cards import Card, find_card
 from edge.errors import BackendError, CardError, ModelError, UsageError
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, _halved, open_detector
+from edge.faces.track import overlap
 from edge.media.image import read_picture
+from edge.records import Face
 from edge.registry import find_file
 from edge.resources import samples_dir
 from tests import tiny
@@ -290,27 +292,39 @@ def test_the_last_look_at_a_large_picture_gives_memory_back() -> None:
     assert runs == ["run 640", "run 320"]
 
 
+def _at(face: Face, x: float, y: float) -> Face:
+    """The same face elsewhere: its box begins there."""
+    move = np.array([x - face.box[0], y - face.box[1]], np.float32)
+    return replace(face, box=(x, y, *face.box[2:]), landmarks=face.landmarks + move)
+
+
+@pytest.mark.parametrize("closely", [True, False], ids=["by its landmarker", "in a region"])
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_face_is_found_near_where_it_is_expected(times: int) -> None:
+def test_a_face_is_found_near_where_it_is_expected(times: int, closely: bool) -> None:
     from edge import resources
     from edge.media.image import read_picture
 
     sample = read_picture(resources.samples_dir() / "sample-two.jpg").frame
     frame = np.ascontiguousarray(sample.repeat(times, axis=0).repeat(times, axis=1))
-    detector = open_detector(threads=1)
+    both = open_detector(threads=1)
+    detector = both if closely else Detector(both.card, both._session)
     first, second = detector.detect(frame)
     for face in (first, second):
         x, y, width, height = face.box
-        moved = replace(face, box=(x + width / 5, y - height / 5, width, height))
-        found = detector.near(frame, moved)
+        found = detector.near(frame, _at(face, x + width / 10, y - height / 10))
         assert found is not None
         eyes = np.linalg.norm(face.landmarks[1] - face.landmarks[0])
         assert np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean() < 0.03 * eyes
-    nowhere = replace(first, box=(5.0, 5.0, 120.0 * times, 120.0 * times))
-    outside = replace(first, box=(-900.0, 5.0, 120.0, 120.0))
-    assert detector.near(frame, nowhere) is None
-    assert detector.near(frame, outside) is None
+        assert overlap(found, face) > 0.9
+    assert detector.near(frame, _at(first, 5.0, 5.0)) is None
+    assert detector.near(frame, _at(first, -900.0, 5.0)) is None
     assert detector.near(frame, first, min_score=1.0) is None
+
+
+def test_a_face_that_no_crop_can_show_is_not_followed() -> None:
+    detector = open_detector(threads=1)
+    flat = Face(box=(20, 20, 60, 60), score=0.9, landmarks=np.full((5, 2), 50, np.float32))
+    assert detector.near(np.full((120, 160, 3), 90, np.uint8), flat) is None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,13 +14,13 @@ from numpy.typing import NDArray
 
 from edge import resources
 from edge.faces.detect import VIDEO_PASSES, open_detector
-from edge.faces.follow import EVERY, Follower, best_match
+from edge.faces.follow import EVERY, Follower, best_match, carried
 from edge.faces.track import Steady, overlap
 from edge.records import Face
 
 GREY = np.full((120, 160, 3), 90, np.uint8)
 
-LEAST_OVERLAP = 0.85
+LEAST_OVERLAP = 0.88
 """Intersection over union of a followed face's box with the one that a whole look finds."""
 
 MOST_APART = 0.03
@@ -107,6 +108,35 @@ def test_a_cut_is_looked_at_whole() -> None:
     assert scene.whole == 2
     follower.update(np.full((60, 80, 3), 150, np.uint8))  # another size: a camera was changed
     assert scene.whole == 3
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-40, 40, width=32), st.floats(-40, 40, width=32), st.floats(0.5, 2.0, width=32))
+def test_a_box_goes_with_the_landmarks_and_grows_with_them(
+    across: float, down: float, grown: float
+) -> None:
+    before = _face(30)
+    now = replace(
+        before, score=0.5, box=(0, 0, 1, 1), landmarks=before.landmarks * grown + (across, down)
+    )
+    x, y, width, height = before.box
+    wanted = [x * grown + across, y * grown + down, width * grown, height * grown]
+    found = carried(before, now)
+    assert found.box == pytest.approx(wanted, abs=0.05)
+    assert found.score == 0.5
+    np.testing.assert_array_equal(found.landmarks, now.landmarks)
+
+
+def test_a_box_hardly_moves_when_the_head_turns() -> None:
+    """Eyes and mouth go by two pixels and the nose by four: what they lie before stays."""
+    before = _face(30)
+    turned = before.landmarks + np.array([[2, 0], [2, 0], [4, 0], [2, 0], [2, 0]], np.float32)
+    assert carried(before, replace(before, landmarks=turned)).box == pytest.approx(before.box)
+
+
+def test_landmarks_in_one_point_leave_the_box_as_large_as_it_was() -> None:
+    flat = Face(box=(1, 2, 30, 40), score=1.0, landmarks=np.full((5, 2), 9, np.float32))
+    assert carried(flat, replace(flat, landmarks=flat.landmarks + 1)).box == (2, 3, 30, 40)
 
 
 def test_followed_faces_lie_where_found_ones_do() -> None:
