@@ -5,8 +5,10 @@ committed, screened for people and split into a training half and a held-out hal
 
     EDGE_MODELS_DIR=... python -m models.training.detector.photos
 
-The cache holds three kinds: ``photos`` (JPEG, long side <= 1280), ``textures`` (JPEG, <= 256) and
-``stamps`` (objects cut out with an alpha channel, PNG, <= 256).
+The cache holds three kinds of them: ``photos`` (JPEG, long side <= 1280), ``textures`` (JPEG,
+<= 256) and ``stamps`` (objects cut out with an alpha channel, PNG, <= 256). For training alone it
+holds what is drawn besides: ``drawn`` (procedural backgrounds, JPEG) and ``animals`` (their heads,
+PNG).
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ SCIKIT = (
     "immunohistochemistry", "moon", "page", "retina", "rocket", "stereo_motorcycle", "text",
 )  # fmt: skip
 TEXTURES = 700
+CUT_OUT = ("stamps", "animals")
+"""Kinds with an alpha channel."""
 
 Picture = NDArray[np.uint8]
 
@@ -199,18 +203,27 @@ def build(packages: Path, cache: Path, console: Console) -> None:
 
 
 def draw(cache: Path, count: int) -> None:
-    """Add procedural backgrounds, uint8 (384, 384, 3), to the training half."""
+    """Add procedural backgrounds, uint8 (384, 384, 3), and twice as many animals' heads, BGRA.
+
+    They join the training half; the held-out one has photographs alone.
+    """
+    from models.training.detector.animals import animal
     from models.training.faces.background import background
 
     folder = cache / "train" / "drawn"
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(count):
         cv2.imwrite(str(folder / f"{seed:06d}.jpg"), background(384, 384, seed))
+    folder = cache / "train" / "animals"
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(2 * count):
+        head = animal(192, np.random.default_rng((43, seed)))
+        cv2.imwrite(str(folder / f"{seed:06d}.png"), head)
 
 
 def load(half: str, kind: str, cache: Path) -> list[Picture]:
-    """Read the pictures of one half ("train" or "held") and kind; BGR, stamps BGRA."""
-    mode = cv2.IMREAD_UNCHANGED if kind == "stamps" else cv2.IMREAD_COLOR
+    """Read the pictures of one half ("train" or "held") and kind; BGR, cut-out ones BGRA."""
+    mode = cv2.IMREAD_UNCHANGED if kind in CUT_OUT else cv2.IMREAD_COLOR
     paths = sorted((cache / half / kind).glob("*"))
     pictures = (cv2.imread(str(path), mode) for path in paths)
     return [cast(Picture, picture) for picture in pictures if picture is not None]

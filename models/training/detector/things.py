@@ -24,6 +24,7 @@ class Bank:
         photos: photographs of things and places, BGR.
         textures: walls, floors, cloth, stone, wood, BGR.
         stamps: objects cut out, BGRA.
+    animals: heads of animals from the front, drawn, BGRA.
         drawn: procedural backgrounds, BGR.
         hard: places that an earlier detector took for a face, BGR.
     """
@@ -31,13 +32,14 @@ class Bank:
     photos: list[Picture] = field(default_factory=list)
     textures: list[Picture] = field(default_factory=list)
     stamps: list[Picture] = field(default_factory=list)
+    animals: list[Picture] = field(default_factory=list)
     drawn: list[Picture] = field(default_factory=list)
     hard: list[Picture] = field(default_factory=list)
 
 
 def open_bank(half: str, cache: Path | None = None) -> Bank:
     """Read the pictures of one half, and what else the cache holds for it."""
-    kinds = ("photos", "textures", "stamps", "drawn", "hard")
+    kinds = ("photos", "textures", "stamps", "animals", "drawn", "hard")
     return Bank(**{kind: load(half, kind, cache or default_cache()) for kind in kinds})
 
 
@@ -228,8 +230,10 @@ def scatter(canvas: Picture, bank: Bank, rng: Rng, mean: float) -> None:
     for _ in range(min(6, int(rng.poisson(mean)))):
         side = int(np.exp(rng.uniform(np.log(14), np.log(size * 0.8))))
         kind = rng.random()
-        if kind < 0.55 and bank.stamps:
+        if kind < 0.45 and bank.stamps:
             cutout = turned(bank.stamps[rng.integers(len(bank.stamps))], side, rng)
+        elif kind < 0.60 and bank.animals:
+            cutout = turned(bank.animals[rng.integers(len(bank.animals))], side, rng)
         elif kind < 0.80:
             cutout = turned(blob(max(side, 16), rng), side, rng, 60)
         else:

@@ -97,25 +97,44 @@ def _guessed(middle: Floats, size: float, rng: Rng) -> Floats:
     return (points + middle).astype(np.float32)
 
 
+def _object(made_of: Sources, rng: Rng) -> tuple[Picture, Floats]:
+    """An animal or another object that fills the picture, taken for a face about its head."""
+    side = int(np.exp(rng.uniform(np.log(48), np.log(320)))) // 2 * 2
+    picture = np.array(things.background(made_of.bank, side, rng))
+    if rng.random() < 0.4:
+        picture[:] = things.colour(rng)
+    drawn = rng.random() < 0.65 or not made_of.bank.stamps
+    choice = made_of.bank.animals if drawn else made_of.bank.stamps
+    cutout = things.turned(choice[rng.integers(len(choice))], side * rng.uniform(0.9, 1.6), rng, 25)
+    corner = (side - np.array(cutout.shape[1::-1])) / 2 + rng.normal(0, 0.06 * side, 2)
+    things.paste(picture, cutout, int(corner[0]), int(corner[1]))
+    size = float(cutout.shape[0] * rng.uniform(0.22, 0.5))
+    spread = 0.05 if drawn else 0.15
+    middle = corner + np.array(cutout.shape[1::-1]) * rng.normal((0.5, 0.47), spread)
+    return picture, _guessed(middle.astype(np.float32), size, rng)
+
+
 def no_face(made_of: Sources, rng: Rng) -> tuple[Picture, Floats]:
     """A picture without a face, and where a detector may see one.
 
-    Half are places that an earlier detector took for a face, the others a head without features
-    and any place in a picture of things.
+    Most are places that an earlier detector took for a face; the others a head without features, an
+    animal or another object, and any place in a picture of things.
     """
     kind, hard = rng.random(), made_of.bank.hard
-    if kind < 0.5 and hard:
+    if kind < 0.4 and hard:
         picture = hard[rng.integers(len(hard))]
         picture = np.ascontiguousarray(picture[:, ::-1] if rng.random() < 0.5 else picture)
         height, width = picture.shape[:2]
         size = min(height, width) / 2.6 * rng.uniform(0.8, 1.2)  # as `detector.mine` cuts them
         middle = np.array([width, height]) / 2 + rng.normal(0, 0.08 * size, 2)
         return picture, _guessed(middle.astype(np.float32), size, rng)
-    if kind < 0.65:
+    if kind < 0.5:
         wanted = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
         head = compose.warped(made_of.head(rng, wanted), wanted, rng, 30.0)
         compose.erase(head, rng)
         return _placed(made_of, head, wanted, rng)
+    if kind < 0.8 and made_of.bank.animals:
+        return _object(made_of, rng)
     side = int(np.exp(rng.uniform(np.log(64), np.log(320)))) // 2 * 2
     picture = np.array(things.background(made_of.bank, side, rng))
     things.scatter(picture, made_of.bank, rng, 2.0)
