@@ -22,6 +22,7 @@ from edge.isolation.wire import WireError, packed, unpacked
 ANSWER = 16 << 20
 """Most bytes of an answer, where the asker does not expect more."""
 
+_LONGEST = 86_400.0  # seconds: poll counts milliseconds in 32 bits, and bounds may be longer
 _CHUNK = 1 << 20
 _PATIENCE = 5.0  # seconds from the end of the answer to the end of the process
 
@@ -174,8 +175,10 @@ def _read(handle: int, deadline: float | None, request: Request) -> bytes:
     answer.register(handle, select.POLLIN)
     while True:
         left = None if deadline is None else deadline - time.monotonic()
-        if (left is not None and left <= 0) or not answer.poll(left and 1000 * left):
+        if left is not None and left <= 0:
             raise Ended(f"did not end within {request.bounds.seconds:.0f} seconds")
+        if not answer.poll(None if left is None else 1000 * min(left, _LONGEST)):
+            continue
         part = os.read(handle, _CHUNK)
         if not part:
             return b"".join(parts)
