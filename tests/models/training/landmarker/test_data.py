@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from models.training.detector import things  # noqa: E402
 from models.training.detector.animals import animal  # noqa: E402
 from models.training.detector.compose import Sources  # noqa: E402
 from models.training.detector.pool import Head  # noqa: E402
@@ -60,9 +61,9 @@ def test_an_animal_is_looked_at_where_its_head_is(monkeypatch: pytest.MonkeyPatc
     red[..., 2], red[..., 3] = 255, made_of.bank.animals[0][..., 3]
     made_of.bank.animals[0] = red
     plain: Callable[..., object] = lambda bank, size, rng: np.zeros((size, size, 3), np.uint8)  # noqa: E731
-    monkeypatch.setattr(data.things, "background", plain)
-    monkeypatch.setattr(data.things, "colour", lambda rng: (0.0, 0.0, 0.0))
-    monkeypatch.setattr(data.things, "turned", lambda cutout, side, rng, angle: cutout)
+    monkeypatch.setattr(things, "background", plain)
+    monkeypatch.setattr(things, "colour", lambda rng: (0.0, 0.0, 0.0))
+    monkeypatch.setattr(things, "turned", lambda cutout, side, rng, angle: cutout)
     shares = []
     for seed in range(30):
         picture, points = data._object(made_of, np.random.default_rng(seed))
