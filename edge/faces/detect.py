@@ -108,6 +108,7 @@ class Detector:
         own: ModelUse = use_of(card, session)
         self.uses: tuple[ModelUse, ...] = (own,) if landmarker is None else (own, landmarker.use)
         self._landmarker = landmarker
+        self._judge = landmarker if landmarker is not None and landmarker.judges else None
         self._spec = card.detector
         self._session = session
 
@@ -155,8 +156,8 @@ class Detector:
     @property
     def threshold(self) -> float:
         """Score from which a face counts: the card's, or the landmarker's where that one judges."""
-        if self._landmarker is not None and self._landmarker.judges:
-            return self._landmarker.threshold
+        if self._judge is not None:
+            return self._judge.threshold
         return self._spec.score_threshold
 
     @property
@@ -184,22 +185,21 @@ class Detector:
             BackendError: The engine failed.
         """
         threshold = self.threshold if min_score is None else min_score
-        if self._landmarker is None or not self._landmarker.judges:
-            face = self._searched(frame, expected, self._least(threshold))
-            if face is None or self._landmarker is None:
-                return face
-            face = self._landmarker.place(frame, face)
-        elif not _shows(frame, expected):
-            return None
-        else:
+        if self._judge is not None:
+            if not _shows(frame, expected):
+                return None
             # It says itself whether the face is still there, at a third of what a search costs.
-            face = self._landmarker.place(frame, expected)
-            if face is expected:
-                return None  # nothing there could be placed
-            face = carried(expected, face)
+            face = self._judge.place(frame, expected)
+            if face is expected or face.score < threshold:
+                return None  # nothing there could be placed, or it is no face
+            return carried(expected, face)
+        found = self._searched(frame, expected, threshold)
+        if found is None or self._landmarker is None:
+            return found
+        face = self._landmarker.place(frame, found)
         return face if face.score >= threshold else None
 
-    def _searched(self, frame: NDArray[np.uint8], expected: Face, least: float) -> Face | None:
+    def _searched(self, frame: NDArray[np.uint8], expected: Face, threshold: float) -> Face | None:
         """Look for a face in the region around where it is expected."""
         x, y, width, height = expected.box
         side = max(width, height, 1.0)
@@ -213,7 +213,7 @@ class Detector:
         (left, top), (right, bottom) = low.tolist(), high.tolist()
         scale = min(1.0, _FOLLOWED_SIDE / side)
         part, factor = _halved(frame[top:bottom, left:right], scale)
-        found = self._look(part, min(1.0, scale * factor), least, _UNCUT)
+        found = self._look(part, min(1.0, scale * factor), threshold, _UNCUT)
         shift = np.array([left, top], np.float32)
         moved = Candidates(
             found.scores,
@@ -228,8 +228,7 @@ class Detector:
 
         A landmarker that judges can raise one above it that the detector alone was in doubt of.
         """
-        judged = self._landmarker is not None and self._landmarker.judges
-        return min(threshold, _DOUBTED) if judged else threshold
+        return threshold if self._judge is None else min(threshold, _DOUBTED)
 
     def _scales(self, width: int, height: int, passes: Sequence[int]) -> list[float]:
         """Return the factors at which the frame is looked at, coarsest first."""

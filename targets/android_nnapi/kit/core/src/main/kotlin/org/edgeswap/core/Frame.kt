@@ -113,7 +113,7 @@ internal object Crops {
     /** What a swapper gave, float32 (1, 3, S, S), as a picture. */
     fun picture(values: FloatArray, card: Card): Frame {
         val area = card.size * card.size
-        if (values.size != 3 * area || !values.all { it.isFinite() }) throw FormException("model ${card.name}: gives no picture that fits its card")
+        fitting(values, 3 * area, "picture", card)
         val out = Frame(card.size, card.size)
         for (plane in 0..2) {
             val channel = if (card.outputRgb) 2 - plane else plane
@@ -126,9 +126,11 @@ internal object Crops {
     }
 
     /** The mask that a swapper gave, float32 (1, 1, S, S): a number for each pixel, or none of it is used. */
-    fun checked(mask: FloatArray, card: Card): FloatArray {
-        if (mask.size != card.size * card.size || !mask.all { it.isFinite() }) throw FormException("model ${card.name}: gives no mask that fits its card")
-        return mask
+    fun checked(mask: FloatArray, card: Card) = fitting(mask, card.size * card.size, "mask", card)
+
+    private fun fitting(values: FloatArray, count: Int, what: String, card: Card): FloatArray {
+        if (values.size != count || !values.all { it.isFinite() }) throw FormException("model ${card.name}: gives no $what that fits its card")
+        return values
     }
 
     /** How much of the picture to use where: the model's mask, softened, 0 at the crop's border. */

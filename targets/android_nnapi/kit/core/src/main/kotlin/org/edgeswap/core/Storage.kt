@@ -30,8 +30,7 @@ object Storage {
         for (folder in cache.listFiles().orEmpty()) if (!inForce(folder, device)) folder.deleteRecursively()
     }
 
-    private fun inForce(folder: File, device: Device): Boolean = try {
-        if (folder.name.startsWith(".")) throw IOException("half unpacked")
+    private fun inForce(folder: File, device: Device): Boolean = !folder.name.startsWith(".") && try {
         Opening.checkInForce(Consent.parse(File(folder, Contents.CONSENT).readBytes(), device.ed), device)
         true
     } catch (error: BundleException) {
