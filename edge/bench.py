@@ -1,79 +1,41 @@
 """How long each stage takes on this machine, and nothing about any other.
 
 Stages are measured in interleaved rounds, so that a machine that warms up or is disturbed slows
-all of them and not the last one. A round's time is wall time; the first rounds are thrown away.
+all of them and not the last one (`edge.timing`).
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import cv2
-import numpy as np
 
-import edge
-from edge import resources
-from edge.errors import NoFaceError, OutputError, UsageError
+from edge.conditions import against, peak_memory, versions
+from edge.errors import NoFaceError, UsageError
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, open_detector
 from edge.faces.embed import open_embedder
-from edge.machine import Machine, is_emulated, this_machine
+from edge.machine import Machine, this_machine
 from edge.media.image import encode_picture, read_picture
-from edge.power import PowerState, power_changed, read_power
+from edge.occasion import fit, home_in, identity_of_nobody, photo_of, sample_with
+from edge.power import PowerState, read_power
 from edge.provenance.label import Label, plan_label
 from edge.provenance.watermark.embed import watermark_for
 from edge.shelf import INSTALLED
 from edge.swap import CPU_PROVIDERS, Engines, Swapper
 from edge.swapmodel import SwapModel, open_swap_model
-from edge.throttle import ThrottleState, invalid_reason, read_state
+from edge.throttle import ThrottleState, read_state
+from edge.timing import Stage, Timing, check_rounds, measure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from edge.records import ModelUse
 
-    from edge.consent.identity import Identity
-    from edge.faces.embed import Embedder
-    from edge.records import Face, ModelUse
-
-WARM_UP = 3
-"""Rounds that are run first and not counted: caches, thread pools, the clock's governor."""
-
-MOST_ROUNDS = 100_000
-"""Each keeps its times until the end."""
-
-_SAMPLES = {1: "sample-one.jpg", 2: "sample-two.jpg", 3: "sample-three.jpg"}
 _ROOF_ROUNDS = 15
 _LEAST, _LARGEST = 160, 8192  # pixels of a side: the label's least and a picture's common most
-
-Stage = Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Wall time of one stage.
-
-    Attributes:
-        stage: Its name.
-        rounds: How many rounds were counted.
-        p50: Median, milliseconds.
-        p90: 90th percentile, milliseconds.
-        p99: 99th percentile, milliseconds; the slowest round where there are under 100.
-        quickest: The quickest round, milliseconds: what a busy machine disturbs least.
-    """
-
-    stage: str
-    rounds: int
-    p50: float
-    p90: float
-    p99: float
-    quickest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,57 +97,6 @@ class Report:
     roof: Reached | None = None
 
 
-def check_rounds(rounds: int) -> None:
-    """Refuse a number of rounds that makes no sense.
-
-    Raises:
-        UsageError: There are none, or so many that their times alone would fill the memory.
-    """
-    if rounds < 1:
-        raise UsageError(f"rounds must be 1 or more, not {rounds}")
-    if rounds > MOST_ROUNDS:
-        raise UsageError(f"rounds must be {MOST_ROUNDS} or fewer, not {rounds}")
-
-
-def measure(
-    stages: Mapping[str, Stage],
-    rounds: int,
-    *,
-    warm_up: int = WARM_UP,
-    clock: Callable[[], int] = time.perf_counter_ns,
-    after_round: Callable[[], object] = lambda: None,
-    before: Callable[[str], object] = lambda name: None,
-) -> tuple[Timing, ...]:
-    """Run all stages in turn, round by round, and return their times.
-
-    Args:
-        stages: What to run, by name.
-        rounds: Rounds that count.
-        warm_up: Rounds before them that do not.
-        clock: Gives nanoseconds.
-        after_round: Called after every round, for a progress bar.
-        before: Called with a stage's name before each of its runs; its time is not counted.
-    """
-    spent: dict[str, list[int]] = {name: [] for name in stages}
-    for number in range(warm_up + rounds):
-        for name, stage in stages.items():
-            before(name)
-            start = clock()
-            stage()
-            elapsed = clock() - start
-            if number >= warm_up:
-                spent[name].append(elapsed)
-        after_round()
-    return tuple(_timing(name, values) for name, values in spent.items())
-
-
-def _timing(name: str, nanoseconds: Sequence[int]) -> Timing:
-    p50, p90, p99 = (
-        float(value) / 1e6 for value in np.percentile(nanoseconds, (50, 90, 99), method="higher")
-    )
-    return Timing(name, len(nanoseconds), p50, p90, p99, min(nanoseconds) / 1e6)
-
-
 def run_bench(
     engines: Engines | None = None,
     *,
@@ -216,18 +127,18 @@ def run_bench(
     if min(frame_size) < _LEAST or max(frame_size) > _LARGEST:
         raise UsageError(f"a frame's sides must lie between {_LEAST} and {_LARGEST} pixels")
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, _home_in(Path(name)):
+    with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, home_in(Path(name)):
         folder = Path(name)
-        stages, models, found, swap = _stages(wanted, _sample(faces), frame_size, folder)
+        stages, models, found, swap = _stages(wanted, sample_with(faces), frame_size, folder)
         power_before, before = read_power(), read_state()
         timings = measure(stages, rounds, after_round=after_round)
-        memory = _peak_memory()  # before the model is loaded once more, to be counted
+        memory = peak_memory()  # before the model is loaded once more, to be counted
         runs = wanted.boost * wanted.boost  # of the model, for one crop
         roof = _reached(swap, stages["swap model"], wanted.threads, rounds, runs)
         after, power_after = read_state(), read_power()
     return Report(
         machine=this_machine(),
-        versions=_versions(),
+        versions=versions(),
         threads={"engine": wanted.threads, "opencv": cv2.getNumThreads()},
         load=load,
         frame_size=frame_size,
@@ -237,7 +148,7 @@ def run_bench(
         timings=timings,
         before=before,
         after=after,
-        invalid=_against(before, after) or power_changed(power_before, power_after),
+        invalid=against((before, power_before), (after, power_after)),
         power_before=power_before,
         power_after=power_after,
         roof=roof,
@@ -259,25 +170,6 @@ def _reached(
     if not gops or not peak:
         return None
     return Reached(runs * roof.multiply_adds, runs * gops, peak, kind_of(model.card.precision))
-
-
-@contextmanager
-def _home_in(folder: Path) -> Iterator[None]:
-    """Give this process keys and a ledger of its own; the user's models stay where they are."""
-    before = os.environ.get("EDGE_HOME")
-    data = resources.data_dir().absolute()
-    home = folder / "home"
-    home.mkdir()
-    if data.is_dir():
-        (home / "data").symlink_to(data)
-    os.environ["EDGE_HOME"] = str(home)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["EDGE_HOME"]
-        else:
-            os.environ["EDGE_HOME"] = before
 
 
 def _stages(
@@ -311,8 +203,8 @@ def _stages(
             f"{sample.name}: no face found at {frame_size[0]}x{frame_size[1]}; use a larger frame"
         )
     face = faces[0]
-    photo = _photo(frame, face, folder)
-    identity = _identity(embedder, frame, face, photo)
+    photo = photo_of(frame, face, folder)
+    identity = identity_of_nobody(embedder, frame, face, photo)
     kind = "" if model.card.source is None else model.card.source.kind
     swapper = Swapper(
         identity,
@@ -351,84 +243,3 @@ def _stages(
         len(faces),
         model,
     )
-
-
-def _sample(faces: int) -> Path:
-    """Return the sample picture that shows so many people."""
-    if faces not in _SAMPLES:
-        raise UsageError(f"there are samples with 1 to {max(_SAMPLES)} faces, not {faces}")
-    path = resources.samples_dir() / _SAMPLES[faces]
-    if not path.is_file():
-        raise OutputError(f"{path}: the sample picture is missing: install edge-swap again")
-    return path
-
-
-def fit(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Bring a frame to another size, keeping its proportions.
-
-    Args:
-        frame: uint8 (H, W, 3) BGR.
-        size: Width and height in pixels.
-
-    Returns:
-        uint8 (height, width, 3) BGR; its edge is repeated to the right and below where the
-        proportions differ.
-    """
-    width, height = size
-    scale = min(width / frame.shape[1], height / frame.shape[0])
-    columns = min(width, max(1, round(frame.shape[1] * scale)))
-    rows = min(height, max(1, round(frame.shape[0] * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(frame, (columns, rows), interpolation=method)
-    padded = cv2.copyMakeBorder(small, 0, height - rows, 0, width - columns, cv2.BORDER_REPLICATE)
-    return cast("NDArray[np.uint8]", padded)
-
-
-def _photo(frame: NDArray[np.uint8], face: Face, folder: Path) -> Path:
-    """Write the part of a frame around a face as a picture of its own."""
-    x, y, width, height = face.box
-    left, top = max(0, round(x - width / 2)), max(0, round(y - height / 2))
-    part = frame[top : round(y + 1.5 * height), left : round(x + 1.5 * width)]
-    path = folder / "photo.png"
-    path.write_bytes(encode_picture(np.ascontiguousarray(part), None, "image/png"))
-    return path
-
-
-def _identity(embedder: Embedder, frame: NDArray[np.uint8], face: Face, photo: Path) -> Identity:
-    """Return an identity of nobody: a face of the sample itself."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from edge.consent.identity import Embedding, new_identity
-    from edge.consent.record import new_consent
-    from edge.consent.terms import NOBODY, Terms
-
-    key = Ed25519PrivateKey.generate()
-    terms = Terms(
-        subject=NOBODY, adult=True, intimate=False, purposes=("research",), claim="synthetic"
-    )
-    consent = new_consent(terms, [photo], key)
-    vector = embedder.embed(frame, face)
-    return new_identity(consent, {embedder.card.name: Embedding(embedder.card.sha256, vector)}, key)
-
-
-def _against(before: ThrottleState, after: ThrottleState) -> str:
-    """Return why figures do not count; empty where nothing is known against them."""
-    if is_emulated():
-        return "the processor is emulated: its times are not those of any device"
-    return invalid_reason(before, after)
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "edge-swap": edge.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "c2pa-python": metadata.version("c2pa-python"),
-    }
-
-
-def _peak_memory() -> int:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB

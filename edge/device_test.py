@@ -17,24 +17,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.affinity import pinned
-from edge.bench import _against, _versions, check_rounds, measure
 from edge.bundle.opening import Bundle, open_bundle
+from edge.conditions import against, versions
 from edge.errors import BackendError, BundleError, EdgeError
 from edge.golden import Golden, Vector, read_golden, sketch, sketch_psnr
 from edge.loading import named, open_card
 from edge.machine import Machine, this_machine
-from edge.power import PowerState, power_changed, read_power
+from edge.power import PowerState, read_power
 from edge.tensors import to_picture, to_tensor
 from edge.throttle import ThrottleState, read_state
+from edge.timing import check_rounds, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.backends import Session
-    from edge.bench import Timing
     from edge.bundle.choice import Fit
     from edge.contracts import Card
     from edge.golden import Wanted
+    from edge.timing import Timing
 
 __all__ = ["ROUNDS", "SCHEMA", "DeviceReport", "WayReport", "least_psnr", "run_device_test"]
 
@@ -185,14 +186,14 @@ def run_device_test(
     power_before, before = read_power(), read_state()
     timings = _timed(opened, golden.vectors[0], rounds, told)
     after, power_after = read_state(), read_power()
-    invalid = _against(before, after) or power_changed(power_before, power_after)
+    invalid = against((before, power_before), (after, power_after))
     return DeviceReport(
         bundle=bundle.contents.id,
         target=bundle.contents.target,
         precision=bundle.contents.precision,
         vectors=len(golden.vectors),
         machine=this_machine(),
-        versions=_versions(),
+        versions=versions(),
         kernels=golden.kernels,
         ways=tuple(_with_time(way, timings.get(way.way), invalid) for way in ways),
         before=before,

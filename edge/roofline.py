@@ -16,9 +16,9 @@ from edge.errors import BackendError
 
 if TYPE_CHECKING:
     from edge.backends._roofline import Product
-    from edge.bench import Timing
     from edge.shelf import Shelf
     from edge.swapmodel import SwapModel
+    from edge.timing import Timing
 
 __all__ = ["Roof", "raise_roof"]
 

@@ -18,13 +18,13 @@ import numpy as np
 
 from edge import resources
 from edge.affinity import fast_cores, pinned
-from edge.bench import Timing, measure
 from edge.errors import BackendError, BundleError, ModelError, NoFaceError
 from edge.faces.align import align_to
 from edge.faces.detect import open_detector
 from edge.media.image import read_picture
 from edge.roofline import Roof, raise_roof
 from edge.swapmodel import SwapModel, open_swap_model
+from edge.timing import Timing, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,19 @@ if TYPE_CHECKING:
     from edge.shelf import Shelf
     from edge.swapmodel import Source
 
-__all__ = ["BEST", "LEAST", "Told", "Trial", "Turns", "Way", "expected_psnr", "psnr", "tried"]
+__all__ = [
+    "BEST",
+    "LEAST",
+    "Told",
+    "Trial",
+    "Turns",
+    "Way",
+    "expected_psnr",
+    "psnr",
+    "sample_of",
+    "source_for",
+    "tried",
+]
 
 BEST = 99.0
 """Decibels that stand for equal pictures, as in quality reports."""
@@ -156,9 +168,9 @@ def tried(
     opened, left_out = _opened(ways, shelf, counts)
     if not opened:
         raise _nothing_works(what, left_out)
-    frame, faces, detector = _sample(detector_name, shelf)
+    frame, faces, detector = sample_of(detector_name, shelf)
     crops = [opened[0].model.align(frame, face) for face in faces]
-    source = _source(opened[0].model, detector)
+    source = source_for(opened[0].model, detector)
     good, bad = _compared(opened, crops, source, least)
     if not good:
         raise _nothing_works(what, bad)
@@ -207,10 +219,18 @@ def _open(way: Way, shelf: Shelf, threads: int, cores: tuple[int, ...]) -> _Open
     return _Open(Trial(way.name, engine, threads, cores), model, way.stated)
 
 
-def _sample(
+def sample_of(
     detector_name: str, shelf: Shelf
 ) -> tuple[NDArray[np.uint8], tuple[Face, ...], Detector]:
-    """Return a picture of nobody with the faces in it that are swapped."""
+    """Return a sample of nobody: uint8 (H, W, 3) BGR, faces in it to swap, and who found them.
+
+    Args:
+        detector_name: Of the card of a detector.
+        shelf: Where its file lies.
+
+    Raises:
+        NoFaceError: It finds no face in any sample.
+    """
     detector = open_detector(detector_name, shelf=shelf)
     for path in sorted(resources.samples_dir().glob("sample-*.jpg")):
         frame = read_picture(path).frame
@@ -220,8 +240,13 @@ def _sample(
     raise NoFaceError(f"{detector_name} finds no face in the sample pictures")
 
 
-def _source(model: SwapModel, detector: Detector) -> Source:
-    """Return somebody who is nobody to swap in, as the model takes it."""
+def source_for(model: SwapModel, detector: Detector) -> Source:
+    """Return somebody who is nobody to swap in, as the model takes it.
+
+    Args:
+        model: Any; None is returned for one in which an identity is baked.
+        detector: Finds the face where the model takes a picture.
+    """
     spec = model.card.source
     if spec is None or spec.kind == "baked":
         return None

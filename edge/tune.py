@@ -20,7 +20,6 @@ from typing import Any
 
 from edge.backends import backend_names, missing_reason
 from edge.backends.base import CPU_PROVIDER
-from edge.bench import check_rounds
 from edge.bundle.contents import MODELS
 from edge.bundle.opening import Bundle, BundledModels, open_bundle
 from edge.bundle.tuning import save_tuning
@@ -33,6 +32,7 @@ from edge.shelf import INSTALLED, Shelf
 from edge.targets import with_options
 from edge.threads import ALWAYS
 from edge.throttle import ThrottleState, invalid_reason, read_state
+from edge.timing import check_rounds
 from edge.trials import BEST, LEAST, Told, Trial, Way, tried
 
 __all__ = ["ROUNDS", "Trial", "Tuned", "tune_bundle", "tune_models"]

@@ -14,11 +14,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edge.bench import MOST_ROUNDS
 from edge.contracts import Card
 from edge.errors import EdgeError
 from edge.machine import this_machine
 from edge.progress import Progress, silent
+from edge.timing import MOST_ROUNDS
 from quantize import report as reports
 from quantize.candidate import (
     Measured,

@@ -31,13 +31,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from edge.bench import WARM_UP, Timing, _timing
 from edge.cards import find_card
 from edge.faces.templates import TEMPLATE_POINTS
 from edge.machine import this_machine
 from edge.provenance.label import Label, plan_label
 from edge.records import Face
 from edge.swapmodel import SwapModel
+from edge.timing import WARM_UP, Timing, timing_of
 
 WIDTH, HEIGHT = 1920, 1080
 SIDES = (400, 150)
@@ -207,7 +207,7 @@ def measured(stages: Mapping[str, Callable[[], object]], rounds: int) -> dict[st
                 elapsed = time.perf_counter_ns() - start
                 if number >= WARM_UP:
                     spent.setdefault(name if run else f"{name}{FIRST}", []).append(elapsed)
-    return {name: _timing(name, values) for name, values in spent.items()}
+    return {name: timing_of(name, values) for name, values in spent.items()}
 
 
 def verdicts(timings: Mapping[str, Timing]) -> list[tuple[str, str, bool]]:

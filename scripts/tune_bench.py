@@ -28,7 +28,6 @@ from rich.table import Table
 
 from edge.backends import missing_reason
 from edge.backends.base import CPU_PROVIDER
-from edge.bench import Timing, measure
 from edge.cards import load_card
 from edge.contracts import Card, Kind
 from edge.errors import CardError, EdgeError
@@ -37,7 +36,8 @@ from edge.records import Crop
 from edge.registry import sha256_of
 from edge.shelf import INSTALLED, Shelf
 from edge.swapmodel import SwapModel, open_swap_model
-from edge.trials import Turns, _sample, _source
+from edge.timing import Timing, measure
+from edge.trials import Turns, sample_of, source_for
 from edge.tune import ENGINES, ROUNDS, Tuned, tune_models
 
 SHIPPED = "ref_swapper"
@@ -171,9 +171,9 @@ def held_against(tuned: Tuned, ways: Sequence[Untuned], shelf: Shelf, rounds: in
         "the choice again": opened(best, tuned.threads[best.name]),
         **{way.name: opened(way, 0) for way in ways if way.name in good},
     }
-    frame, faces, detector = _sample("ref_detector", shelf)
+    frame, faces, detector = sample_of("ref_detector", shelf)
     first = models["the choice"]
-    crop, source = first.align(frame, faces[0]), _source(first, detector)
+    crop, source = first.align(frame, faces[0]), source_for(first, detector)
     stages = {name: partial(_run, model, crop, source) for name, model in models.items()}
     return list(measure(stages, rounds, before=Turns(stages).before))
 

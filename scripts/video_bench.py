@@ -33,7 +33,6 @@ from rich.console import Console
 from rich.table import Table
 
 from edge import resources
-from edge.bench import _home_in, _identity
 from edge.faces.embed import open_embedder
 from edge.jobs.file import swap_file
 from edge.jobs.line import InOrder
@@ -43,6 +42,7 @@ from edge.machine import this_machine
 from edge.media.video_in import open_video
 from edge.media.video_info import VideoFrame, VideoInfo
 from edge.media.video_out import VideoWriter
+from edge.occasion import home_in, identity_of_nobody
 from edge.progress import bar
 from edge.provenance.label import Label
 from edge.provenance.watermark.embed import VideoWatermark, Watermark
@@ -101,7 +101,7 @@ def _swapper(folder: Path, threads: int) -> Swapper:
     photo = resources.samples_dir() / "source-1.jpg"
     frame = read_picture(photo).frame
     face = open_detector().detect(frame)[0]
-    identity = _identity(open_embedder("ref_embedder"), frame, face, photo)
+    identity = identity_of_nobody(open_embedder("ref_embedder"), frame, face, photo)
     engines = Engines(threads=threads)
     return Swapper(identity, purpose="research", target_is="synthetic", engines=engines)
 
@@ -326,7 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = _circumstances(options.threads)
     console.print(f"{shown['processor']}, {shown['cores']} cores, {options.threads} thread(s) each")
     cores = this_machine().cores
-    with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, _home_in(Path(name)):
+    with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, home_in(Path(name)):
         folder = Path(name)
         swapper = _swapper(folder, options.threads)
         for size in SIZES:

@@ -23,12 +23,12 @@ from rich.progress import track
 from rich.table import Table
 
 import edge
-from edge.bench import measure
 from edge.errors import EdgeError
 from edge.machine import this_machine
 from edge.provenance.watermark.detect import LIKENESS, Found, false_alarm_bound, read, read_known
 from edge.provenance.watermark.embed import VideoWatermark, Watermark
 from edge.provenance.watermark.identifier import watermark_id
+from edge.timing import measure
 from scripts.watermark_attacks import ROWS, VIDEO, Frame, cut, one_second, scaled
 from scripts.watermark_corpus import Item, corpus
 

@@ -64,9 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _compare(arguments)
     if arguments.report is not None:
         raise UsageError("--report goes with --compare: name the files of the devices")
-    from edge.bench import WARM_UP, run_bench
+    from edge.bench import run_bench
     from edge.progress import bar
     from edge.swap import Engines
+    from edge.timing import WARM_UP
 
     engines = Engines(
         model=arguments.model,

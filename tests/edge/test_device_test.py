@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge import bench, device_test
+from edge import conditions, device_test
 from edge.backends._assignment import nodes_per_provider
 from edge.bundle.opening import open_bundle
 from edge.bundle.tuning import save_tuning
@@ -94,7 +94,7 @@ def test_a_time_that_does_not_count_is_not_kept(
         "another mode": [PowerState("15W"), PowerState("MAXN")],
     }
     power = iter(powers.get(case, [None, None]))
-    monkeypatch.setattr(bench, "is_emulated", lambda: case == "emulated")
+    monkeypatch.setattr(conditions, "is_emulated", lambda: case == "emulated")
     monkeypatch.setattr(device_test, "read_state", lambda: next(heat))
     monkeypatch.setattr(device_test, "read_power", lambda: next(power))
     report = run_device_test(made.folder, rounds=1)

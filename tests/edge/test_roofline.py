@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.bench import Timing
 from edge.cards import find_card
 from edge.errors import BackendError
 from edge.roofline import Roof, raise_roof
 from edge.shelf import INSTALLED
 from edge.swapmodel import SwapModel, open_swap_model
+from edge.timing import Timing
 from tests import tiny
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

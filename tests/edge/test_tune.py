@@ -12,8 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edge import bench, trials, tune
-from edge.bench import Timing
+from edge import timing, trials, tune
 from edge.bundle.opening import open_bundle
 from edge.bundle.tuning import save_tuning, tuning_path
 from edge.cli import main
@@ -25,6 +24,7 @@ from edge.power import PowerState
 from edge.roofline import Roof
 from edge.shelf import Shelf
 from edge.throttle import ThrottleState
+from edge.timing import Timing
 from edge.trials import Trial
 from edge.tune import Tuned, tune_bundle, tune_models
 from tests import tiny
@@ -46,7 +46,7 @@ def made(edge_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ma
         frame = target()
         return frame, detector.detect(frame)[:2], detector
 
-    monkeypatch.setattr(trials, "_sample", sample)
+    monkeypatch.setattr(trials, "sample_of", sample)
     return bundle(edge_home, tmp_path)
 
 
@@ -333,7 +333,7 @@ def test_fast_cores_are_tried_too_and_kept_to(
 
     def measure(stages: Any, rounds: int, **options: Any) -> Any:
         order.extend(stages)
-        timings = bench.measure(stages, rounds, **options)
+        timings = timing.measure(stages, rounds, **options)
         # The second one, on the fast core, is the quickest.
         return tuple(
             replace(each, p50=each.p50 / 1e6) if name == "1" else each

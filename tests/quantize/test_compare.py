@@ -14,10 +14,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from edge.bench import MOST_ROUNDS
 from edge.cards import find_card
 from edge.contracts import CropSpec, SourceSpec
 from edge.errors import CardError
+from edge.timing import MOST_ROUNDS
 from quantize.candidate import Measured, Setting
 from quantize.compare import _candidate, compare
 from quantize.comparison import Comparison, Row

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.bench import Timing
 from edge.cards import find_card
 from edge.swapmodel import SwapModel
+from edge.timing import Timing
 from scripts.paste_bench import (
     EXACT,
     SIDES,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.bench import Timing
 from edge.cards import find_card
 from edge.errors import CardError
 from edge.registry import locate
 from edge.roofline import Roof
+from edge.timing import Timing
 from edge.trials import Trial
 from edge.tune import Tuned
 from scripts.tune_bench import (

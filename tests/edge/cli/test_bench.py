@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from edge import bench
-from edge.bench import Reached, Report, Timing
+from edge.bench import Reached, Report
 from edge.cli import main
 from edge.machine import Machine
 from edge.power import PowerState
 from edge.records import ModelUse
 from edge.throttle import ThrottleState
+from edge.timing import Timing
 
 REPORT = Report(
     machine=Machine(

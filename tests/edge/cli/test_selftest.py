@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from edge import bench
+from edge import conditions
 from edge.cli import main
 from tests.bundles import Made, bundle
 from tests.golden import add_golden
@@ -42,7 +42,7 @@ def test_the_table_and_the_file(
 def test_emulated_time_is_no_latency(
     made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "is_emulated", lambda: True)
+    monkeypatch.setattr(conditions, "is_emulated", lambda: True)
     assert main(["selftest", str(made.folder), "--rounds", "1"]) == 0
     page = capsys.readouterr().out
     assert "times do NOT count: the processor is emulated" in page
