@@ -22,8 +22,9 @@ import numpy as np
 import edge
 from edge.affinity import pinned
 from edge.consent.identity import load_identity
-from edge.consent.ledger import Ledger, recording_refusals
+from edge.consent.ledger import Ledger
 from edge.consent.permit import TargetStatement, permit
+from edge.consent.refusals import recording_refusals
 from edge.consent.sealed import AnyIdentity
 from edge.errors import NoFaceError, UsageError
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, open_detector

@@ -20,10 +20,11 @@ from edge.cards import find_card
 from edge.consent.canonical import FormError, is_hex, parse_utc, utc_now, utc_text
 from edge.consent.erase import register_derivative
 from edge.consent.identity import Identity, load_identity
-from edge.consent.ledger import Ledger, recording_refusals
+from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_public_key
 from edge.consent.permit import check_in_force
 from edge.consent.policy import check_assurance, load_policy
+from edge.consent.refusals import recording_refusals
 from edge.consent.trust import assurance_of, load_trust
 from edge.contracts import Card
 from edge.errors import ConsentError, UsageError

@@ -27,9 +27,10 @@ from edge.bundle.unpacking import unpack
 from edge.cards import pick
 from edge.consent.canonical import utc_now
 from edge.consent.erase import register_derivative
-from edge.consent.ledger import Ledger, recording_refusals
+from edge.consent.ledger import Ledger
 from edge.consent.permit import check_in_force
 from edge.consent.record import Consent
+from edge.consent.refusals import recording_refusals
 from edge.consent.sealed import AnyIdentity, SealedIdentity
 from edge.consent.trust import load_trust
 from edge.contracts import Card, Kind

@@ -15,10 +15,11 @@ from edge.bundle.holders import FolderHolder, holder_of
 from edge.bundle.seal import Seal, new_seal
 from edge.consent.canonical import utc_now
 from edge.consent.erase import register_derivative
-from edge.consent.ledger import Ledger, recording_refusals
+from edge.consent.ledger import Ledger
 from edge.consent.operator import operator_key, operator_public_key
 from edge.consent.permit import check_in_force
 from edge.consent.policy import check_assurance, load_policy
+from edge.consent.refusals import recording_refusals
 from edge.consent.storage import write_private
 from edge.consent.trust import assurance_of, load_trust
 from edge.errors import OutputError

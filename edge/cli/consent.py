@@ -188,8 +188,9 @@ def _warn(text: str) -> None:
 def _new(arguments: argparse.Namespace) -> int:
     from edge.cli._consent_form import read_form
     from edge.consent.canonical import utc_now, utc_text
-    from edge.consent.ledger import Ledger, recording_refusals
+    from edge.consent.ledger import Ledger
     from edge.consent.record import load_consent, new_consent, save_consent
+    from edge.consent.refusals import recording_refusals
     from edge.consent.store import keep_consent
     from edge.errors import OutputError
 

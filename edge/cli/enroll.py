@@ -68,8 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.cli import one_line
     from edge.consent.erase import register_derivative
     from edge.consent.identity import save_identity
-    from edge.consent.ledger import Ledger, recording_refusals
+    from edge.consent.ledger import Ledger
     from edge.consent.record import load_consent
+    from edge.consent.refusals import recording_refusals
     from edge.consent.store import keep_consent
     from edge.errors import OutputError
 

@@ -18,32 +18,19 @@ left open: as published when the file is there with the right hash, else as miss
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from edge import resources
-from edge.consent.canonical import (
-    FormError,
-    canonical_bytes,
-    sha256_hex,
-    utc_now,
-    utc_text,
-)
 from edge.consent.chain import (
-    NO_HASH,
-    Head,
     Line,
     Problem,
     file_sha256,
-    last_line,
     purged_leaves,
     purged_path,
     read_head,
     scan,
     tail_from,
-    tear_off,
     verify_chain,
     verify_checkpoints,
     whole_lines,
@@ -56,40 +43,14 @@ from edge.consent.entries import (
     refusal_fields,
     short_text,
 )
-from edge.consent.inflight import Inflight, read_mark, write_mark
+from edge.consent.inflight import read_mark, write_mark
+from edge.consent.ledger_file import LedgerFile, default_ledger_path
 from edge.consent.shown import Entry, entries_of, open_outputs
-from edge.consent.storage import make_private_dir, reason, sync_folder, write_private
-from edge.errors import (
-    BundleError,
-    ConsentError,
-    FaceCountError,
-    LabelError,
-    LedgerError,
-    NoFaceError,
-    OutputError,
-    PhotoError,
-    PolicyError,
-)
+from edge.consent.storage import write_private
+from edge.errors import LedgerError
 from edge.records import SwapRecord
 
-__all__ = ["REFUSALS", "Entry", "Ledger", "default_ledger_path", "recording_refusals"]
-
-REFUSALS = (
-    BundleError,
-    ConsentError,
-    FaceCountError,
-    LabelError,
-    NoFaceError,
-    PhotoError,
-    PolicyError,
-)
-"""Errors that are refusals, and get a line: no leave, a photo that will not do, no room for the
-label, a bundle that was changed or is not trusted. Others (a full disk) are mishaps."""
-
-
-def default_ledger_path() -> Path:
-    """Return where this device's ledger lies; it may not exist yet."""
-    return resources.state_dir() / "ledger.jsonl"
+__all__ = ["Entry", "Ledger", "default_ledger_path"]
 
 
 class Ledger:
@@ -102,10 +63,8 @@ class Ledger:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_ledger_path()
-        self._head = self.path.with_suffix(".head")
-        self._lock = self.path.with_suffix(".lock")
+        self._file = LedgerFile(self.path)
         self._mark = self.path.with_suffix(".mark")
-        self._inflight = Inflight(self.path.with_suffix(".inflight"))
         self._mine: dict[int, tuple[Path, str]] = {}
 
     # Writing ---------------------------------------------------------------------------------
@@ -134,8 +93,8 @@ class Ledger:
         fields = output_fields(record, output_path, output_sha256)
         if time_stamp is not None:
             fields["time_stamp"] = dict(time_stamp)
-        with self._locked():
-            seq = self._append("output", fields, hold=True)
+        with self._file.locked():
+            seq = self._file.append("output", fields, hold=True)
         self._mine[seq] = (Path(os.path.abspath(output_path)), output_sha256)
         return seq
 
@@ -159,9 +118,9 @@ class Ledger:
         self._close(seq, "published" if named else "missing", {"reason": short_text(why)})
 
     def _close(self, seq: int, kind: str, fields: Mapping[str, object]) -> None:
-        with self._locked():
-            newest = self._append(kind, {"entry": seq, **fields})
-            self._inflight.release(seq)
+        with self._file.locked():
+            newest = self._file.append(kind, {"entry": seq, **fields})
+            self._file.inflight.release(seq)
         self._mine.pop(seq, None)
         self._keep_checkpoints(newest)
 
@@ -223,13 +182,13 @@ class Ledger:
         Raises:
             LedgerError: The line cannot be written.
         """
-        with self._locked():
+        with self._file.locked():
             fields = make()
-            return None if fields is None else self._append(kind, fields)
+            return None if fields is None else self._file.append(kind, fields)
 
     def _noted(self, kind: str, fields: Mapping[str, object]) -> int:
-        with self._locked():
-            seq = self._append(kind, fields)
+        with self._file.locked():
+            seq = self._file.append(kind, fields)
         self._keep_checkpoints(seq)
         return seq
 
@@ -250,15 +209,15 @@ class Ledger:
         if not self.path.exists():
             return []
         missing: list[int] = []
-        with self._locked():
+        with self._file.locked():
             start = read_mark(self._mark, self.path)
             open_entries = open_outputs(scan(self.path, start))
             for seq, line in sorted(open_entries.items()):
-                if self._inflight.is_alive(seq):
+                if self._file.inflight.is_alive(seq):
                     continue
                 if not self._close_orphan(line):
                     missing.append(seq)
-                self._inflight.release(seq)
+                self._file.inflight.release(seq)
                 del open_entries[seq]
             if not open_entries:
                 write_mark(self._mark, self.path)
@@ -266,10 +225,10 @@ class Ledger:
 
     def _close_orphan(self, line: Line) -> bool:
         if file_sha256(path_of(line.fields)) == line.fields.get("output_sha256"):
-            self._append("published", {"entry": line.seq, "reason": "found by recovery"})
+            self._file.append("published", {"entry": line.seq, "reason": "found by recovery"})
             return True
         why = "the file never appeared, or is another one: interrupted before it got its name"
-        self._append("missing", {"entry": line.seq, "reason": why})
+        self._file.append("missing", {"entry": line.seq, "reason": why})
         return False
 
     # Reading ---------------------------------------------------------------------------------
@@ -283,10 +242,10 @@ class Ledger:
         Raises:
             LedgerError: The ledger cannot be read.
         """
-        if not self.path.exists() and not self._head.exists():
+        if not self.path.exists() and not self._file.head.exists():
             return []
-        with self._reading():
-            problems = verify_chain(self.path, read_head(self._head), self.purged())
+        with self._file.reading():
+            problems = verify_chain(self.path, read_head(self._file.head), self.purged())
             if not problems and self.path.exists():
                 problems += verify_checkpoints(self.path, self.purged())
         return problems
@@ -299,7 +258,7 @@ class Ledger:
         """
         if not self.path.exists():
             return []
-        with self._reading():
+        with self._file.reading():
             lines = list(scan(self.path, 0))
         return entries_of(lines)
 
@@ -319,7 +278,7 @@ class Ledger:
         """
         if not self.path.exists():
             return []
-        with self._reading():
+        with self._file.reading():
             return whole_lines(self.path)
 
     def lines_here(self) -> list[bytes]:
@@ -343,152 +302,3 @@ class Ledger:
         write_private(purged_path(self.path), purged, overwrite=True)
         write_private(self.path, kept, overwrite=True)
         self._mark.unlink(missing_ok=True)
-
-    # Inside: all of it under the lock -----------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the ledger alone; the lock goes with the process, however it ends."""
-        try:
-            make_private_dir(self.path.parent)
-            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except (OSError, OutputError) as error:
-            raise LedgerError(f"cannot open the ledger {self.path}: {reason(error)}") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            self._heal()
-            yield
-        except OSError as error:
-            raise LedgerError(f"cannot use the ledger {self.path}: {reason(error)}") from error
-        finally:
-            os.close(handle)
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Keep writers away while the ledger is read; on a read-only disk there are none.
-
-        Nor has a copy of a ledger any: nothing is left beside it, where somebody keeps evidence.
-        """
-        make = os.O_CREAT if self.path == default_ledger_path() else 0
-        try:
-            handle = os.open(self._lock, os.O_RDWR | make | os.O_CLOEXEC, 0o600)
-        except OSError:
-            handle = None
-        try:
-            if handle is not None:
-                fcntl.flock(handle, fcntl.LOCK_SH)
-            yield
-        except OSError as error:
-            raise LedgerError(f"cannot read the ledger {self.path}: {reason(error)}") from error
-        finally:
-            if handle is not None:
-                os.close(handle)
-
-    def _append(self, kind: str, fields: Mapping[str, object], *, hold: bool = False) -> int:
-        seq, prev = self._tip()
-        body: dict[str, object] = {
-            **fields,
-            "seq": seq,
-            "time": utc_text(utc_now()),
-            "kind": kind,
-            "prev": prev,
-        }
-        try:
-            digest = sha256_hex(canonical_bytes(body))
-        except FormError as error:
-            raise LedgerError(f"cannot write this into the ledger: {error}") from error
-        line = canonical_bytes({**body, "hash": digest}) + b"\n"
-        if hold:
-            self._inflight.hold(seq)
-        try:
-            self._write_line(line)
-        except OSError:
-            self._inflight.release(seq)
-            raise
-        self._write_head(Head(seq, digest))
-        return seq
-
-    def _tip(self) -> tuple[int, str]:
-        """Return number and previous hash of the next line.
-
-        Where the head is ahead, the newest lines were removed: the next line continues the head,
-        so that the gap stays visible for ever.
-        """
-        head = read_head(self._head) or Head(0, NO_HASH)
-        last = last_line(self.path)
-        if last is None or head.seq > last.seq:
-            return head.seq + 1, head.hash
-        return last.seq + 1, last.hash
-
-    def _write_line(self, line: bytes) -> None:
-        new = not self.path.exists()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        handle = os.open(self.path, flags, 0o600)
-        try:
-            size = os.fstat(handle).st_size
-            try:
-                _write_all(handle, line)
-                os.fsync(handle)
-            except OSError:
-                # A full disk leaves half a line; the entry was not made, so it goes.
-                os.ftruncate(handle, size)
-                raise
-        finally:
-            os.close(handle)
-        if new:
-            sync_folder(self.path.parent)
-
-    def _write_head(self, head: Head) -> None:
-        """Write the head in place: it fits one sector, so it is the old one or the new one."""
-        new = not self._head.exists()
-        handle = os.open(self._head, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.pwrite(handle, head.to_bytes(), 0)
-            if new:
-                os.fsync(handle)
-        finally:
-            os.close(handle)
-        if new:
-            sync_folder(self._head.parent)
-
-    def _heal(self) -> None:
-        """Put a line that a loss of power tore aside, and say so in the ledger."""
-        torn = tear_off(self.path)
-        if torn is not None:
-            self._append("event", event_fields("torn-line", torn))
-
-
-@contextlib.contextmanager
-def recording_refusals(
-    ledger: Ledger, asked: Mapping[str, str], names: Iterable[str] = ()
-) -> Iterator[list[str]]:
-    """Write every refusal of the body into the ledger, and pass it on.
-
-    Messages name people, so that one knows whose consent has expired; a log must not.
-
-    Args:
-        ledger: The ledger.
-        asked: What was asked for.
-        names: People whose names are left out of the reason.
-
-    Yields:
-        These names; the body adds those that it learns.
-
-    Raises:
-        EdgeError: Whatever the body raises.
-    """
-    from edge.errors import EdgeError
-
-    private = list(names)
-    try:
-        yield private
-    except REFUSALS as error:
-        with contextlib.suppress(EdgeError):  # the refusal stands, entry or not
-            ledger.refusal(error, asked, private)
-        raise
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]

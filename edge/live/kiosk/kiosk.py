@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge.consent.canonical import utc_now
-from edge.consent.ledger import recording_refusals
+from edge.consent.refusals import recording_refusals
 from edge.errors import (
     EdgeError,
     FaceCountError,

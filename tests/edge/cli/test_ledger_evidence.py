@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
-from edge.consent import ledger as ledger_module
+from edge.consent import ledger_file
 from edge.consent.canonical import readable_json, utc_now
 from edge.consent.checkpoints import Checkpoint, write_checkpoint
 from edge.consent.ledger import Ledger
@@ -118,9 +118,9 @@ def test_purge_asks_first(
     assert main(["ledger", "purge"]) == 0
     assert "nothing is past the retention" in capsys.readouterr().out
     now = utc_now()
-    monkeypatch.setattr(ledger_module, "utc_now", lambda: now - 200 * DAY)
+    monkeypatch.setattr(ledger_file, "utc_now", lambda: now - 200 * DAY)
     Ledger().event("erase", {"path": "old"})
-    monkeypatch.setattr(ledger_module, "utc_now", lambda: now)
+    monkeypatch.setattr(ledger_file, "utc_now", lambda: now)
     Ledger().event("erase", {"path": "new"})
     assert main(["ledger", "purge"]) == 0
     assert "edge ledger purge --yes" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge.consent import ledger as ledger_module
+from edge.consent import ledger_file
 from edge.consent.canonical import FormError, canonical_bytes, sha256_hex, utc_now
 from edge.consent.checkpoints import write_checkpoint
 from edge.consent.export import export, problems_of, read_export
@@ -23,7 +23,7 @@ DAY = datetime.timedelta(days=1)
 def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     made, now = Ledger(), utc_now()
     for age in (300, 250, 40, 0):
-        monkeypatch.setattr(ledger_module, "utc_now", lambda age=age: now - age * DAY)
+        monkeypatch.setattr(ledger_file, "utc_now", lambda age=age: now - age * DAY)
         made.event("skipped-no-face", {"input": f"picture of {age} days ago"})
         write_checkpoint(made)
     return made

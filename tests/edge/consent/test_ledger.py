@@ -9,26 +9,18 @@ import resource
 import signal
 import stat
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge.consent import ledger as ledger_module
+from edge.consent import ledger_file
 from edge.consent.canonical import canonical_bytes, sha256_hex
-from edge.consent.ledger import Ledger, default_ledger_path, recording_refusals
+from edge.consent.ledger import Ledger, default_ledger_path
 from edge.errors import (
     ConsentError,
-    EdgeError,
-    FaceCountError,
-    LabelError,
     LedgerError,
-    MediaError,
-    NoFaceError,
-    PhotoError,
-    PolicyError,
 )
 from edge.records import LabelPlace, ModelUse, Permit, Region, SwapRecord
 
@@ -138,25 +130,6 @@ def test_an_output_that_has_its_name_is_not_missing(ledger: Ledger, tmp_path: Pa
     with pytest.raises(OSError, match="later"), ledger.output(_record(), path, "00" * 32):
         raise OSError("later")
     assert ledger.entries()[1].state == "missing"
-
-
-def test_refusals_are_entered(ledger: Ledger) -> None:
-    with pytest.raises(ConsentError), recording_refusals(ledger, {"purpose": "game"}):
-        raise ConsentError("refused: no")
-    with pytest.raises(MediaError), recording_refusals(ledger, {}):
-        raise MediaError("no refusal")
-    (entry,) = ledger.entries()  # a file that is broken is a mishap
-    assert entry.kind == "refusal"
-    assert entry.fields["reason"] == "refused: no"
-    assert entry.fields["asked"] == {"purpose": "game"}
-
-
-@pytest.mark.parametrize("kind", [PolicyError, NoFaceError, FaceCountError, PhotoError, LabelError])
-def test_every_kind_of_refusal_is_entered(ledger: Ledger, kind: type[EdgeError]) -> None:
-    with pytest.raises(kind), recording_refusals(ledger, {}):
-        raise kind("no")
-    (entry,) = ledger.entries()
-    assert entry.fields["error"] == kind.__name__
 
 
 def test_texts_are_limited_and_always_fit(ledger: Ledger) -> None:
@@ -375,19 +348,13 @@ def test_a_full_disk_leaves_no_half_line(ledger: Ledger) -> None:
     assert ledger.verify() == []
 
 
-def test_a_ledger_that_cannot_be_made_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(LedgerError, match="cannot open the ledger"):
-        Ledger(tmp_path / "file" / "ledger.jsonl").event("erase", {})
-
-
 def test_an_output_that_cannot_be_entered_is_not_made(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ledger_module, "_write_all", full)
+    monkeypatch.setattr(ledger_file, "_write_all", full)
     with pytest.raises(LedgerError, match="no space left"):
         _publish(ledger, tmp_path / "out.jpg")
     assert not (tmp_path / "out.jpg").exists()
@@ -428,41 +395,8 @@ def test_threads_share_one_ledger(ledger: Ledger) -> None:
     assert len(_lines(ledger)) == 100
 
 
-def test_an_entry_does_not_read_the_whole_ledger(ledger: Ledger) -> None:
-    _filled(ledger, 2)
-    head = ledger.path.read_bytes()
-    last = head.splitlines(keepends=True)[-1]
-    with ledger.path.open("wb") as file:
-        file.truncate(2**30)  # a gigabyte of nothing, then one good line
-        file.seek(0, os.SEEK_END)
-        file.write(b"\n" + last)
-    start = time.perf_counter()
-    ledger.event("erase", {})
-    assert time.perf_counter() - start < 0.5
-
-
-def test_a_refusal_names_nobody(edge_home: Path) -> None:
-    from edge.consent.ledger import recording_refusals
-    from edge.errors import ConsentError
-
-    ledger = Ledger()
-    said = "the consent of Alice Li has expired; Alice may renew it"
-
-    def refuse() -> None:
-        with recording_refusals(ledger, {"purpose": "film"}, ("Alice", "")) as names:
-            names.append("Alice Li")
-            raise ConsentError(said)
-
-    with pytest.raises(ConsentError, match="Alice Li"):
-        refuse()
-    text = ledger.path.read_text()
-    assert "Alice" not in text
-    assert "the consent of (name left out) has expired" in text
-
-
 def test_nothing_that_is_done_names_the_person(tmp_path: Path, edge_home: Path) -> None:
     """Enrol, swap and be refused: no name, no salt and no embedding in any log."""
-    from edge.errors import ConsentError
     from edge.jobs.file import swap_file
     from tests.scene import stage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.consent import ledger as ledger_module
-from edge.consent import retention
+from edge.consent import ledger_file, retention
 from edge.consent.canonical import utc_now
 from edge.consent.chain import purged_path
 from edge.consent.checkpoints import write_checkpoint
@@ -26,9 +26,9 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """A ledger with ten lines of 200 days ago, and five of now."""
     made = Ledger()
     now = utc_now()
-    monkeypatch.setattr(ledger_module, "utc_now", lambda: now - 200 * DAY)
+    monkeypatch.setattr(ledger_file, "utc_now", lambda: now - 200 * DAY)
     _fill(made, 10)
-    monkeypatch.setattr(ledger_module, "utc_now", lambda: now)
+    monkeypatch.setattr(ledger_file, "utc_now", lambda: now)
     _fill(made, 5)
     return made
 
@@ -109,7 +109,7 @@ def test_a_second_purge(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None
     purge(ledger)
     count = len(ledger.lines())
     later = utc_now() + 300 * DAY
-    monkeypatch.setattr(ledger_module, "utc_now", lambda: later)
+    monkeypatch.setattr(ledger_file, "utc_now", lambda: later)
     _fill(ledger, 2)
     assert purge(ledger, later) is not None
     assert len(ledger.purged()) >= 10 + count - 2
@@ -173,7 +173,7 @@ def test_an_output_being_made_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     ledger = Ledger()
     old = utc_now() - 200 * DAY
-    monkeypatch.setattr(ledger_module, "utc_now", lambda: old)
+    monkeypatch.setattr(ledger_file, "utc_now", lambda: old)
     _fill(ledger, 2)
     ledger.begin_output(_record(), tmp_path / "out.jpg", DIGEST)
     _fill(ledger, 2)
