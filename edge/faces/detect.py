@@ -16,20 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends import Session
-from edge.backends.base import CPU_PROVIDER, Run, last_run
+from edge.backends.base import CPU_PROVIDER
 from edge.contracts import Card
-from edge.errors import BackendError, CardError, ModelError, UsageError
-from edge.faces.candidates import MOST_FACES, Candidates, joined, sane, suppress
-from edge.faces.decoders import decode, misfit, output_keys
+from edge.errors import UsageError
+from edge.faces.candidates import Candidates, joined, suppress
 from edge.faces.default import default_detector
 from edge.faces.follow import best_match, carried
 from edge.faces.landmarks import Landmarker, open_landmarker
-from edge.faces.tiles import MOST_PIXELS, Tile, tiles
-from edge.loading import check_fit, named, open_card, use_of
+from edge.faces.look import MULTIPLE, Look
+from edge.faces.tiles import MOST_PIXELS
+from edge.loading import open_card, use_of
 from edge.records import Face, ModelUse
 from edge.rounding import placed
 from edge.shelf import INSTALLED, Shelf
-from edge.tensors import to_tensor
 
 Floats = NDArray[np.float32]
 
@@ -41,9 +40,6 @@ The first one is for a face that fills the picture, the last for a crowd in the 
 
 VIDEO_PASSES = (320, 640)
 """The same for a frame of a video or a camera, where time matters more than faces far away."""
-
-_MIN_SIDE = 96  # a smaller frame is padded to this: the largest stride needs some cells to work on
-_MULTIPLE = 32  # the largest stride
 
 # In every pass but the coarsest, larger faces are dropped: the coarser one saw them whole and at a
 # better size, and what looks like a face inside a huge face (an eye, a mouth) is none.
@@ -58,8 +54,6 @@ _NESTED = 0.8  # a box that lies inside a better one by this share is a part of 
 _REGION = 2.0
 _FOLLOWED_SIDE = 96.0
 
-_UNCUT = 2**62  # pixels
-
 _DOUBTED = 0.2
 """Detector score from which a place is looked at closely; below, it is not worth the time."""
 
@@ -70,10 +64,6 @@ def _fitness(found: Candidates) -> Floats:
     sides = np.maximum(found.sides, 1e-3)
     octaves = np.maximum(np.log2(low / sides), np.log2(sides / high)).clip(0)
     return cast(Floats, found.scores / (1 + octaves))
-
-
-def _padded(side: int) -> int:
-    return -(-max(side, _MIN_SIDE) // _MULTIPLE) * _MULTIPLE
 
 
 class Detector:
@@ -95,22 +85,13 @@ class Detector:
         Raises:
             ModelError: The model does not fit its card.
         """
-        if card.detector is None:
-            raise CardError(f"model '{card.name}' is a {card.kind}, but a detector is needed here")
-        keys = output_keys(card.detector)
-        self._outputs = {
-            key: named(card, name, session.outputs)
-            for key, name in zip(keys, card.detector.outputs or keys, strict=True)
-        }
-        self._input = named(card, card.input.name, session.inputs)
-        check_fit(card, session, [self._input], self._outputs.values())
+        self._look = Look(card, session)
         self.card = card
         own: ModelUse = use_of(card, session)
         self.uses: tuple[ModelUse, ...] = (own,) if landmarker is None else (own, landmarker.use)
         self._landmarker = landmarker
         self._judge = landmarker if landmarker is not None and landmarker.judges else None
-        self._spec = card.detector
-        self._session = session
+        self._spec = self._look.spec
 
     def detect(
         self,
@@ -141,13 +122,12 @@ class Detector:
         height, width = frame.shape[:2]
         coarsest, *finer = self._scales(width, height, passes)
         least = self._least(threshold)
-        found = [self._look(frame, scale, least, MOST_PIXELS) for scale in finer]
+        found = [self._look.at(frame, scale, least, MOST_PIXELS) for scale in finer]
         # Large faces are found in the coarsest look alone, which therefore sees them uncut. It
         # comes last: fine looks leave tens of megabytes with the engine, which nobody needs then.
         large = bool(finer) and max(finer) * max(width, height) > max(VIDEO_PASSES)
-        run = last_run(self._session) if large else self._session.run
-        found.insert(0, self._look(frame, coarsest, least, _UNCUT, run))
-        faces = _faces(self._few(self._merge(found)))
+        found.insert(0, self._look.at(frame, coarsest, least, last=large))
+        faces = _faces(self._look.few(self._merge(found)))
         if self._landmarker is not None:
             faces = [self._landmarker.place(frame, face) for face in faces]
             faces = [face for face in faces if face.score >= threshold]
@@ -163,7 +143,7 @@ class Detector:
     @property
     def follows(self) -> bool:
         """Whether a look at a region costs less than one at the frame: not at a fixed size."""
-        return self._spec_size() == (0, 0)
+        return self._look.fixed == (0, 0)
 
     def near(
         self, frame: NDArray[np.uint8], expected: Face, *, min_score: float | None = None
@@ -213,7 +193,7 @@ class Detector:
         (left, top), (right, bottom) = low.tolist(), high.tolist()
         scale = min(1.0, _FOLLOWED_SIDE / side)
         part, factor = _halved(frame[top:bottom, left:right], scale)
-        found = self._look(part, min(1.0, scale * factor), threshold, _UNCUT)
+        found = self._look.at(part, min(1.0, scale * factor), threshold)
         shift = np.array([left, top], np.float32)
         moved = Candidates(
             found.scores,
@@ -232,97 +212,13 @@ class Detector:
 
     def _scales(self, width: int, height: int, passes: Sequence[int]) -> list[float]:
         """Return the factors at which the frame is looked at, coarsest first."""
-        rows, columns = self._spec_size()
+        rows, columns = self._look.fixed
         if rows:
             return [min(1.0, columns / width, rows / height)]
-        if not passes or min(passes) < _MULTIPLE:
-            raise UsageError(f"passes must be sides of at least {_MULTIPLE} pixels: {passes}")
+        if not passes or min(passes) < MULTIPLE:
+            raise UsageError(f"passes must be sides of at least {MULTIPLE} pixels: {passes}")
         longest = max(width, height)
         return sorted({min(1.0, side / longest) for side in passes})
-
-    def _spec_size(self) -> tuple[int, int]:
-        rows, columns = self.card.input.shape[2:]
-        return (rows, columns) if rows and columns else (0, 0)
-
-    def _look(
-        self,
-        frame: NDArray[np.uint8],
-        scale: float,
-        min_score: float,
-        most: int,
-        run: Run | None = None,
-    ) -> Candidates:
-        """Look at the frame once, shrunk by `scale`, at most so many pixels at a time."""
-        height, width = frame.shape[:2]
-        columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = frame
-        if (columns, rows) != (width, height):
-            picture = cast(
-                NDArray[np.uint8],
-                cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA),
-            )
-        stretch = np.array([width / columns, height / rows], np.float32)
-        parts = tiles(columns, rows, most)
-        seen = joined([self._look_at(picture, part, stretch, min_score, run) for part in parts])
-        seen = seen.take(sane(seen, width, height))
-        return self._few(suppress(seen, seen.scores, self._spec.nms_iou, 1.0, self._spec.vote_iou))
-
-    def _few(self, found: Candidates) -> Candidates:
-        """Return what was found, unless it is more than there can be."""
-        if found.scores.size > MOST_FACES:
-            raise ModelError(
-                f"model {self.card.name}: finds more than {MOST_FACES} faces in one picture, so it "
-                "does not fit its card, or --min-score is too low"
-            )
-        return found
-
-    def _look_at(
-        self,
-        picture: NDArray[np.uint8],
-        part: Tile,
-        stretch: Floats,
-        min_score: float,
-        run: Run | None,
-    ) -> Candidates:
-        """Look at a part of a picture, with black to the right and below.
-
-        Returns:
-            What is in it, in pixels of the frame.
-        """
-        rows, columns = part.bottom - part.top, part.right - part.left
-        fixed_rows, fixed_columns = self._spec_size()
-        full_rows, full_columns = fixed_rows or _padded(rows), fixed_columns or _padded(columns)
-        canvas = np.zeros((full_rows, full_columns, 3), np.uint8)
-        canvas[:rows, :columns] = picture[part.top : part.bottom, part.left : part.right]
-        raw = decode(self._run(canvas, run), self._spec, (full_rows, full_columns), min_score)
-        whole = part.whole(raw.boxes)
-        shift = np.array([part.left, part.top], np.float32)
-        boxes, points = raw.boxes[whole], raw.points[whole]
-        return Candidates(
-            raw.scores[whole],
-            (boxes + np.append(shift, (0, 0)).astype(np.float32)) * np.tile(stretch, 2),
-            (points + shift) * stretch,
-            boxes[:, 2:].max(axis=1),
-        )
-
-    def _run(self, canvas: NDArray[np.uint8], run: Run | None = None) -> dict[str, Floats]:
-        """Return the outputs for a picture, uint8 (H, W, 3) BGR, by the decoder's own names."""
-        results = (run or self._session.run)({self._input: to_tensor(canvas, self.card.input)})
-        by_name = dict(zip(self._session.outputs, results, strict=True))
-        outputs = {key: np.asarray(by_name[name]) for key, name in self._outputs.items()}
-        wrong = misfit(outputs, self._spec, canvas.shape[:2])
-        if wrong:
-            raise ModelError(
-                f"model {self.card.name}: does not fit its card: output {self._outputs[wrong]} has "
-                f"shape {outputs[wrong].shape} for {canvas.shape[1]} x {canvas.shape[0]} pixels"
-            )
-        for key, values in outputs.items():
-            if not np.isfinite(values).all():
-                raise BackendError(
-                    f"model {self.card.name}: output {self._outputs[key]} holds values that are no "
-                    f"numbers on {self._session.provider}; use a float32 model or another provider"
-                )
-        return outputs
 
     def _merge(self, found: Sequence[Candidates]) -> Candidates:
         if len(found) == 1:

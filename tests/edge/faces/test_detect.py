@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.cards import Card, find_card
-from edge.errors import BackendError, CardError, ModelError, UsageError
+from edge.cards import find_card
+from edge.errors import CardError, ModelError, UsageError
 from edge.faces.detect import PICTURE_PASSES, VIDEO_PASSES, Detector, _halved, open_detector
 from edge.faces.track import overlap
 from edge.media.image import read_picture
@@ -103,67 +103,6 @@ def test_a_face_seen_in_two_passes_is_one(detector: Detector) -> None:
     assert len(faces) == 1
     x, y, width, height = faces[0].box
     assert (x + width / 2, y + height / 2) == pytest.approx((328, 168), abs=8)
-
-
-class _Fake:
-    """A session that returns what it was told to, for a frame of 96 x 96."""
-
-    inputs: tuple[str, ...] = ("frame",)
-    engine = "ort"
-    engine_version = "0"
-    provider = "CPUExecutionProvider"
-
-    def __init__(self, changes: Mapping[str, NDArray[np.float32]]) -> None:
-        self.results: dict[str, NDArray[np.float32]] = {}
-        for stride in (8, 16, 32):
-            cells = (96 // stride) ** 2
-            self.results[f"score_{stride}"] = np.zeros((1, cells, 1), np.float32)
-            self.results[f"bbox_{stride}"] = np.ones((1, cells, 4), np.float32)
-            self.results[f"kps_{stride}"] = np.zeros((1, cells, 10), np.float32)
-            self.results[f"kps_{stride}"][..., :4] = (-1, -1, 2, -1)
-        self.results.update(changes)
-        self.outputs = tuple(self.results)
-
-    def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        return list(self.results.values())
-
-
-def _fake(card: Card, **changes: NDArray[np.float32]) -> Detector:
-    return Detector(card, _Fake(changes))
-
-
-@pytest.mark.parametrize(
-    ("head", "value"), [("bbox", 1e30), ("bbox", -50.0), ("kps", 1e30), ("kps", 0.0)]
-)
-def test_degenerate_candidates_are_dropped(edge_home: Path, head: str, value: float) -> None:
-    tiny.install(edge_home)
-    width = {"bbox": 4, "kps": 10}[head]
-    scores = np.zeros((1, 9, 1), np.float32)
-    scores[0, 4] = 0.9
-    wrong = np.full((1, 9, width), value, np.float32)
-    detector = _fake(find_card("tiny_detector"), score_32=scores, **{f"{head}_32": wrong})
-    assert detector.detect(np.zeros((96, 96, 3), np.uint8)) == ()
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize(("name", "width"), [("score_32", 1), ("bbox_32", 4), ("kps_32", 10)])
-def test_outputs_that_are_no_numbers_are_an_error(
-    edge_home: Path, name: str, width: int, value: float
-) -> None:
-    tiny.install(edge_home)
-    wrong = np.zeros((1, 9, width), np.float32)
-    wrong[0, 3, 0] = value
-    detector = _fake(find_card("tiny_detector"), **{name: wrong})
-    with pytest.raises(BackendError, match=f"output {name} holds values that are no numbers"):
-        detector.detect(np.zeros((96, 96, 3), np.uint8))
-
-
-@pytest.mark.parametrize(("name", "width"), [("score_8", 1), ("bbox_16", 4), ("kps_32", 10)])
-def test_outputs_of_another_size_do_not_fit(edge_home: Path, name: str, width: int) -> None:
-    tiny.install(edge_home)
-    detector = _fake(find_card("tiny_detector"), **{name: np.zeros((1, 3, width), np.float32)})
-    with pytest.raises(ModelError, match=f"does not fit its card: output {name}"):
-        detector.detect(np.zeros((96, 96, 3), np.uint8))
 
 
 def test_a_model_of_another_kind_is_refused(edge_home: Path) -> None:
@@ -272,7 +211,7 @@ def test_what_is_seen_in_tiles_is_what_is_seen_at_once(monkeypatch: pytest.Monke
 
 def test_the_last_look_at_a_large_picture_gives_memory_back() -> None:
     detector = open_detector(threads=1)
-    session, runs = detector._session, list[str]()
+    session, runs = detector._look.session, list[str]()
 
     def noted(name: str) -> Any:
         def run(feeds: Mapping[str, Any]) -> Any:
@@ -281,7 +220,7 @@ def test_the_last_look_at_a_large_picture_gives_memory_back() -> None:
 
         return run
 
-    detector._session = SimpleNamespace(
+    detector._look.session = SimpleNamespace(
         run=noted("run"), run_last=noted("last"), outputs=session.outputs, provider=session.provider
     )
     frame = np.zeros((60, 1280, 3), np.uint8)
@@ -307,7 +246,7 @@ def test_a_face_is_found_near_where_it_is_expected(times: int, closely: bool) ->
     sample = read_picture(resources.samples_dir() / "sample-two.jpg").frame
     frame = np.ascontiguousarray(sample.repeat(times, axis=0).repeat(times, axis=1))
     both = open_detector(threads=1)
-    detector = both if closely else Detector(both.card, both._session)
+    detector = both if closely else Detector(both.card, both._look.session)
     first, second = detector.detect(frame)
     for face in (first, second):
         x, y, width, height = face.box
@@ -357,13 +296,13 @@ def test_faces_everywhere_are_refused_behind_the_first_look(
     """Each further one would take as long again, and their merging longer."""
     cells = [(column, row) for column in range(4, 236, 5) for row in range(4, 131, 5)]
     crowd = tiny.white_cells((1080, 1920), cells)
-    real, looks = detector._look, []
+    real, looks = detector._look.at, []
 
     def look(frame: Any, scale: float, *given: Any) -> Any:
         looks.append(scale)
         return real(frame, scale, *given)
 
-    monkeypatch.setattr(detector, "_look", look)
+    monkeypatch.setattr(detector._look, "at", look)
     with pytest.raises(ModelError, match="more than 1000 faces"):
         detector.detect(crowd, passes=(960, 1920))
     assert looks == [1.0]
