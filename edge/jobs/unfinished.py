@@ -14,20 +14,18 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edge.consent.canonical import FormError, canonical_bytes, parse_object, parse_utc, utc_text
-from edge.consent.operator import operator_key
-from edge.consent.signing import public_hex, record_is_signed_by, sign_record
-from edge.consent.storage import read_record, write_private
+from edge.consent.canonical import FormError, utc_text
+from edge.consent.storage import write_private
 from edge.errors import ConsentError, EdgeError, NoFaceError, OutputError, PolicyError, UsageError
+from edge.jobs.journal import Journal, Segment, journal_bytes, read_journal
 from edge.media.encoding import Coded, append_to, begin_file
 from edge.publish import host_tag, writing_failed
-from edge.records import LabelPlace, Region
 from edge.registry import sha256_of
 
 if TYPE_CHECKING:
@@ -39,59 +37,10 @@ SEGMENT = 250
 KEPT_DAYS = 7
 """Age from which an unfinished video that nobody goes on with is removed."""
 
-_SCHEMA = "edge-swap/unfinished-1"
 _JOURNAL, _LOCK, _SUFFIX = "journal.json", "lock", ".unfinished"
 _NAME_BYTES = 100
 _GIVEN_UP = (ConsentError, PolicyError, NoFaceError)
 """After these there is nothing to go on with: what is done may not be published."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A finished segment: its frames, and the SHA-256 of its file, hex."""
-
-    frames: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """What is known of an unfinished video.
-
-    Attributes:
-        output: The output's name, without its folder.
-        settings: All that the frames depend on, as texts by name.
-        output_id: The id that the watermark in every frame belongs to.
-        created: When the first frame was begun, RFC 3339.
-        place: Where the label stands.
-        segments: What is finished, in order.
-        faces: Most faces in one frame so far.
-        last: Time stamp of the last frame, in the encoder's ticks; None before the first.
-        state: What following the faces needs to know for the next frame, JSON.
-        whole: Whether the last frame is among them.
-    """
-
-    output: str
-    settings: Mapping[str, str]
-    output_id: str
-    created: str
-    place: LabelPlace
-    segments: tuple[Segment, ...] = ()
-    faces: int = 0
-    last: int | None = None
-    state: str = ""
-    whole: bool = False
-
-    @property
-    def frames(self) -> int:
-        """Frames that are finished."""
-        return sum(segment.frames for segment in self.segments)
-
-    def draft(self, record: SwapRecord) -> SwapRecord:
-        """Return a new record with the id and time that the finished frames belong to."""
-        return replace(
-            record, output_id=self.output_id, created=parse_utc(self.created), label=self.place
-        )
 
 
 class Unfinished:
@@ -162,7 +111,7 @@ class Unfinished:
         if not path.exists():
             return None
         try:
-            journal = _read(path)
+            journal = read_journal(path)
         except (UsageError, FormError, KeyError, TypeError, ValueError) as error:
             raise self._refused("its journal is damaged") from error
         if journal.output != self._output.name:
@@ -252,7 +201,7 @@ class Unfinished:
     def _save(self) -> None:
         assert self.journal is not None
         try:
-            write_private(self.folder / _JOURNAL, _signed(self.journal), overwrite=True)
+            write_private(self.folder / _JOURNAL, journal_bytes(self.journal), overwrite=True)
         except OutputError as error:
             cause = error.__cause__
             failed = cause if isinstance(cause, OSError) else OSError(str(error))
@@ -344,7 +293,7 @@ def _remove_outlived(folder: Path, now: float) -> None:
     made = (journal if journal.exists() else folder).stat().st_mtime
     outlived = now - made > KEPT_DAYS * 24 * 3600
     with contextlib.suppress(EdgeError, FormError, KeyError, TypeError, ValueError, OSError):
-        known = _read(journal)
+        known = read_journal(journal)
         output = folder.with_name(Path(known.output).name)
         outlived |= known.whole and output.is_file() and output.stat().st_mtime > made
     if outlived:
@@ -363,73 +312,3 @@ def _removed(folder: Path) -> bool:
     finally:
         os.close(lock)
     return True
-
-
-# The journal as a file --------------------------------------------------------------------------
-
-
-def _signed(journal: Journal) -> bytes:
-    key = operator_key()
-    place = journal.place
-    body: dict[str, object] = {
-        "schema": _SCHEMA,
-        "output": os.fsencode(journal.output).hex(),
-        "settings": dict(journal.settings),
-        "output_id": journal.output_id,
-        "created": journal.created,
-        "label": {
-            "text": place.text,
-            "language": place.language,
-            "corner": place.corner,
-            "style": place.style,
-            "region": list(_sides(place.region)),
-            "ink": list(_sides(place.ink)),
-        },
-        "segments": [[segment.frames, segment.sha256] for segment in journal.segments],
-        "faces": journal.faces,
-        "last": journal.last,
-        "state": journal.state,
-        "whole": journal.whole,
-        "key": public_hex(key),
-    }
-    return canonical_bytes({**body, "signature": sign_record(body, key)})
-
-
-def _sides(region: Region) -> Iterator[int]:
-    yield from (region.x, region.y, region.width, region.height)
-
-
-def _read(path: Path) -> Journal:
-    """Return a journal that this device signed.
-
-    Raises:
-        FormError: It is none.
-        KeyError, TypeError, ValueError: It lacks something, or says nonsense.
-    """
-    record: dict[str, Any] = parse_object(read_record(path, "journal", UsageError))
-    signature = str(record.pop("signature"))
-    mine = public_hex(operator_key())
-    if record["key"] != mine or not record_is_signed_by(record, mine, signature):
-        raise FormError("it was not signed by this device")
-    if record["schema"] != _SCHEMA:
-        raise FormError("it is of another version")
-    label = record["label"]
-    return Journal(
-        output=os.fsdecode(bytes.fromhex(record["output"])),
-        settings=record["settings"],
-        output_id=record["output_id"],
-        created=record["created"],
-        place=LabelPlace(
-            text=label["text"],
-            language=label["language"],
-            corner=label["corner"],
-            region=Region(*label["region"]),
-            ink=Region(*label["ink"]),
-            style=label["style"],
-        ),
-        segments=tuple(Segment(frames, digest) for frames, digest in record["segments"]),
-        faces=record["faces"],
-        last=record["last"],
-        state=record["state"],
-        whole=record["whole"],
-    )
