@@ -28,7 +28,7 @@ from rich.progress import track
 from edge.cards import load_card
 from models.training import pairs
 from models.training.crops import Floats, Pixels
-from models.training.detector.evaluate import Judged, Looker, judge
+from models.training.detector.evaluate import Judged, Looker, judge, opened
 from models.training.embedder import evaluate as embedder
 from models.training.embedder.evaluate import auc
 from models.training.faces.background import background
@@ -173,7 +173,7 @@ def portrait_of(seed: int, number: int) -> tuple[Pixels, Floats, Floats]:
 
 def detector_rows(name: str, people: int, workers: int) -> list[Row]:
     """Recall and landmark error of detector and landmarker, as the runtime runs them."""
-    looker = Looker(WEIGHTS / f"{name}.onnx")
+    looker = Looker(opened(WEIGHTS / f"{name}.onnx"))
     judged: list[Judged] = []
     with ProcessPoolExecutor(workers, mp_context=FRESH) as pool:
         shots = pool.map(portrait, range(people), chunksize=20)

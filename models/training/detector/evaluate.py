@@ -78,19 +78,20 @@ def landmarker(name: str) -> Landmarker:
     return Landmarker(card, open_session(WEIGHTS / card.file, threads=2))
 
 
+def opened(model: Path) -> Runtime:
+    """Open an exported detector with the shipped card, and the landmarker which that names."""
+    session = open_session(model, threads=2)
+    card = load_card(CARDS / "ref_detector.toml")
+    name = card.detector.landmarker if card.detector else ""
+    return Runtime(card, session, landmarker(name) if name else None)
+
+
 class Looker:
-    """The runtime's own detector on a model file: what is measured is what users get.
+    """The runtime's own detector: what is measured is what users get."""
 
-    That is the detector with the landmarker which its card names, where there is one.
-    """
-
-    def __init__(self, model: Path) -> None:
-        """Open the ONNX file with the shipped card."""
-        session = open_session(model, threads=2)
-        card = load_card(CARDS / "ref_detector.toml")
-        name = card.detector.landmarker if card.detector else ""
-        closer = landmarker(name) if name else None
-        self.detector = Runtime(card, session, closer)
+    def __init__(self, detector: Runtime) -> None:
+        """Look with a detector that is open."""
+        self.detector = detector
 
     def detect(self, picture: Picture, threshold: float) -> Found:
         """Find faces in uint8 (H, W, 3) BGR, best first."""
@@ -261,7 +262,7 @@ def judged_model(model: Path, threshold: float | None, picking: bool) -> bool:
         picking: choose the threshold first; it is for the landmarker's card.
     """
     held.prepare(Console())
-    runner, made_of = Looker(model), sources(held=True)
+    runner, made_of = Looker(opened(model)), sources(held=True)
     if picking:
         threshold = pick(runner, made_of)
     elif threshold is None:

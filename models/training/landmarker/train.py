@@ -33,7 +33,7 @@ from models.training.runs import (
 from models.training.shipped import TO_MEASURE, take_over
 
 CHECKPOINT = "landmarker.pt"
-_DOUBT = 0.1  # weight of telling a face from what is none beside placing its points
+_DOUBT = 0.2  # weight of telling a face from what is none beside placing its points
 
 
 def distance(points: Tensor, truth: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from edge.faces.follow import Follower
 from edge.faces.track import Steady
 from models.training.clip import SOURCE, VIDEO_PERSON, VIDEO_RATE, VIDEO_SECONDS, calm, drawn
 from models.training.crops import Floats, Pixels, crop_matrix, warp
-from models.training.detector.evaluate import Looker
+from models.training.detector.evaluate import opened
 from models.training.embedder.data import TEMPLATE as EMBEDDER_TEMPLATE
 from models.training.embedder.data import to_input
 from models.training.embedder.evaluate import exported as exported_embedder
@@ -55,7 +55,7 @@ def source() -> Floats:
 
 
 def _frames(size: int, count: int) -> Iterator[Frame]:
-    detector = Looker(WEIGHTS / "ref_detector.onnx").detector
+    detector = opened(WEIGHTS / "ref_detector.onnx")
     follower = Follower(lambda frame: detector.detect(frame, passes=VIDEO_PASSES), detector.near)
     steady, person = Steady(), sample_identity(VIDEO_PERSON)
     shown = swapped(person, sample_identity(SOURCE))
