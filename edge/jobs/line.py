@@ -2,7 +2,8 @@
 
 Engines, codecs and OpenCV let go of Python's lock while they work, so the line moves at the pace of
 its slowest step and not of all of them together. What waits between two steps is bounded: memory
-stays flat however long the video is.
+stays flat however long the video is. Where there are fewer cores than steps, the others give way to
+the slowest one, so that it need not share a core with them.
 
 `InOrder` is for files, where every frame counts. `Latest` is for cameras, where only the newest
 one does: a frame that comes while the line is busy takes the place of the one that waits, and no
@@ -11,10 +12,14 @@ more than a few are under way, so that latency cannot grow.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -29,6 +34,11 @@ PATIENCE = 5.0
 
 UNDER_WAY = 2
 """Frames of a camera that may be in the line at once: none is older than two frame times."""
+
+SETTLED = 50
+"""Items after which it is known which step is the slowest: ten searches of whole frames."""
+
+_POLITE = 5  # steps of niceness; a third of the processor's time beside one that has none
 
 Step = Callable[[Any], Any]
 _Line = TypeVar("_Line", bound="InOrder")
@@ -97,6 +107,19 @@ class _Channel:
         self._changed.wait()
 
 
+_NOTHING = object()
+
+
+def _give_way() -> None:
+    """Let this thread have less of the processor than others, for good."""
+    if sys.platform != "linux":
+        return  # elsewhere a thread has no niceness of its own
+    thread = threading.get_native_id()
+    with suppress(OSError):
+        nice = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, nice + _POLITE)
+
+
 class InOrder:
     """Every item, through every step, in order; use it as a context manager and iterate over it.
 
@@ -116,6 +139,7 @@ class InOrder:
         self._items = items
         self._steps: Sequence[Step] = steps
         self._channels = [_Channel(BETWEEN) for _ in range(len(steps) + 1)]
+        self._paces = [0.0] * (len(steps) + 2)  # mean seconds an item: source, steps, reader
         # Daemons: a step that hangs must not keep the process alive.
         self._threads = [
             threading.Thread(target=self._feed, name="line: source", daemon=True),
@@ -155,7 +179,7 @@ class InOrder:
         Raises:
             BaseException: Whatever the source or a step raised.
         """
-        while True:
+        for number in count(1):
             try:
                 item = self._channels[-1].get()
             except _Closed:
@@ -164,7 +188,9 @@ class InOrder:
                 if item.error is not None:
                     raise item.error
                 return
+            begin = time.perf_counter()
             yield item
+            self._paced(-1, number, begin)
             self._taken()
 
     def stop(self) -> None:
@@ -178,7 +204,14 @@ class InOrder:
         with suppress(_Closed):
             error: BaseException | None = None
             try:
-                for item in self._items:
+                items = iter(self._items)
+                for number in count(1):
+                    begin = time.perf_counter()
+                    item = next(items, _NOTHING)
+                    if item is _NOTHING:
+                        break
+                    self._paced(0, number, begin)
+                    self._give_way_once(0, number)
                     self._enter(first, item)
             except _Closed:
                 raise
@@ -194,18 +227,26 @@ class InOrder:
         """Do one step for all items; runs in the step's thread."""
         given, taken = self._channels[place], self._channels[place + 1]
         with suppress(_Closed):
-            while True:
+            for number in count(1):
                 item = self._take(given, place)
                 if isinstance(item, _End):
                     taken.put(item)
                     return
+                begin = time.perf_counter()
                 try:
                     item = self._steps[place](item)
                 except BaseException as failure:  # noqa: BLE001 - raised where the line is read
                     given.close()
                     taken.put(_End(failure))
                     return
+                self._paced(place + 1, number, begin)
+                self._give_way_once(place + 1, number)
                 taken.put(item)
+
+    def _paced(self, place: int, number: int, begin: float) -> None:
+        """Note how long the newest item took that passed a place, the one of this number."""
+        taken = time.perf_counter() - begin
+        self._paces[place] += (taken - self._paces[place]) / number
 
     # What a camera does otherwise ---------------------------------------------------------------
 
@@ -214,6 +255,11 @@ class InOrder:
 
     def _take(self, given: _Channel, place: int) -> Any:
         return given.get()
+
+    def _give_way_once(self, place: int, number: int) -> None:
+        """Let the slowest place of the line go first; its reader is never held back."""
+        if number == SETTLED and self._paces[place] < max(self._paces):
+            _give_way()
 
     def _taken(self) -> None:
         """An item has left the line, and has been dealt with."""
@@ -258,6 +304,9 @@ class Latest(InOrder):
 
     def _enter(self, first: _Channel, item: Any) -> None:
         self.dropped += first.replace(item)
+
+    def _give_way_once(self, place: int, number: int) -> None:
+        """Nobody gives way: the source is the slowest, and does nothing but wait."""
 
     def _take(self, given: _Channel, place: int) -> Any:
         if place == 0:

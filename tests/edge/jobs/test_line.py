@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.jobs.line import BETWEEN, UNDER_WAY, InOrder, Latest
+from edge.jobs.line import BETWEEN, SETTLED, UNDER_WAY, InOrder, Latest
 
 
 def _same(item: Any) -> Any:
@@ -52,6 +54,31 @@ def test_steps_run_at_once() -> None:
     with InOrder(range(3), first, second) as line:
         assert list(line) == [0, 1, 2]
     assert met == [0]
+
+
+def _niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own here")
+@pytest.mark.parametrize("slowest", ["source", "first", "second", "reader"])
+@pytest.mark.parametrize("kind", [InOrder, Latest])
+def test_all_but_the_slowest_step_give_way(slowest: str, kind: type[InOrder]) -> None:
+    before, seen = _niceness(), dict[str, int]()
+
+    def work(name: str, item: int) -> int:
+        time.sleep(0.006 if name == slowest else 0.001)
+        seen[name] = _niceness()
+        return item
+
+    items = (work("source", number) for number in range(SETTLED + 20))
+    with kind(items, partial(work, "first"), partial(work, "second")) as line:
+        for item in line:
+            work("reader", item)
+    polite = {name for name, nice in seen.items() if nice > before}
+    expected = {"source", "first", "second"} - {slowest} if kind is InOrder else set()
+    assert polite == expected
+    assert _niceness() == before, "what comes after the line is held back by nothing"
 
 
 def test_what_waits_is_bounded() -> None:
