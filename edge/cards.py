@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,6 +62,7 @@ LAYOUTS = ("NCHW", "NHWC")
 
 _WITHOUT_CROP = ("converter", "detector", "gate", "masker")
 _MAX_CARD_BYTES = 64 * 1024
+_MOST_KEPT = 256  # cards; of them some forty are shipped
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -170,15 +172,28 @@ def load_card(path: Path) -> Card:
     try:
         if path.stat().st_size > _MAX_CARD_BYTES:
             raise CardError(f"card {path.name}: larger than {_MAX_CARD_BYTES} bytes, so no card")
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise CardError(f"card {path.name}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, too many digits
+    except ValueError as error:  # no UTF-8
         raise CardError(f"card {path.name}: not valid TOML: {error}") from error
+    return _card_of(path.name, text)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _card_of(name: str, text: str) -> Card:
+    """Return the card that a file's text holds.
+
+    Whoever opens a few models looks through all cards again and again: what a text says stays.
+    """
     try:
-        return _parse(path.name, values)
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, too many digits
+        raise CardError(f"card {name}: not valid TOML: {error}") from error
+    try:
+        return _parse(name, values)
     except ValueError as error:  # a number of so many digits that no message can show it
-        raise CardError(f"card {path.name}: {error}") from error
+        raise CardError(f"card {name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

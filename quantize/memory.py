@@ -9,9 +9,12 @@ import resource
 import sys
 from pathlib import Path
 
-__all__ = ["forget_peak", "give_back", "peak_bytes"]
+__all__ = ["forget_peak", "give_back", "give_back_after", "peak_bytes"]
 
 _PROC = Path("/proc/self")
+_WORTH = (
+    32 << 20
+)  # bytes of a model; looking through all objects of the process takes 20 ms and more
 _FORGET_PEAK = "5"  # what Linux takes for "start the high-water mark anew"
 
 
@@ -30,6 +33,12 @@ def give_back() -> None:
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def give_back_after(size: int) -> None:
+    """Do the same behind a step of work on a model of `size` bytes, if that is worth the time."""
+    if size >= _WORTH:
+        give_back()
 
 
 def peak_bytes() -> int:

@@ -26,7 +26,7 @@ from quantize.measuring import (
     measure_latency,
     with_source,
 )
-from quantize.memory import forget_peak, give_back, peak_bytes
+from quantize.memory import forget_peak, give_back, give_back_after, peak_bytes
 from quantize.model_card import find_model_card
 from quantize.modelfile import digest_of, load_model, write_file
 from quantize.outputs import Names, Staging
@@ -102,7 +102,7 @@ class Way:
         """
         for step in (self._read, self._prepare, self._sample, self._make):
             step()
-            give_back()
+            give_back_after(self._file.size)
         latency = self._time()
         facts = self._facts(latency)
         write_file(self._staging.path(self._names.report), as_json(facts).encode())
@@ -168,7 +168,7 @@ class Way:
                 self._prepared, self._profile, goal, reduce_range=seven_bits, balanced=balanced
             )
             made = self._attempt(material)
-            give_back()  # the search has let go of many engines
+            give_back_after(self._file.size)  # the search has let go of many engines
             balanced = made.balanced
             self._judged = self._written(made)
             self._saturation = self._checked(made)
@@ -223,7 +223,7 @@ class Way:
         """Compare the kernels of an 8-bit model, where ONNX Runtime will run it."""
         if self._settings.precision != "int8" or self._settings.form not in ("onnx", "ort"):
             return None
-        give_back()  # two more engines are about to be made
+        give_back_after(self._file.size)  # two more engines are about to be made
         self._progress("comparing kernels", 0, 1)
         few = replace(self._held_out, feeds=self._held_out.feeds[:_SATURATION_SAMPLES])
         return check_saturation(

@@ -155,14 +155,25 @@ def _even(value: float) -> int:
 
 def _fill(contours: _Contours, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the coverage, uint8 (h, w) 0 to 255, of contours in pixels, y down."""
-    width, height = size
-    large = np.zeros((height * _SAMPLING, width * _SAMPLING), np.uint8)
-    if contours:
-        # A sample stands for the middle of its cell, hence the half.
-        scaled = [np.rint((c * _SAMPLING - 0.5) * (1 << _SHIFT)).astype(np.int32) for c in contours]
-        cv2.fillPoly(large, scaled, (255,), lineType=cv2.LINE_8, shift=_SHIFT)
-    small = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
+    filled = np.zeros(size[::-1], np.uint8)
+    if not contours:
+        return filled
+    # A glyph is a small part of its plate: what lies around it is not drawn many times over.
+    points = np.concatenate(contours)
+    left, top = np.clip(np.floor(points.min(axis=0)).astype(int) - 1, 0, size)
+    right, bottom = np.clip(np.ceil(points.max(axis=0)).astype(int) + 1, 0, size)
+    if left >= right or top >= bottom:
+        return filled
+    large = np.zeros(((bottom - top) * _SAMPLING, (right - left) * _SAMPLING), np.uint8)
+    # A sample stands for the middle of its cell, hence the half.
+    scaled = [
+        np.rint(((c - (left, top)) * _SAMPLING - 0.5) * (1 << _SHIFT)).astype(np.int32)
+        for c in contours
+    ]
+    cv2.fillPoly(large, scaled, (255,), lineType=cv2.LINE_8, shift=_SHIFT)
+    part = (int(right - left), int(bottom - top))
+    filled[top:bottom, left:right] = cv2.resize(large, part, interpolation=cv2.INTER_AREA)
+    return filled
 
 
 def _rounded(width: float, height: float, radius: float) -> _Contours:

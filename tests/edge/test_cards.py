@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import cards
 from edge.cards import all_cards, broken_cards, card_names, find_card, load_card
 from edge.errors import CardError
 from edge.faces.align import TEMPLATES
@@ -211,3 +212,16 @@ def test_an_unknown_name_or_kind_is_refused(edge_home: Path) -> None:
         find_card("nix")
     with pytest.raises(CardError, match="'tiny_embedder' is a recogniser, but a swapper"):
         find_card("tiny_embedder", "swapper")
+
+
+def test_a_text_is_read_once_and_a_changed_one_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text(SOUND["swapper"], encoding="utf-8")
+    first = load_card(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(cards.tomllib, "loads", lambda text: pytest.fail("read again"))
+        assert load_card(path) is first
+    path.write_text(path.read_text().replace(first.title, "Another title"))
+    assert load_card(path).title == "Another title"

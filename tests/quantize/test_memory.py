@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from quantize import memory
 from quantize.memory import give_back
 
 MEGABYTE = 1 << 20
@@ -89,3 +90,11 @@ def test_giving_back_is_harmless_elsewhere(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("ctypes.CDLL", absent)
     give_back()
+
+
+@pytest.mark.parametrize(("size", "times"), [(1 << 20, 0), (31 << 20, 0), (32 << 20, 1)])
+def test_little_is_not_looked_for(size: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr(memory, "give_back", lambda: given.append(1))
+    memory.give_back_after(size)
+    assert len(given) == times

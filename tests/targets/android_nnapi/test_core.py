@@ -346,7 +346,8 @@ def test_finds_as_python_does(java: list[str], tmp_path: Path) -> None:
     detector = open_detector(threads=1)
     canvas = np.zeros((-(-height // 32) * 32, width, 3), np.uint8)
     canvas[:height] = frame
-    for key, values in detector._run(canvas).items():
+    look = detector._look
+    for key, values in look._run(canvas, look.session.run).items():
         values.astype(np.float32).tofile(tmp_path / key)
     wanted = ("ref_detector", "ref_landmarker", "ref_swapper")
     cards = [str(resources.cards_dir() / f"{name}.toml") for name in wanted]
