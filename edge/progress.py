@@ -5,6 +5,7 @@ Stages report through `Progress`, a plain function, so that they know nothing of
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +32,17 @@ class Progress(Protocol):
         """
 
 
+_MAKE_A_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE")  # what makes rich take any stream for one
+
+
+def _watched() -> bool:
+    """Return whether a bar may be seen: rich takes a twentieth of a second to be asked itself."""
+    try:
+        return any(map(os.environ.get, _MAKE_A_TERMINAL)) or raw(sys.stderr).isatty()
+    except ValueError:  # it is closed
+        return False
+
+
 def silent(done: int, total: int | None, what: str) -> None:
     """Report nothing."""
 
@@ -38,7 +50,7 @@ def silent(done: int, total: int | None, what: str) -> None:
 @contextmanager
 def bytes_bar(title: str, quiet: bool) -> Iterator[Progress]:
     """Show a progress bar of bytes on standard error while the block runs; else as `bar`."""
-    if quiet:
+    if quiet or not _watched():
         yield silent
         return
     from rich.console import Console
@@ -105,7 +117,7 @@ def nested_bars(title: str, inner: str, quiet: bool) -> Iterator[tuple[Progress,
 
 @contextmanager
 def _bars(titles: tuple[str, ...], quiet: bool) -> Iterator[list[Progress]]:
-    if quiet:
+    if quiet or not _watched():
         yield [silent] * len(titles)
         return
     from rich.console import Console

@@ -221,7 +221,7 @@ def test_a_text_is_read_once_and_a_changed_one_anew(
     path.write_text(SOUND["swapper"], encoding="utf-8")
     first = load_card(path)
     with monkeypatch.context() as patch:
-        patch.setattr(cards.tomllib, "loads", lambda text: pytest.fail("read again"))
+        patch.setattr(cards, "_parse", lambda name, values: pytest.fail("read again"))
         assert load_card(path) is first
     path.write_text(path.read_text().replace(first.title, "Another title"))
     assert load_card(path).title == "Another title"

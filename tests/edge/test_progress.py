@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
-from edge.progress import bar, nested_bars, silent
+from edge.progress import bar, bytes_bar, nested_bars, silent
 
 
 def _plain(text: str) -> str:
@@ -74,9 +75,18 @@ def test_a_name_cannot_draw_on_the_terminal(
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_a_log_sees_nothing(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_sees_nothing(
+    quiet: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
     with bar("swapping", quiet) as progress:
         progress(1, None, "frames")
+    with bytes_bar("fetching", quiet) as progress:
+        progress(1, None, "")
     silent(1, None, "frames")
+    assert "rich" not in sys.modules, "where nobody looks, it need not be imported"
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", "")

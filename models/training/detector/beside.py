@@ -30,9 +30,9 @@ from models.training.detector.evaluate import (
     PORTRAITS,
     Looker,
     false_scores,
-    objects,
     on_portraits,
 )
+from models.training.detector.held import objects
 
 FALSE = (0, 1, 2, 5)
 """Numbers of false faces at which recall is told."""
