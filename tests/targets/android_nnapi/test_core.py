@@ -359,14 +359,14 @@ def test_finds_as_python_does(java: list[str], tmp_path: Path) -> None:
     assert np.allclose(tensor, to_tensor(canvas, detector.card.input), atol=1e-6)
 
     faces = [np.array(line[1:], np.float64) for line in said if line[0] == "face"]
-    ours = Detector(detector.card, detector._session).detect(frame, passes=(640,))
+    ours = Detector(detector.card, detector._look.session).detect(frame, passes=(640,))
     assert len(faces) == len(ours) > 0
     for face, same in zip(faces, ours, strict=True):
         side = max(same.box[2:])
         assert np.abs(face[:4] - same.box).max() < 0.1 * side
         assert np.abs(face[5:].reshape(5, 2) - same.landmarks).max() < 0.1 * side
 
-    alone = Detector(detector.card, detector._session)
+    alone = Detector(detector.card, detector._look.session)
     for _, sure, *scores in (line for line in said if line[0] == "judged"):
         doubted = alone.detect(frame, passes=(640,), min_score=0.2)
         both = sorted(joint(face.score, float(sure)) for face in doubted)
