@@ -24,6 +24,8 @@ from rich.table import Table
 from edge.errors import EdgeError
 from edge.faces.detect import Detector, open_detector
 from models.training.detector import held
+from models.training.detector.augment import Picture
+from models.training.detector.compose import Sources
 from models.training.detector.data import sources
 from models.training.detector.evaluate import (
     LOWEST,
@@ -80,15 +82,20 @@ def recall_at(scored: Scored, false: int) -> tuple[float, float, float]:
     )
 
 
-def scored_by(detector: Detector) -> tuple[Scored, int]:
-    """Show a detector the table's portraits and things; return also how many pictures of those."""
-    runner, made_of = Looker(detector), sources(held=True)
+def scored_by(detector: Detector, made_of: Sources, things: list[Picture]) -> Scored:
+    """Show a detector the table's portraits, and pictures of things.
+
+    Args:
+        detector: who looks.
+        made_of: the held-out half, of which portraits are made.
+        things: uint8 (H, W, 3) BGR each, without a face.
+    """
+    runner = Looker(detector)
     judged, _ = on_portraits(runner, made_of, PORTRAITS)
-    things = made_of.bank.photos[1::2] + objects(made_of, 1)
     large = np.array([one.score for one in judged if one.size >= 32], np.float64)
     small = np.array([one.score for one in judged if 20 <= one.size < 32], np.float64)
     wrong = np.array(false_scores(runner, things), np.float64)
-    return Scored(detector.card.name, detector.threshold, large, small, wrong), len(things)
+    return Scored(detector.card.name, detector.threshold, large, small, wrong)
 
 
 def table_of(both: Sequence[Scored], pictures: int) -> Table:
@@ -116,11 +123,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     console = Console()
     held.prepare(console)
-    (ours, pictures), (theirs, _) = (scored_by(detector) for detector in opened)
+    made_of = sources(held=True)
+    things = made_of.bank.photos[1::2] + objects(made_of, 1)
+    ours, theirs = (scored_by(detector, made_of, things) for detector in opened)
     console.print(
         f"recall of faces of 32 pixels and up ({ours.large.size}); of 20 to 32 ({ours.small.size})"
     )
-    console.print(table_of((ours, theirs), pictures))
+    console.print(table_of((ours, theirs), len(things)))
     console.print(f"scores below {LOWEST} were not asked for")
 
 
